@@ -1,0 +1,2 @@
+//! The Loggia binary.
+fn main() {}
