@@ -1,1 +1,17 @@
-//! Loggia access.
+//! Decides what a caller may do. The only maker of [`Permit`], which is the only key to rows.
+//!
+//! Invariants
+//! - A plan reaches the database only inside a [`Permit`], and only [`decide`] (for a [`Caller`]) and
+//!   [`Permit::system`] (for the system's own bookkeeping, in the files that `cargo xtask tidy` names) make one.
+//! - What is denied and what does not exist give the same answer ([`loggia_model::Problem::forbidden`]).
+//! - Pure: no IO, no SQL.
+//!
+//! To add a rule: one step in `decide.rs`, and its case in the table beside it.
+
+mod caller;
+mod decide;
+mod permit;
+
+pub use caller::{Caller, Claims, Origin, Rights};
+pub use decide::{decide, decide_schema, may_read, visible};
+pub use permit::Permit;

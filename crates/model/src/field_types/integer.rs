@@ -1,0 +1,106 @@
+//! Whole numbers of 32 and 64 bits.
+
+use serde_json::{Value, json};
+
+use super::{FieldType, mismatch};
+use crate::error::VALUE_OUT_OF_RANGE;
+use crate::schema::Column;
+use crate::{Problem, Scalar, StorageKind};
+
+/// `integer`: 32 bits.
+#[derive(Debug)]
+pub(super) struct Integer;
+
+/// `bigInteger`: 64 bits; printed as text beyond ±(2⁵³ − 1), where a JSON number would round.
+#[derive(Debug)]
+pub(super) struct BigInteger;
+
+/// The largest whole number that every JSON reader keeps (RFC 8259 §6).
+const SAFE: u64 = (1 << 53) - 1;
+
+impl FieldType for Integer {
+    fn name(&self) -> &'static str {
+        "integer"
+    }
+    fn summary(&self) -> &'static str {
+        "a whole number from -2147483648 to 2147483647"
+    }
+    fn storage(&self) -> Option<StorageKind> {
+        Some(StorageKind::Integer)
+    }
+    fn parse(&self, value: &Value, column: &Column) -> Result<Scalar, Problem> {
+        let number = whole(self, value)?;
+        // A SQLite key counts in 64 bits whatever its declared type.
+        if column.auto_increment || i32::try_from(number).is_ok() {
+            Ok(Scalar::Int(number))
+        } else {
+            Err(out_of_range(self, number))
+        }
+    }
+    fn print(&self, scalar: Scalar) -> Value {
+        print(scalar)
+    }
+    fn json_schema(&self) -> Value {
+        json!({"type": "integer"})
+    }
+}
+
+impl FieldType for BigInteger {
+    fn name(&self) -> &'static str {
+        "bigInteger"
+    }
+    fn summary(&self) -> &'static str {
+        "a whole number of 64 bits (as text beyond ±9007199254740991)"
+    }
+    fn storage(&self) -> Option<StorageKind> {
+        Some(StorageKind::BigInteger)
+    }
+    fn parse(&self, value: &Value, _: &Column) -> Result<Scalar, Problem> {
+        whole(self, value).map(Scalar::Int)
+    }
+    fn print(&self, scalar: Scalar) -> Value {
+        print(scalar)
+    }
+    fn json_schema(&self) -> Value {
+        json!({"type": "integer"})
+    }
+}
+
+fn whole(ty: &dyn FieldType, value: &Value) -> Result<i64, Problem> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        _ => return Err(mismatch(ty, value)),
+    };
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(out_of_range(ty, text));
+    }
+    // `3.0` and `1e3` are whole numbers too, as long as a double holds them exactly.
+    match text.parse::<f64>() {
+        Ok(real) if value.is_number() && real.fract() == 0.0 && real.abs() <= SAFE as f64 => Ok(real as i64),
+        _ => Err(mismatch(ty, value)),
+    }
+}
+
+fn out_of_range(ty: &dyn FieldType, number: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        &VALUE_OUT_OF_RANGE,
+        format!("Expected {}; {number} does not fit.", ty.summary()),
+    )
+    .with("type", ty.name())
+}
+
+fn print(scalar: Scalar) -> Value {
+    match scalar {
+        Scalar::Int(number) if number.unsigned_abs() <= SAFE => number.into(),
+        Scalar::Int(number) => number.to_string().into(),
+        Scalar::Bool(truth) => i64::from(truth).into(),
+        Scalar::Real(number) => super::float::number(number),
+        Scalar::Text(text) => text.into(),
+        _ => Value::Null,
+    }
+}
