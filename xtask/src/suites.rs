@@ -1,0 +1,254 @@
+//! `cargo xtask test`: every suite, whatever it needs installed first, one line at the end that counts.
+//!
+//! A suite that cannot run counts as one failure: what was not tested did not pass.
+//!
+//! To add a suite: a variant of [`Suite`], its arm in [`run_one`], and its runner's summary line in [`Count::read`].
+
+mod clients;
+
+use crate::shell;
+use anyhow::Result;
+use clap::ValueEnum;
+use std::ops::AddAssign;
+
+/// A group of tests with one runner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// The tests of every room
+    Rust,
+    /// The examples in the documentation
+    Doc,
+    /// The official JavaScript clients against the binary
+    Node,
+    /// The official Python client against the binary
+    Python,
+}
+
+const ALL: &[Suite] = &[Suite::Rust, Suite::Doc, Suite::Node, Suite::Python];
+
+/// How many tests ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Count) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl Count {
+    /// Adds what a line of a runner's output says, if it is a summary line.
+    fn read(&mut self, line: &str) {
+        let line = line.trim();
+        // nextest: `Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 2 skipped`; Summary alone is no count.
+        let nextest = line
+            .strip_prefix("Summary [")
+            .and_then(|rest| rest.split_once("run: "))
+            .map(|(_, rest)| rest);
+        // cargo test: `test result: ok. 5 passed; 0 failed; 1 ignored; …`
+        let cargo = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+            .map(|(_, rest)| rest);
+        // pytest: `==== 3 passed, 1 failed in 0.52s ====`
+        let pytest = line
+            .strip_prefix("=")
+            .filter(|rest| rest.contains(" in "))
+            .map(|rest| rest.trim_matches('='));
+        if let Some(numbers) = nextest.or(cargo).or(pytest) {
+            for part in numbers.split([',', ';']) {
+                self.add_words(part);
+            }
+        }
+        // node: `ℹ pass 3` or `# pass 3`, one number a line
+        if let Some(rest) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# "))
+            && let Some((word, number)) = rest.split_once(' ')
+            && let Ok(number) = number.parse()
+        {
+            self.add(word, number);
+        }
+    }
+
+    fn add_words(&mut self, part: &str) {
+        let mut words = part.split_whitespace();
+        if let (Some(number), Some(word)) = (words.next(), words.next())
+            && let Ok(number) = number.parse()
+        {
+            self.add(word, number);
+        }
+    }
+
+    fn add(&mut self, word: &str, number: u64) {
+        match word {
+            "pass" | "passed" => self.passed += number,
+            "fail" | "failed" | "error" | "errors" | "timed" | "exec" | "cancelled" => self.failed += number,
+            "skipped" | "ignored" => self.skipped += number,
+            _ => {}
+        }
+    }
+}
+
+/// Runs the chosen suites, all when none is chosen, and prints the summary. Answers whether all passed.
+///
+/// # Errors
+/// When the workspace cannot be described.
+pub(crate) fn run(only: &[Suite]) -> Result<bool> {
+    let chosen = if only.is_empty() { ALL } else { only };
+    let mut total = Count::default();
+    for suite in chosen {
+        println!("── {suite:?}");
+        let count = run_one(*suite).unwrap_or_else(|error| {
+            println!("{suite:?} could not run: {error:#}");
+            Count {
+                failed: 1,
+                ..Count::default()
+            }
+        });
+        println!(
+            "── {suite:?}: {} passed, {} failed, {} skipped",
+            count.passed, count.failed, count.skipped
+        );
+        total += count;
+    }
+    println!(
+        "{} passed, {} failed, {} skipped",
+        total.passed, total.failed, total.skipped
+    );
+    Ok(total.failed == 0)
+}
+
+fn run_one(suite: Suite) -> Result<Count> {
+    match suite {
+        Suite::Rust => rust(),
+        Suite::Doc => counted(shell::cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"])),
+        Suite::Node => clients::node(),
+        Suite::Python => clients::python(),
+    }
+}
+
+/// Runs a command and counts what it reports. A run that fails without a failed test, such as one that does
+/// not compile, counts as one failure.
+fn counted(command: &mut std::process::Command) -> Result<Count> {
+    let mut count = Count::default();
+    let succeeded = shell::watched(command, |line| count.read(line))?;
+    if !succeeded && count.failed == 0 {
+        count.failed = 1;
+    }
+    Ok(count)
+}
+
+fn rust() -> Result<Count> {
+    let mut cargo = shell::cargo();
+    if nextest_is_there() {
+        cargo.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+            "--status-level",
+            "fail",
+        ]);
+        // A failure prints once, where it happens, and again in the end for whoever reads only that.
+        cargo.args(["--failure-output", "immediate-final", "--no-tests", "pass"]);
+    } else {
+        cargo.args([
+            "test",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
+    }
+    counted(&mut cargo)
+}
+
+/// Installs the test runner once where it is missing; the plain runner does as well where that fails.
+fn nextest_is_there() -> bool {
+    let there = || shell::works("cargo", &["nextest", "--version"]);
+    if !there() {
+        println!("installing cargo-nextest");
+        let installed = shell::must(shell::cargo().args(["install", "cargo-nextest", "--locked"]));
+        if let Err(error) = installed {
+            println!("{error:#}; the tests run with `cargo test`");
+        }
+    }
+    there()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(lines: &[&str], passed: u64, failed: u64, skipped: u64) {
+        let mut count = Count::default();
+        for line in lines {
+            count.read(line);
+        }
+        assert_eq!(
+            count,
+            Count {
+                passed,
+                failed,
+                skipped
+            },
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn each_runner_is_understood() {
+        check(
+            &["     Summary [   0.004s] 12 tests run: 11 passed, 1 failed, 2 skipped"],
+            11,
+            1,
+            2,
+        );
+        check(
+            &["     Summary [   0.004s] 3 tests run: 2 passed (1 slow), 1 timed out, 0 skipped"],
+            2,
+            1,
+            0,
+        );
+        check(
+            &["     Summary [   0.004s] 1 test run: 1 passed, 0 skipped"],
+            1,
+            0,
+            0,
+        );
+        check(
+            &["test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out"],
+            5,
+            0,
+            1,
+        );
+        check(&["test result: FAILED. 5 passed; 2 failed; 0 ignored"], 5, 2, 0);
+        check(&["ℹ tests 4", "ℹ pass 3", "ℹ fail 1", "ℹ skipped 0"], 3, 1, 0);
+        check(&["# tests 4", "# pass 3", "# fail 1"], 3, 1, 0);
+        check(
+            &["=========== 1 failed, 3 passed, 1 error in 0.52s ==========="],
+            3,
+            2,
+            0,
+        );
+        check(
+            &[
+                "3 passed by the gate",
+                "a test that passed",
+                "# heading of something",
+            ],
+            0,
+            0,
+            0,
+        );
+    }
+}
