@@ -5,7 +5,8 @@ use super::{Finding, Tree};
 
 /// Most lines of a file.
 const FILE_LINES: usize = 800;
-/// Most lines of a function, its signature and closing brace included.
+/// Most lines of a function, its signature and closing brace included. A test may be longer: it is a table of
+/// cases.
 const FUNCTION_LINES: usize = 80;
 /// The endings of files that people write as code.
 const CODE: &[&str] = &[".rs", ".mjs", ".js", ".ts", ".py", ".sh"];
@@ -74,7 +75,7 @@ struct Function<'a> {
     lines: usize,
 }
 
-/// The functions in blanked code, nested ones included.
+/// The functions in blanked code, nested ones included, tests left out.
 fn functions(code: &str) -> Vec<Function<'_>> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
@@ -85,7 +86,7 @@ fn functions(code: &str) -> Vec<Function<'_>> {
         let length = rest
             .find(|c: char| !(c.is_alphanumeric() || c == '_'))
             .unwrap_or(rest.len());
-        if length == 0 {
+        if length == 0 || is_test(&code[..at]) {
             continue;
         }
         if let Some(end) = body_end(&code[at..]) {
@@ -98,6 +99,14 @@ fn functions(code: &str) -> Vec<Function<'_>> {
         }
     }
     found
+}
+
+/// Whether the attributes at the end of `before` make the function that follows a test.
+fn is_test(before: &str) -> bool {
+    let attributes = before.rfind(['{', '}', ';']).map_or(before, |end| &before[end..]);
+    ["#[test]", "::test]", "::test("]
+        .iter()
+        .any(|mark| attributes.contains(mark))
 }
 
 /// The offset of the brace that closes the first body in `code`; none when a `;` outside brackets comes first.
@@ -160,6 +169,13 @@ mod tests {
         let tall = "x();\n".repeat(801);
         assert_eq!(check_with(&fits, &[]), []);
         assert_eq!(check_with(&long, &[]).len(), 1);
+        assert_eq!(
+            check_with(
+                &Tree::of(&[("a.rs", &format!("#[test]\n{}", function_of(81)))]),
+                &[]
+            ),
+            []
+        );
         assert_eq!(check_with(&long, &["a.rs::long"]), []);
         assert_eq!(check_with(&fits, &["a.rs::long"]).len(), 1);
         assert_eq!(check_with(&Tree::of(&[("a.py", &tall)]), &[])[0].line, 801);
