@@ -1,0 +1,7 @@
+//! What the binary does, one file for each command.
+#![allow(
+    clippy::print_stdout,
+    reason = "a command answers on its terminal; events go to the log"
+)]
+
+pub(crate) mod serve;
