@@ -3,7 +3,7 @@
 //! To add a command: a file in `commands/` with its `Arguments` and `run`, one variant of [`Command`], one line in
 //! [`Command::run`].
 
-use crate::commands::serve;
+use crate::commands::{mcp, serve};
 use crate::configuration::{Configuration, Layers, Sources};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -21,6 +21,8 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Serve REST and MCP until told to stop
     Serve(serve::Arguments),
+    /// Serve MCP on standard input and output, for clients that start their servers themselves
+    Mcp(mcp::Arguments),
 }
 
 impl Command {
@@ -31,6 +33,7 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::Serve(arguments) => serve::run(arguments),
+            Command::Mcp(arguments) => mcp::run(arguments),
         }
     }
 }

@@ -4,4 +4,5 @@
     reason = "a command answers on its terminal; events go to the log"
 )]
 
+pub(crate) mod mcp;
 pub(crate) mod serve;
