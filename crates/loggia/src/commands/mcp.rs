@@ -1,7 +1,7 @@
 //! `loggia mcp`: the MCP server on standard input and output, for clients that start their servers themselves.
 
 mod bridge;
-mod lines;
+mod relay;
 
 use crate::configuration::Secret;
 use clap::Args;
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let bridge = Arc::new(bridge::Bridge::new(&arguments.url, token.as_ref())?);
-    runtime.block_on(lines::serve(bridge, tokio::io::stdin(), tokio::io::stdout()))?;
+    runtime.block_on(relay::serve(bridge, tokio::io::stdin(), tokio::io::stdout()))?;
     // The thread that reads standard input waits for a line that will not come.
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! The bridge from stdio to a server elsewhere, over Streamable HTTP
 //! (Model Context Protocol 2025-11-25 and 2026-07-28, "Streamable HTTP").
 
-use super::lines::{Answering, Answers};
+use super::relay::{Answering, Answers};
 use crate::configuration::Secret;
 use anyhow::{Context, Result};
 use base64::Engine;

@@ -1,13 +1,14 @@
-//! The stdio transport of MCP: one JSON-RPC message a line on standard input and output
+//! Passing messages on over the stdio transport of MCP: one JSON-RPC message a line, in and out
 //! (Model Context Protocol 2025-11-25 and 2026-07-28, "stdio").
 //!
 //! Every message is answered in a task of its own, so that a long call holds up nothing. A
 //! `notifications/cancelled` ends the task of the request that it names.
 
+use loggia_mcp::stdio::{Line, Lines};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -15,6 +16,8 @@ use tokio::task::{AbortHandle, JoinSet};
 const WAITING_ANSWERS: usize = 64;
 /// The longest message, in bytes: as much as a body over HTTP may have, and then some.
 const LONGEST_MESSAGE: usize = 32 * 1024 * 1024;
+/// JSON-RPC's code for what cannot be read.
+const PARSE_ERROR: i64 = -32700;
 
 /// Where answers go. Cheap to clone.
 #[derive(Clone)]
@@ -43,7 +46,7 @@ pub(crate) trait Answering: Send + Sync + 'static {
 /// Answers every line of `input` on `output` until the input ends and the last answer is written.
 ///
 /// # Errors
-/// When a stream breaks, or a line is longer than any message may be.
+/// When a stream breaks.
 pub(crate) async fn serve<A: Answering>(
     answering: Arc<A>,
     input: impl AsyncRead + Unpin,
@@ -54,16 +57,13 @@ pub(crate) async fn serve<A: Answering>(
     let running = Running::default();
     let mut tasks = JoinSet::new();
     let answers = Answers(sender);
-    let mut input = BufReader::new(input);
-    let mut line = Vec::new();
-    while next_line(&mut input, &mut line).await? {
+    let mut lines = Lines::new(BufReader::new(input), LONGEST_MESSAGE);
+    while let Some(line) = lines.next().await? {
         while tasks.try_join_next().is_some() {}
-        let message = match serde_json::from_slice::<Value>(&line) {
+        let message = match read(&line) {
             Ok(message) => message,
-            Err(error) => {
-                answers
-                    .refuse(&Value::Null, -32700, &format!("This line is not JSON: {error}"))
-                    .await;
+            Err(problem) => {
+                answers.refuse(&Value::Null, PARSE_ERROR, &problem).await;
                 continue;
             }
         };
@@ -77,6 +77,17 @@ pub(crate) async fn serve<A: Answering>(
     writer.await.map_err(std::io::Error::other)?
 }
 
+fn read(line: &Line) -> Result<Value, String> {
+    match line {
+        Line::Text(text) => {
+            serde_json::from_slice(text).map_err(|error| format!("This line is not JSON: {error}"))
+        }
+        Line::TooLong => Err(format!(
+            "This line is longer than {LONGEST_MESSAGE} bytes. Send less at once."
+        )),
+    }
+}
+
 async fn write_all(
     mut receiver: mpsc::Receiver<String>,
     mut output: impl AsyncWrite + Unpin,
@@ -86,34 +97,6 @@ async fn write_all(
         output.flush().await?;
     }
     Ok(())
-}
-
-/// Reads the next line that is not empty, without its end. False: the input has ended.
-async fn next_line(input: &mut (impl AsyncBufReadExt + Unpin), line: &mut Vec<u8>) -> std::io::Result<bool> {
-    loop {
-        line.clear();
-        loop {
-            let chunk = input.fill_buf().await?;
-            if chunk.is_empty() {
-                return Ok(!line.trim_ascii().is_empty());
-            }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
-            line.extend_from_slice(&chunk[..end.unwrap_or(chunk.len())]);
-            let used = end.map_or(chunk.len(), |end| end + 1);
-            input.consume(used);
-            if line.len() > LONGEST_MESSAGE {
-                return Err(std::io::Error::other(format!(
-                    "a message is longer than {LONGEST_MESSAGE} bytes"
-                )));
-            }
-            if end.is_some() {
-                break;
-            }
-        }
-        if !line.trim_ascii().is_empty() {
-            return Ok(true);
-        }
-    }
 }
 
 /// The requests that are being answered, by the text of their id.
