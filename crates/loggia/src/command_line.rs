@@ -3,7 +3,7 @@
 //! To add a command: a file in `commands/` with its `Arguments` and `run`, one variant of [`Command`], one line in
 //! [`Command::run`].
 
-use crate::commands::{mcp, serve};
+use crate::commands::{doctor, mcp, serve};
 use crate::configuration::{Configuration, Layers, Sources};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Serve(serve::Arguments),
     /// Serve MCP on standard input and output, for clients that start their servers themselves
     Mcp(mcp::Arguments),
+    /// Look at everything that a server needs, change nothing, and say what to mend
+    Doctor(doctor::Arguments),
 }
 
 impl Command {
@@ -34,6 +36,7 @@ impl Command {
         match self {
             Command::Serve(arguments) => serve::run(arguments),
             Command::Mcp(arguments) => mcp::run(arguments),
+            Command::Doctor(arguments) => doctor::run(arguments),
         }
     }
 }

@@ -4,5 +4,6 @@
     reason = "a command answers on its terminal; events go to the log"
 )]
 
+pub(crate) mod doctor;
 pub(crate) mod mcp;
 pub(crate) mod serve;

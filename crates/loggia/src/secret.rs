@@ -28,20 +28,19 @@ pub(crate) fn make_folder(data: &Path) -> Result<()> {
 /// # Errors
 /// When it can be neither read nor made, or is too short to sign with.
 pub(crate) fn keep(file: &Path, generator: &Generator) -> Result<Secret> {
-    match fs::read_to_string(file) {
-        Ok(text) => return read(file, &text),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read the secret in {}", file.display()));
-        }
+    if !file.try_exists().unwrap_or(true) {
+        make(file, generator).with_context(|| format!("cannot make the secret in {}", file.display()))?;
     }
-    make(file, generator).with_context(|| format!("cannot make the secret in {}", file.display()))?;
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read the secret in {}", file.display()))?;
-    read(file, &text)
+    read(file)
 }
 
-fn read(file: &Path, text: &str) -> Result<Secret> {
+/// Reads the secret in `file`.
+///
+/// # Errors
+/// When it cannot be read, or is too short to sign with.
+pub(crate) fn read(file: &Path) -> Result<Secret> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read the secret in {}", file.display()))?;
     let text = text.trim();
     if text.len() < 32 {
         bail!(
