@@ -71,3 +71,59 @@ impl ConfigurationArguments {
         Configuration::gather(&Sources::of_process(self.config, settings))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use std::fmt::Write;
+    use std::path::Path;
+
+    /// `docs/command-line.md`, printed from the help texts.
+    fn document() -> String {
+        let mut root = CommandLine::command().term_width(100);
+        root.build();
+        let mut text = String::from(
+            "# Command line\n\n\
+             <!-- Printed from the help texts: UPDATE_DOCS=1 cargo test --package loggia command_line -->\n\n\
+             Options win over the environment, which wins over the file: see [Configuration](configuration.md).\n",
+        );
+        for command in root
+            .get_subcommands_mut()
+            .filter(|command| command.get_name() != "help")
+        {
+            describe(&mut text, command, "loggia");
+        }
+        text
+    }
+
+    fn describe(text: &mut String, command: &mut clap::Command, above: &str) {
+        let name = format!("{above} {}", command.get_name());
+        let help = command.render_help().to_string();
+        let _ = write!(text, "\n## `{name}`\n```text\n{}\n```\n", help.trim_end());
+        for inner in command
+            .get_subcommands_mut()
+            .filter(|inner| inner.get_name() != "help")
+        {
+            describe(text, inner, &name);
+        }
+    }
+
+    #[test]
+    fn the_document_is_what_the_help_says() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/command-line.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, document()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == document(),
+            "docs/command-line.md is not what the help says: UPDATE_DOCS=1 cargo test --package loggia command_line"
+        );
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,4 @@
+//! The binary, as whoever runs it meets it.
+
+mod before_the_start;
+mod binary;
