@@ -28,7 +28,7 @@ const PLACES: &[Place] = &[
     },
     Place {
         name: "Caller::established",
-        only_in: &["crates/access/", "crates/identity/"],
+        only_in: &["crates/access/", "crates/identity/", "crates/mcp/tests/it/catalogue.rs"],
         instead: "get the caller from `identity`, which is the only room that knows who someone is",
     },
     Place {
