@@ -43,6 +43,8 @@ where
     let mut handles: HashMap<String, AbortHandle> = HashMap::new();
     while open || !in_flight.is_empty() {
         tokio::select! {
+            // Work first: a request begins before the next line is read, so a handshake holds for what follows it.
+            biased;
             Some((id, answered)) = in_flight.next(), if !in_flight.is_empty() => {
                 if let Some(id) = id {
                     handles.remove::<String>(&id);

@@ -159,7 +159,7 @@ async fn who_may_not_is_told_so_under_the_id_of_the_request() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_request_is_dropped_and_not_answered() {
     let (endpoint, seen) = endpoint_paged(10);
     let (mut client, server) = connect(&endpoint);
