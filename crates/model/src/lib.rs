@@ -9,6 +9,7 @@
 //!   identifier.
 //!
 //! To add a field type: write `field_types/<name>.rs` and list it in [`field_types::FIELD_TYPES`].
+//! To add a system collection: one file in `system/`, one line in [`system::COLLECTIONS`].
 //! To add an error code: one row in [`error::CODES`].
 
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod filter;
 pub mod plan;
 pub mod scalar;
 pub mod schema;
+pub mod system;
 
 pub use clock::{Clock, Generator};
 pub use error::{Code, Problem, Problems};

@@ -1,0 +1,28 @@
+//! `directus_revisions`: what items were like after each change.
+
+use super::{SystemCollection, SystemField as F, SystemRelation as R};
+use crate::schema::Action;
+
+/// The definition.
+pub(super) static COLLECTION: SystemCollection = SystemCollection {
+    accountability: None,
+    fields: FIELDS,
+    relations: &[
+        R::new("activity", "directus_activity")
+            .on_delete(Action::Cascade)
+            .alias("revisions"),
+        R::new("parent", "directus_revisions").on_delete(Action::NoAction),
+    ],
+    ..SystemCollection::new("directus_revisions", "What items were like after each change")
+};
+
+const FIELDS: &[F] = &[
+    F::serial("id"),
+    F::integer("activity").not_null().indexed(),
+    F::string("collection", 64).not_null(),
+    F::string("item", 255).not_null(),
+    F::json("data").hidden(),
+    F::json("delta").hidden(),
+    F::integer("parent").indexed(),
+    F::uuid("version"),
+];
