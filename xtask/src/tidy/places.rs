@@ -28,7 +28,11 @@ const PLACES: &[Place] = &[
     },
     Place {
         name: "Caller::established",
-        only_in: &["crates/access/", "crates/identity/", "crates/mcp/tests/it/catalogue.rs"],
+        only_in: &[
+            "crates/access/",
+            "crates/identity/",
+            "crates/mcp/tests/it/catalogue.rs",
+        ],
         instead: "get the caller from `identity`, which is the only room that knows who someone is",
     },
     Place {

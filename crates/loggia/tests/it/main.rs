@@ -1,4 +1,5 @@
 //! The binary, as whoever runs it meets it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod before_the_start;
 mod binary;
