@@ -122,6 +122,22 @@ impl Outgoing {
     fn refused(id: Id<'_>, refusal: &Refusal) -> Self {
         Self::json(refusal.status, refusal.render(id))
     }
+
+    /// Refuses an HTTP request whose body was not read: nobody is authorised, it is too large, switched off, ….
+    #[must_use]
+    pub fn refuse(facts: &HttpFacts<'_>, refusal: &Refusal) -> Self {
+        Self::refused(nameless(facts), refusal)
+    }
+}
+
+/// How an error says that it cannot tell the request's id: the revision decides.
+fn nameless(facts: &HttpFacts<'_>) -> Id<'static> {
+    let version = facts.version().and_then(|version| Revision::of(&version));
+    if version.is_some_and(Revision::is_stateless) {
+        Id::Absent
+    } else {
+        Id::Null
+    }
 }
 
 impl From<Refusal> for Outgoing {
@@ -157,14 +173,9 @@ impl Endpoint {
 
     /// Answers one message (or one batch, in the revision that has them). Dropping the future cancels the work.
     pub async fn handle(&self, incoming: Incoming<'_>) -> Outgoing {
-        // Where the id of a refused message cannot be read, its revision decides how that is said.
         let nameless = match &incoming.transport {
-            Transport::Http(facts)
-                if facts.protocol_version == Some(Revision::V2026_07_28.name().as_bytes()) =>
-            {
-                Id::Absent
-            }
-            _ => Id::Null,
+            Transport::Http(facts) => nameless(facts),
+            Transport::Stream(_) => Id::Null,
         };
         if let Transport::Http(facts) = &incoming.transport
             && let Err(refusal) = facts.admit()

@@ -1,6 +1,6 @@
 //! The rules of the Streamable HTTP transport and of JSON-RPC's envelope.
 
-use loggia_mcp::HttpFacts;
+use loggia_mcp::{HttpFacts, Outgoing, Refusal, well_formed};
 use serde_json::{Value, json};
 
 use crate::catalogue::{endpoint, parts, post, with_meta};
@@ -211,6 +211,25 @@ async fn what_is_no_message() {
     };
     let (status, answer) = parts(&post(&endpoint, facts, b"{").await);
     assert_eq!((status, answer.get("id")), (400, None));
+}
+
+#[tokio::test]
+async fn a_transport_refuses_in_the_words_of_the_protocol() {
+    let refusal = Refusal::transport(413, "The body is longer than 10 bytes.");
+    for (version, id) in [
+        (None, Some(Value::Null)),
+        (Some(&b"2025-11-25"[..]), Some(Value::Null)),
+        (Some(b"2026-07-28"), None),
+    ] {
+        let facts = HttpFacts {
+            protocol_version: version,
+            ..HttpFacts::default()
+        };
+        let outgoing = Outgoing::refuse(&facts, &refusal);
+        assert_eq!(well_formed(&outgoing), Ok(()));
+        let (status, answer) = parts(&outgoing);
+        assert_eq!((status, answer.get("id").cloned()), (413, id));
+    }
 }
 
 #[tokio::test]
