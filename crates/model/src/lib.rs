@@ -17,6 +17,7 @@ pub mod error;
 pub mod field_types;
 pub mod filter;
 pub mod plan;
+pub mod query;
 pub mod scalar;
 pub mod schema;
 pub mod system;
@@ -25,6 +26,7 @@ pub use clock::{Clock, Generator};
 pub use error::{Code, Problem, Problems};
 pub use field_types::FieldType;
 pub use filter::Filter;
+pub use query::Query;
 pub use scalar::{Scalar, StorageKind};
 pub use schema::{Collection, Field, Link, Relation, Schema};
 
