@@ -78,15 +78,20 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room {
         name: "xtask",
-        purpose: "serve, test and tidy for developers of Loggia",
+        purpose: "serve, test, bench and tidy for developers of Loggia",
+        may_use: &[],
+    },
+    Room {
+        name: "bench",
+        purpose: "measures the release binary from outside, beside a bare server",
         may_use: &[],
     },
 ];
 
 /// The folder of a room, from the repository's root.
 pub(crate) fn folder(room: &str) -> String {
-    if room == "xtask" {
-        "xtask".to_owned()
+    if matches!(room, "xtask" | "bench") {
+        room.to_owned()
     } else {
         format!("crates/{room}")
     }

@@ -2,6 +2,7 @@
 //!
 //! - `serve` builds the release binary and serves it with its data in `./data`
 //! - `test` installs what the tests need and is missing, runs everything, and ends with one line that counts
+//! - `bench` builds the release binary, measures it, and writes a table and a plot
 //! - `tidy` holds the house rules that the compiler does not know
 //! - `arrows` prints which room may depend on which
 //!
@@ -12,6 +13,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool talks to its terminal")]
 
 mod arrows;
+mod bench;
 mod serve;
 mod shell;
 mod suites;
@@ -41,6 +43,12 @@ enum Command {
         #[arg(long = "only", value_enum)]
         only: Vec<suites::Suite>,
     },
+    /// Measure the release binary beside a bare server; options as `-- --help` shows them
+    Bench {
+        /// Passed on to the benchmark, after `--`
+        #[arg(last = true)]
+        rest: Vec<String>,
+    },
     /// Check the house rules
     Tidy {
         /// Write the generated parts of documents instead of comparing them
@@ -55,6 +63,7 @@ fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Serve { rest } => serve::run(&rest),
         Command::Test { only } => suites::run(&only),
+        Command::Bench { rest } => bench::run(&rest),
         Command::Tidy { write } => tidy::run(write),
         Command::Arrows => {
             println!("{}", arrows::diagram());

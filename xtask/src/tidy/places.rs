@@ -37,7 +37,7 @@ const PLACES: &[Place] = &[
     },
     Place {
         name: "rusqlite",
-        only_in: &["crates/store/", "Cargo.toml", "Cargo.lock"],
+        only_in: &["crates/store/", "bench/", "Cargo.toml", "Cargo.lock"],
         instead: "go through `store`, the only room that names a database",
     },
 ];

@@ -1,0 +1,251 @@
+//! The table: ours beside the bare server, beside a peer if one was named, beside what must be reached.
+
+use crate::curves::Curve;
+use crate::load::{self, Counter, Effort, Measured, ProcessFigures};
+use crate::machine::Machine;
+use crate::plot;
+use crate::server::{Program, Running, Target};
+use crate::workloads::Workload;
+use anyhow::{Context, Result};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Everything that a run found.
+pub(crate) struct Report {
+    machine: Machine,
+    version: String,
+    quick: bool,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) process: Option<Processes>,
+    pub(crate) curves: Vec<Curve>,
+}
+
+/// Both processes.
+pub(crate) struct Processes {
+    pub(crate) ours: ProcessFigures,
+    pub(crate) bare: ProcessFigures,
+}
+
+/// The servers of a comparison.
+pub(crate) struct Servers<'a> {
+    pub(crate) ours: &'a Running,
+    pub(crate) bare: &'a Running,
+    pub(crate) peer: Option<&'a Target>,
+}
+
+/// One workload with so many connections.
+pub(crate) struct Row {
+    name: &'static str,
+    connections: usize,
+    ours: Measured,
+    bare: Measured,
+    peer: Option<Measured>,
+    median_within: Option<f64>,
+    at_least: Option<f64>,
+}
+
+impl Row {
+    /// Measures the servers in turns, so that what else the machine does falls on all of them.
+    ///
+    /// # Errors
+    /// When an answer is not the expected one.
+    pub(crate) async fn measure(
+        workload: &Workload,
+        connections: usize,
+        servers: &Servers<'_>,
+        counter: &Counter,
+        effort: &Effort,
+    ) -> Result<Row> {
+        let Servers { ours, bare, peer } = *servers;
+        let (mut of_ours, mut of_bare, mut of_peer) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..effort.rounds {
+            for (server, rounds) in [(bare, &mut of_bare), (ours, &mut of_ours)] {
+                rounds.push(
+                    load::round(
+                        workload,
+                        &server.target,
+                        Some(server),
+                        connections,
+                        counter,
+                        effort,
+                    )
+                    .await?,
+                );
+            }
+            if let Some(peer) = peer {
+                of_peer.push(load::round(workload, peer, None, connections, counter, effort).await?);
+            }
+        }
+        Ok(Row {
+            name: workload.name,
+            connections,
+            ours: load::median(of_ours),
+            bare: load::median(of_bare),
+            peer: peer.map(|_| load::median(of_peer)),
+            median_within: workload.median_within.filter(|_| connections == 1),
+            at_least: workload.at_least.filter(|_| connections > 1),
+        })
+    }
+
+    /// The row for the terminal while the run goes on.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{:<34} {:>2} connections  p50 {:>8.3} ms  p99 {:>8.3} ms  {:>7.0}/s  {}",
+            self.name,
+            self.connections,
+            self.ours.p50,
+            self.ours.p99,
+            self.ours.per_second,
+            self.held()
+        )
+    }
+
+    /// What must be reached, and whether it is.
+    fn held(&self) -> String {
+        let verdict = |held: bool| if held { "held" } else { "**missed**" };
+        match (self.median_within, self.at_least) {
+            (Some(most), _) => format!("≤ {most} ms: {}", verdict(self.ours.p50 <= most)),
+            (_, Some(fewest)) => format!("≥ {fewest}/s: {}", verdict(self.ours.per_second >= fewest)),
+            _ => "–".to_owned(),
+        }
+    }
+}
+
+impl Report {
+    /// An empty report on this machine.
+    ///
+    /// # Errors
+    /// When the binary does not say its version.
+    pub(crate) fn new(quick: bool, program: &Program) -> Result<Report> {
+        let output = std::process::Command::new(&program.path)
+            .arg("--version")
+            .output()?;
+        Ok(Report {
+            machine: Machine::look(),
+            version: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            quick,
+            rows: Vec::new(),
+            process: None,
+            curves: Vec::new(),
+        })
+    }
+
+    /// Writes the table and the plot into a folder. Answers with both files.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let (table, plot) = (folder.join("bench.md"), folder.join("bench.svg"));
+        std::fs::write(&table, self.markdown())?;
+        std::fs::write(&plot, plot::svg(&self.curves))?;
+        Ok((table, plot))
+    }
+
+    /// The whole report as Markdown.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = format!("{}, on {}.\n", self.version, self.machine);
+        if self.quick {
+            text.push_str("\nA quick run, to check the benchmark itself: its figures mean little.\n");
+        }
+        text.push_str(&self.workloads());
+        text.push_str(&self.processes());
+        for curve in &self.curves {
+            text.push_str(&curve_table(curve));
+        }
+        text
+    }
+
+    fn workloads(&self) -> String {
+        let with_peer = self.rows.iter().any(|row| row.peer.is_some());
+        let mut text = String::from(
+            "\n| workload | connections | p50 ms | p99 ms | requests/s | processor µs | answer bytes | bare p50 ms | bare requests/s \
+             | bare processor µs | times the bare p50 | must reach |",
+        );
+        if with_peer {
+            text.push_str(" peer p50 ms | peer requests/s | faster than the peer |");
+        }
+        let columns = if with_peer { 15 } else { 12 };
+        let _ = writeln!(text, "\n|{}", "---|".repeat(columns));
+        for row in &self.rows {
+            let Measured {
+                p50,
+                p99,
+                per_second,
+                bytes,
+                processor,
+            } = &row.ours;
+            let _ = write!(
+                text,
+                "| {} | {} | {p50:.3} | {p99:.3} | {per_second:.0} | {} | {bytes} | {:.3} | {:.0} | {} | {:.1} | {} |",
+                row.name,
+                row.connections,
+                microseconds(*processor),
+                row.bare.p50,
+                row.bare.per_second,
+                microseconds(row.bare.processor),
+                p50 / row.bare.p50,
+                row.held(),
+            );
+            if let Some(peer) = &row.peer {
+                let _ = write!(
+                    text,
+                    " {:.1} | {:.0} | {:.0} × |",
+                    peer.p50,
+                    peer.per_second,
+                    peer.p50 / p50
+                );
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    fn processes(&self) -> String {
+        let Some(Processes { ours, bare }) = &self.process else {
+            return String::new();
+        };
+        let verdict = |figure: f64, most: f64| if figure <= most { "held" } else { "**missed**" };
+        let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+        let after = format!("resident memory after {} calls, MiB", ours.calls);
+        let mut text = String::from("\n| process | Loggia | bare | must reach |\n|---|---|---|---|\n");
+        for (name, ours, bare, most) in [
+            (
+                "cold start to the first answer, ms",
+                ours.cold_start,
+                bare.cold_start,
+                150.0,
+            ),
+            ("resident memory idle, MiB", mib(ours.idle), mib(bare.idle), 40.0),
+            (&after, mib(ours.after_calls), mib(bare.after_calls), 120.0),
+            ("binary, MiB", mib(ours.binary), mib(bare.binary), 60.0),
+        ] {
+            let _ = writeln!(
+                text,
+                "| {name} | {ours:.1} | {bare:.1} | ≤ {most}: {} |",
+                verdict(ours, most)
+            );
+        }
+        text
+    }
+}
+
+fn microseconds(figure: Option<f64>) -> String {
+    figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.0}"))
+}
+
+fn curve_table(curve: &Curve) -> String {
+    let mut text = format!("\n| p50 in ms by {} |", curve.of);
+    for size in &curve.sizes {
+        let _ = write!(text, " {size} |");
+    }
+    let _ = writeln!(text, "\n|{}", "---|".repeat(curve.sizes.len() + 1));
+    for (name, figures) in &curve.lines {
+        let _ = write!(text, "| {name} |");
+        for figure in figures {
+            let _ = write!(text, " {figure:.3} |");
+        }
+        text.push('\n');
+    }
+    text
+}
