@@ -6,6 +6,24 @@
 //! - An acknowledged [`Tx::commit`] is durable, also against power loss; a transaction that was not committed leaves
 //!   nothing behind.
 //! - Readers never wait for the writer.
+//! - A read issues one statement for each nested plan, however many rows there are, and all of them see one snapshot.
 //! - Database text stays in [`Error`]'s log form; what may be shown is a [`Problem`](loggia_model::Problem).
 //!
-//! To add a database: one file in `backends/`, one line in `backends::BACKENDS`, and it passes the backend suite.
+//! The way of a plan: `lower` writes statements in a dialect, `answer` runs them and puts the answer together,
+//! `backends` own connections and threads.
+//!
+//! To add a database: one file in `backends/` with a `Dialect`, an `Executor` and a `Database`, one line in
+//! `backends::BACKENDS`, and it passes the backend suite in `tests/it`.
+//! To add a system table: its definition in `loggia_model::system`, and one line in `migrations::MIGRATIONS`.
+
+mod answer;
+mod backends;
+mod error;
+mod lower;
+mod migrations;
+mod store;
+mod tx;
+
+pub use error::{Error, Source};
+pub use store::{Activity, Finding, Options, Outcome, Store};
+pub use tx::Tx;

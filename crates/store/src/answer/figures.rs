@@ -1,0 +1,86 @@
+//! Figures about rows, put together.
+
+use loggia_model::filter::Operand;
+use loggia_model::plan::{Aggregate, AggregatePlan, Figure, Group};
+use loggia_model::{Field, Record, Scalar, field_types};
+use serde_json::Value;
+
+use super::{Executor, reading};
+use crate::Error;
+use crate::lower::{aggregates, operands};
+
+/// Runs an aggregate plan: one record for each group.
+pub(super) async fn aggregate<E: Executor>(
+    executor: &mut E,
+    plan: &AggregatePlan,
+) -> Result<Vec<Record>, Error> {
+    let statement = aggregates::aggregate(executor.dialect(), plan);
+    let mut rows = executor.query(statement).await?;
+    Ok(rows.iter_mut().map(|row| record(plan, row)).collect())
+}
+
+fn record(plan: &AggregatePlan, row: &mut [Scalar]) -> Record {
+    let mut record = Record::new();
+    let mut cells = row.iter_mut().map(std::mem::take);
+    for group in &plan.group_by {
+        let value = print_group(group, cells.next().unwrap_or_default());
+        record.insert(group.alias.clone(), value);
+    }
+    for figure in &plan.figures {
+        let value = print_figure(figure, cells.next().unwrap_or_default());
+        let name = figure.function.name();
+        match &figure.field {
+            None => {
+                record.insert(name.to_owned(), value);
+            }
+            Some(field) => {
+                let entry = record.entry(name).or_insert_with(|| Value::Object(Record::new()));
+                if let Value::Object(figures) = entry {
+                    figures.insert(field.name.clone(), value);
+                }
+            }
+        }
+    }
+    record
+}
+
+fn print_group(group: &Group, scalar: Scalar) -> Value {
+    match field_of(&group.operand) {
+        Some(field) => reading::print(field, scalar, false),
+        None => match operands::kind(&group.operand) {
+            Some(kind) => field_types::of_column(kind, &[]).print(scalar),
+            None => plain(scalar),
+        },
+    }
+}
+
+/// The field whose values the operand gives as they are.
+fn field_of(operand: &Operand) -> Option<&Field> {
+    match operand {
+        Operand::Field(field) => Some(field),
+        Operand::Through { operand, .. } => field_of(operand),
+        Operand::Function { .. } | Operand::JsonPath { .. } | Operand::Count { .. } => None,
+    }
+}
+
+fn print_figure(figure: &Figure, scalar: Scalar) -> Value {
+    match (&figure.field, figure.function) {
+        (Some(field), Aggregate::Min | Aggregate::Max) => reading::print(field, scalar, false),
+        _ => match scalar {
+            Scalar::Null => Value::Null,
+            scalar => field_types::of_column(aggregates::kind_of_figure(figure), &[]).print(scalar),
+        },
+    }
+}
+
+/// A value out of JSON, as what it is.
+fn plain(scalar: Scalar) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        Scalar::Bool(truth) => truth.into(),
+        Scalar::Int(number) => number.into(),
+        Scalar::Real(number) => number.into(),
+        Scalar::Text(text) => text.into(),
+        Scalar::Bytes(_) => Value::Null,
+    }
+}

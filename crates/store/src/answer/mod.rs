@@ -1,0 +1,67 @@
+//! Runs plans: statements go to an [`Executor`], rows come back, answers are put together. The same for every database.
+
+use std::future::Future;
+
+use loggia_model::plan::Plan;
+use loggia_model::schema::ForeignKey;
+use loggia_model::{Clock, Scalar};
+
+use crate::lower::{Dialect, Statement};
+use crate::{Error, Outcome};
+
+mod figures;
+mod reading;
+mod writing;
+
+/// A connection that runs statements, one after the other.
+pub(crate) trait Executor: Send {
+    /// How statements must be written.
+    fn dialect(&self) -> &'static dyn Dialect;
+    /// Runs one statement and gives all of its rows.
+    fn query(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send;
+    /// The foreign keys of all tables that point to `table`, with the table that each belongs to.
+    fn pointing_to(
+        &mut self,
+        table: &str,
+    ) -> impl Future<Output = Result<Vec<(String, ForeignKey)>, Error>> + Send;
+}
+
+/// The rows of a statement's answer, one after the other in one list.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// How many cells a row has.
+    pub(crate) width: usize,
+    /// The cells of all rows.
+    pub(crate) cells: Vec<Scalar>,
+}
+
+impl Rows {
+    /// Each row.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[Scalar]> {
+        self.cells.chunks_exact(self.width.max(1))
+    }
+
+    /// Each row, mutable, so that values can be moved out.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut [Scalar]> {
+        self.cells.chunks_exact_mut(self.width.max(1))
+    }
+
+    /// The first cell of the first row as a count.
+    pub(crate) fn count(&self) -> u64 {
+        match self.cells.first() {
+            Some(Scalar::Int(count)) => u64::try_from(*count).unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
+/// Runs a plan.
+pub(crate) async fn run<E: Executor>(executor: &mut E, plan: &Plan, clock: &Clock) -> Result<Outcome, Error> {
+    match plan {
+        Plan::Read(plan) => reading::read(executor, plan).await.map(Outcome::Rows),
+        Plan::Aggregate(plan) => figures::aggregate(executor, plan).await.map(Outcome::Rows),
+        Plan::Insert(plan) => writing::insert(executor, plan, clock).await.map(Outcome::Keys),
+        Plan::Update(plan) => writing::update(executor, plan).await.map(Outcome::Keys),
+        Plan::Delete(plan) => writing::delete(executor, plan).await.map(Outcome::Keys),
+    }
+}

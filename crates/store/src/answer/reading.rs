@@ -1,0 +1,362 @@
+//! Rows with rows related to them: one statement for each nested plan, put together by key.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use loggia_model::plan::{ReadPlan, Related, Source};
+use loggia_model::schema::Relation;
+use loggia_model::{Collection, Field, Link, Record, Scalar, field_types};
+use serde_json::Value;
+
+use super::{Executor, Rows};
+use crate::Error;
+use crate::lower::pointed_to;
+use crate::lower::reads::{self, Output, Reach};
+
+/// What stands in place of a concealed value.
+const MASK: &str = "**********";
+
+/// Runs a read plan.
+pub(super) async fn read<E: Executor>(executor: &mut E, plan: &ReadPlan) -> Result<Vec<Record>, Error> {
+    let reached = level(executor, plan, Reach::Root, false).await?;
+    let records = reached.into_iter().filter_map(|(_, value)| match value {
+        Value::Object(record) => Some(record),
+        _ => None,
+    });
+    Ok(records.collect())
+}
+
+/// A row's value and the key that it was reached by.
+type Reached = Vec<(Scalar, Value)>;
+
+/// Runs one level and those below it. With `keys_only` the values are bare primary keys.
+fn level<'a, E: Executor>(
+    executor: &'a mut E,
+    plan: &'a ReadPlan,
+    reach: Reach<'a>,
+    keys_only: bool,
+) -> Pin<Box<dyn Future<Output = Result<Reached, Error>> + Send + 'a>> {
+    Box::pin(async move {
+        let layout = Layout::of(plan, keys_only);
+        let statement = reads::select(executor.dialect(), plan, &layout.outputs, &reach);
+        let mut rows = executor.query(statement).await?;
+        let mut below = Vec::new();
+        for related in layout.related() {
+            below.push(follow(executor, related, &rows).await?);
+        }
+        let mut answer = Vec::with_capacity(rows.cells.len() / rows.width.max(1));
+        for row in rows.iter_mut() {
+            let value = layout.value(row, &mut below);
+            let key = match reach {
+                Reach::Root => Scalar::Null,
+                _ => row.last_mut().map(std::mem::take).unwrap_or_default(),
+            };
+            answer.push((key, value));
+        }
+        Ok(answer)
+    })
+}
+
+/// Where in a row of the statement's answer each member of the record comes from.
+struct Layout<'p> {
+    outputs: Vec<Output<'p>>,
+    members: Vec<Member<'p>>,
+    /// The value is the bare key at this position.
+    bare: Option<(usize, &'p Field)>,
+}
+
+/// One member of the record.
+enum Member<'p> {
+    /// The value of a field.
+    Field {
+        alias: &'p str,
+        at: usize,
+        field: &'p Field,
+        secret: bool,
+    },
+    /// A whole number worked out by the database.
+    Number { alias: &'p str, at: usize },
+    /// What is related.
+    Related { alias: &'p str, related: Edge<'p> },
+}
+
+/// A relation to follow from the rows of a level.
+struct Edge<'p> {
+    plan: &'p Related,
+    /// The column of the level that is matched with the rows beyond.
+    at: usize,
+    /// M2A: the column that names the collection, and the field of the key.
+    any: Option<(usize, &'p Field)>,
+}
+
+impl<'p> Layout<'p> {
+    fn of(plan: &'p ReadPlan, keys_only: bool) -> Self {
+        let mut layout = Self {
+            outputs: Vec::with_capacity(plan.select.len() + 1),
+            members: Vec::with_capacity(plan.select.len()),
+            bare: None,
+        };
+        if let (true, Some(primary)) = (keys_only, &plan.collection.primary) {
+            layout.bare = Some((layout.output(primary), primary));
+            return layout;
+        }
+        for selected in &plan.select {
+            let alias = selected.alias.as_str();
+            let member = match &selected.source {
+                Source::Field(field) | Source::Secret(field) => Some(Member::Field {
+                    alias,
+                    at: layout.output(field),
+                    field,
+                    secret: matches!(selected.source, Source::Secret(_)),
+                }),
+                Source::Function { function, field } => {
+                    Some(layout.number(alias, Output::Function(*function, field)))
+                }
+                Source::Count(operand) => Some(layout.number(alias, Output::Count(operand))),
+                Source::Related(related) => layout
+                    .edge(&plan.collection, related)
+                    .map(|related| Member::Related { alias, related }),
+            };
+            layout.members.extend(member);
+        }
+        layout
+    }
+
+    /// The position of a column, which is read once however often it is needed.
+    fn output(&mut self, field: &'p Arc<Field>) -> usize {
+        let same = |output: &Output<'p>| matches!(output, Output::Field(other) if other.name == field.name);
+        self.outputs.iter().position(same).unwrap_or_else(|| {
+            self.outputs.push(Output::Field(field));
+            self.outputs.len() - 1
+        })
+    }
+
+    fn number(&mut self, alias: &'p str, output: Output<'p>) -> Member<'p> {
+        self.outputs.push(output);
+        Member::Number {
+            alias,
+            at: self.outputs.len() - 1,
+        }
+    }
+
+    /// `None` where the collection lacks the column that the relation needs: nothing can be related then.
+    fn edge(&mut self, collection: &'p Collection, plan: &'p Related) -> Option<Edge<'p>> {
+        let relation = plan.link.relation();
+        match &plan.link {
+            Link::ToOne { .. } => {
+                let at = self.output(collection.field(&relation.many_field)?);
+                Some(Edge { plan, at, any: None })
+            }
+            Link::ToMany { .. } => {
+                let at = self.output(pointed_to(relation, collection)?);
+                Some(Edge { plan, at, any: None })
+            }
+            Link::ToAny { .. } => {
+                let field = collection.field(&relation.many_field)?;
+                let discriminator = collection.field(relation.one_collection_field.as_ref()?)?;
+                let any = Some((self.output(discriminator), field.as_ref()));
+                let at = self.output(field);
+                Some(Edge { plan, at, any })
+            }
+        }
+    }
+
+    fn related(&self) -> impl Iterator<Item = &Edge<'p>> {
+        self.members.iter().filter_map(|member| match member {
+            Member::Related { related, .. } => Some(related),
+            _ => None,
+        })
+    }
+
+    /// The value of a row; `below` has what its relations lead to, in the order of [`Layout::related`].
+    fn value(&self, row: &mut [Scalar], below: &mut [Below]) -> Value {
+        if let Some((at, field)) = self.bare {
+            return print(field, row[at].clone(), false);
+        }
+        let mut record = Record::with_capacity(self.members.len());
+        let mut below = below.iter_mut();
+        for member in &self.members {
+            let (alias, value) = match member {
+                Member::Field {
+                    alias,
+                    at,
+                    field,
+                    secret,
+                } => (alias, print(field, row[*at].clone(), *secret)),
+                Member::Number { alias, at } => (alias, whole(row[*at].clone())),
+                Member::Related { alias, related } => {
+                    let value = below
+                        .next()
+                        .map_or(Value::Null, |below| related.value(row, below));
+                    (alias, value)
+                }
+            };
+            record.insert((*alias).to_owned(), value);
+        }
+        Value::Object(record)
+    }
+}
+
+impl Edge<'_> {
+    fn value(&self, row: &[Scalar], below: &mut Below) -> Value {
+        let key = Key::of(&row[self.at]);
+        match below {
+            Below::One(rows) => key.and_then(|key| rows.get(&key).cloned()).unwrap_or(Value::Null),
+            // Each row is the only one with its key.
+            Below::Many(rows) => key
+                .and_then(|key| rows.remove(&key))
+                .map_or_else(|| Value::Array(Vec::new()), Value::Array),
+            Below::Any(collections) => {
+                let Some((named_at, field)) = self.any else {
+                    return Value::Null;
+                };
+                let asked = row[named_at].as_text().and_then(|name| collections.get(name));
+                match (asked, key) {
+                    (_, None) => Value::Null,
+                    (Some(rows), Some(key)) => rows.get(&key).cloned().unwrap_or(Value::Null),
+                    (None, Some(_)) => print(field, row[self.at].clone(), false),
+                }
+            }
+        }
+    }
+}
+
+/// What a relation leads to from all rows of a level.
+enum Below {
+    One(HashMap<Key, Value>),
+    Many(HashMap<Key, Vec<Value>>),
+    /// By collection.
+    Any(HashMap<String, HashMap<Key, Value>>),
+}
+
+async fn follow<E: Executor>(executor: &mut E, edge: &Edge<'_>, rows: &Rows) -> Result<Below, Error> {
+    let relation = edge.plan.link.relation();
+    let keys_only = edge.plan.keys_only;
+    match &edge.plan.link {
+        Link::ToOne { .. } => match edge.plan.plans.first() {
+            Some(plan) => {
+                let keys = distinct(rows.iter().map(|row| &row[edge.at]));
+                one(executor, plan, relation, keys, keys_only)
+                    .await
+                    .map(Below::One)
+            }
+            None => Ok(Below::One(HashMap::new())),
+        },
+        Link::ToMany { .. } => many(executor, edge, rows).await.map(Below::Many),
+        Link::ToAny { .. } => {
+            let mut collections = HashMap::new();
+            for plan in &edge.plan.plans {
+                let name = plan.collection.name.as_str();
+                let named = |row: &&[Scalar]| {
+                    edge.any
+                        .is_some_and(|(named_at, _)| row[named_at].as_text() == Some(name))
+                };
+                let keys = distinct(rows.iter().filter(named).map(|row| &row[edge.at]));
+                let found = one(executor, plan, relation, keys, keys_only).await?;
+                collections.insert(name.to_owned(), found);
+            }
+            Ok(Below::Any(collections))
+        }
+    }
+}
+
+async fn one<E: Executor>(
+    executor: &mut E,
+    plan: &ReadPlan,
+    relation: &Relation,
+    keys: Vec<Scalar>,
+    keys_only: bool,
+) -> Result<HashMap<Key, Value>, Error> {
+    let Some(key) = pointed_to(relation, &plan.collection).filter(|_| !keys.is_empty()) else {
+        return Ok(HashMap::new());
+    };
+    let reached = level(executor, plan, Reach::One { key, keys }, keys_only).await?;
+    let keyed = reached
+        .into_iter()
+        .filter_map(|(key, value)| Some((Key::of(&key)?, value)));
+    Ok(keyed.collect())
+}
+
+async fn many<E: Executor>(
+    executor: &mut E,
+    edge: &Edge<'_>,
+    rows: &Rows,
+) -> Result<HashMap<Key, Vec<Value>>, Error> {
+    let mut lists: HashMap<Key, Vec<Value>> = HashMap::new();
+    let Some(plan) = edge.plan.plans.first() else {
+        return Ok(lists);
+    };
+    let keys = distinct(rows.iter().map(|row| &row[edge.at]));
+    let field = plan.collection.field(&edge.plan.link.relation().many_field);
+    let Some(key) = field.filter(|_| !keys.is_empty()) else {
+        return Ok(lists);
+    };
+    for (key, value) in level(executor, plan, Reach::Many { key, keys }, edge.plan.keys_only).await? {
+        if let Some(key) = Key::of(&key) {
+            lists.entry(key).or_default().push(value);
+        }
+    }
+    Ok(lists)
+}
+
+/// Each key once, without NULL, in the order of first appearance.
+fn distinct<'r>(keys: impl Iterator<Item = &'r Scalar>) -> Vec<Scalar> {
+    let mut seen = HashMap::new();
+    let mut distinct = Vec::new();
+    for scalar in keys {
+        if let Some(key) = Key::of(scalar)
+            && let Entry::Vacant(entry) = seen.entry(key)
+        {
+            entry.insert(());
+            distinct.push(scalar.clone());
+        }
+    }
+    distinct
+}
+
+/// A key as both ends of a relation write it, whatever their columns make of it: the text `7` and the number 7 are
+/// the same key (an M2A column is text whatever the keys are that it holds).
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Number(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Key {
+    fn of(scalar: &Scalar) -> Option<Self> {
+        match scalar {
+            Scalar::Null => None,
+            Scalar::Bool(truth) => Some(Self::Number((*truth).into())),
+            Scalar::Int(number) => Some(Self::Number(*number)),
+            Scalar::Real(number) => Some(Self::of_text(&number.to_string())),
+            Scalar::Text(text) => Some(Self::of_text(text)),
+            Scalar::Bytes(bytes) => Some(Self::Bytes(bytes.clone())),
+        }
+    }
+
+    fn of_text(text: &str) -> Self {
+        match text.parse::<i64>() {
+            Ok(number) if text.len() <= 20 && number.to_string() == text => Self::Number(number),
+            _ => Self::Text(text.to_owned()),
+        }
+    }
+}
+
+/// A stored value as it is shown.
+pub(super) fn print(field: &Field, scalar: Scalar, secret: bool) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        _ if field.is_concealed() && !secret => MASK.into(),
+        scalar => field.ty.print(scalar),
+    }
+}
+
+fn whole(scalar: Scalar) -> Value {
+    match scalar {
+        Scalar::Null => Value::Null,
+        scalar => field_types::of_column(loggia_model::StorageKind::BigInteger, &[]).print(scalar),
+    }
+}

@@ -1,0 +1,195 @@
+//! Rows written, and failures explained: the database says that a rule was broken, a look at the rows says by what.
+
+use loggia_model::field_types::calendar;
+use loggia_model::plan::{DeletePlan, InsertPlan, UpdatePlan};
+use loggia_model::schema::{Action, Default};
+use loggia_model::{Clock, Collection, Field, Filter, Scalar, StorageKind};
+use serde_json::Value;
+use std::sync::Arc;
+
+use super::{Executor, Rows, reading};
+use crate::Error;
+use crate::lower::writes;
+
+/// The columns and values of one row.
+type Assigned = [(Arc<Field>, Scalar)];
+
+/// Inserts rows, one after the other, so that a failure can be laid to its row.
+pub(super) async fn insert<E: Executor>(
+    executor: &mut E,
+    plan: &InsertPlan,
+    clock: &Clock,
+) -> Result<Vec<Scalar>, Error> {
+    let mut keys = Vec::with_capacity(plan.rows.len());
+    for (i, row) in plan.rows.iter().enumerate() {
+        let filled = filled(&plan.collection, row, clock);
+        let statement = writes::insert(executor.dialect(), &plan.collection, row, filled);
+        match executor.query(statement).await {
+            Ok(rows) => keys.extend(self::keys(rows)),
+            Err(error) => {
+                let error = explain(executor, error, &plan.collection, row, None).await;
+                return Err(error.in_row(i));
+            }
+        }
+    }
+    Ok(keys)
+}
+
+/// Changes rows.
+pub(super) async fn update<E: Executor>(executor: &mut E, plan: &UpdatePlan) -> Result<Vec<Scalar>, Error> {
+    let statement = writes::update(executor.dialect(), plan);
+    match executor.query(statement).await {
+        Ok(rows) => Ok(keys(rows)),
+        Err(error) => Err(explain(
+            executor,
+            error,
+            &plan.collection,
+            &plan.assign,
+            Some(&plan.filter),
+        )
+        .await),
+    }
+}
+
+/// Removes rows.
+pub(super) async fn delete<E: Executor>(executor: &mut E, plan: &DeletePlan) -> Result<Vec<Scalar>, Error> {
+    let statement = writes::delete(executor.dialect(), plan);
+    match executor.query(statement).await {
+        Ok(rows) => Ok(keys(rows)),
+        Err(error) => Err(explain(executor, error, &plan.collection, &[], Some(&plan.filter)).await),
+    }
+}
+
+fn keys(rows: Rows) -> Vec<Scalar> {
+    rows.cells
+}
+
+/// Columns that get the time of the write and were not given.
+fn filled<'p>(collection: &'p Collection, row: &Assigned, clock: &Clock) -> Vec<(&'p str, Scalar)> {
+    let mut filled = Vec::new();
+    for field in collection.fields.values() {
+        let Some(column) = field
+            .column
+            .as_ref()
+            .filter(|column| column.default == Default::Now)
+        else {
+            continue;
+        };
+        if !row.iter().any(|(given, _)| given.name == field.name) {
+            filled.push((column.name.as_str(), now(clock, column.kind)));
+        }
+    }
+    filled
+}
+
+/// The current time in the canonical form of a kind.
+fn now(clock: &Clock, kind: StorageKind) -> Scalar {
+    let moment = calendar::timestamp(clock.now());
+    // `YYYY-MM-DDTHH:MM:SS.fffZ`: every calendar kind is a piece of it.
+    let piece = match kind {
+        StorageKind::Date => moment.get(..10),
+        StorageKind::Time => moment.get(11..19),
+        StorageKind::DateTime => moment.get(..19),
+        _ => Some(moment.as_str()),
+    };
+    Scalar::from(piece.unwrap_or(&moment))
+}
+
+/// Finds out more about a failure: the value that is not unique, the key that points nowhere, who still points here.
+/// What cannot be found out stays as it is.
+async fn explain<E: Executor>(
+    executor: &mut E,
+    error: Error,
+    collection: &Collection,
+    assigned: &Assigned,
+    filter: Option<&Filter>,
+) -> Error {
+    match error {
+        Error::Unique {
+            table, columns, row, ..
+        } => {
+            let value = match columns.as_slice() {
+                [column] => shown(assigned, column),
+                _ => None,
+            };
+            Error::Unique {
+                table,
+                columns,
+                value,
+                row,
+            }
+        }
+        Error::Check { check, .. } => Error::Check {
+            table: collection.name.clone(),
+            check,
+        },
+        Error::ForeignKey { .. } => {
+            if let Some(found) = points_nowhere(executor, collection, assigned).await {
+                return found;
+            }
+            match filter {
+                Some(filter) => still_pointed_to(executor, collection, filter).await,
+                None => None,
+            }
+            .unwrap_or_else(|| Error::ForeignKey {
+                table: collection.name.clone(),
+            })
+        }
+        other => other,
+    }
+}
+
+/// The value written to a column, unless it is concealed.
+fn shown(assigned: &Assigned, column: &str) -> Option<Value> {
+    let (field, value) = assigned.iter().find(|(field, _)| field.name == column)?;
+    (!field.is_concealed()).then(|| reading::print(field, value.clone(), false))
+}
+
+async fn points_nowhere<E: Executor>(
+    executor: &mut E,
+    collection: &Collection,
+    assigned: &Assigned,
+) -> Option<Error> {
+    for key in &collection.table.as_ref()?.foreign_keys {
+        let Some((field, value)) = assigned
+            .iter()
+            .find(|(field, value)| field.name == key.column && !value.is_null())
+        else {
+            continue;
+        };
+        let statement = writes::count_of(executor.dialect(), &key.foreign_table, &key.foreign_column, value);
+        if executor.query(statement).await.ok()?.count() == 0 {
+            return Some(Error::PointsNowhere {
+                table: collection.name.clone(),
+                column: key.column.clone(),
+                foreign_table: key.foreign_table.clone(),
+                value: reading::print(field, value.clone(), false),
+                row: None,
+            });
+        }
+    }
+    None
+}
+
+async fn still_pointed_to<E: Executor>(
+    executor: &mut E,
+    collection: &Collection,
+    filter: &Filter,
+) -> Option<Error> {
+    for (table, key) in executor.pointing_to(&collection.name).await.ok()? {
+        if !matches!(key.on_delete, Action::NoAction | Action::Restrict) {
+            continue;
+        }
+        let statement = writes::count_pointing(executor.dialect(), &table, &key, collection, filter);
+        let rows = executor.query(statement).await.ok()?.count();
+        if rows > 0 {
+            return Some(Error::StillPointedTo {
+                table: collection.name.clone(),
+                by_table: table,
+                by_column: key.column,
+                rows,
+            });
+        }
+    }
+    None
+}

@@ -1,0 +1,77 @@
+//! The databases that Loggia runs on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_model::plan::{Plan, SchemaPlan};
+use loggia_model::schema::Table;
+
+use crate::Error;
+use crate::store::{Activity, Finding, Options, Outcome};
+
+mod sqlite;
+
+/// Something that is waited for.
+pub(crate) type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A kind of database.
+pub(crate) struct Backend {
+    /// What the address begins with.
+    scheme: &'static str,
+    /// Opens one.
+    open: fn(Options) -> Promise<'static, Arc<dyn Database>>,
+}
+
+/// Every kind of database.
+pub(crate) static BACKENDS: &[Backend] = &[Backend {
+    scheme: "sqlite:",
+    open: sqlite::open,
+}];
+
+/// An open database.
+pub(crate) trait Database: Send + Sync {
+    /// Runs plans that read, on one snapshot.
+    fn read(&self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>>;
+    /// A turn at the writer.
+    fn begin(&self) -> Promise<'_, Box<dyn Transaction>>;
+    /// As [`crate::Store::tables`].
+    fn tables(&self) -> Promise<'_, IndexMap<String, Table>>;
+    /// As [`crate::Store::schema_version`].
+    fn schema_version(&self) -> Promise<'_, u64>;
+    /// As [`crate::Store::check`].
+    fn check(&self) -> Promise<'_, Vec<Finding>>;
+    /// As [`crate::Store::activity`].
+    fn activity(&self) -> Activity;
+}
+
+/// An open transaction; dropping it rolls back.
+pub(crate) trait Transaction: Send {
+    /// As [`crate::Tx::run`].
+    fn run(&mut self, plan: Plan) -> Promise<'_, Outcome>;
+    /// As [`crate::Tx::change_schema`].
+    fn change_schema(&mut self, plan: SchemaPlan) -> Promise<'_, ()>;
+    /// As [`crate::Tx::tables`].
+    fn tables(&mut self) -> Promise<'_, IndexMap<String, Table>>;
+    /// As [`crate::Tx::commit`].
+    fn commit(self: Box<Self>) -> Promise<'static, ()>;
+}
+
+/// Opens the database at `options.url`.
+pub(crate) async fn open(options: Options) -> Result<Arc<dyn Database>, Error> {
+    match BACKENDS
+        .iter()
+        .find(|backend| options.url.starts_with(backend.scheme))
+    {
+        Some(backend) => (backend.open)(options).await,
+        None => {
+            let known: Vec<_> = BACKENDS.iter().map(|backend| backend.scheme).collect();
+            Err(Error::Address(format!(
+                "{:?} is not the address of a database that this program knows: it must begin with {}",
+                options.url,
+                known.join(" or ")
+            )))
+        }
+    }
+}

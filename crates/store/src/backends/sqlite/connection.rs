@@ -1,0 +1,149 @@
+//! Connections: how they are set up, and how statements run on them.
+
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use loggia_model::Scalar;
+use loggia_model::schema::ForeignKey;
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql};
+
+use super::{dialect, failure, functions, introspect};
+use crate::Error;
+use crate::answer::{Executor, Rows};
+use crate::lower::{Dialect, Statement};
+
+/// How long one process waits for another that writes the same file.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Statements that each connection keeps prepared.
+const STATEMENTS: usize = 256;
+
+/// What a connection is for.
+#[derive(Clone, Copy)]
+pub(super) enum Mode {
+    /// The one that writes.
+    Write {
+        /// Whether commits are synced.
+        durable: bool,
+    },
+    /// One of those that cannot write.
+    Read,
+}
+
+/// Opens a connection to a file; only the writing one makes the file.
+pub(super) fn open_connection(path: &Path, mode: Mode) -> Result<Connection, Error> {
+    let flags = match mode {
+        Mode::Write { .. } => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let connection =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failure::of)?;
+    set_up(&connection, mode).map_err(failure::of)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // A quoted name that does not exist is an error, never a text.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    if let Mode::Write { durable } = mode {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    }
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // In KiB when negative.
+    connection.pragma_update(None, "cache_size", -8 * 1024)?;
+    connection.pragma_update(None, "mmap_size", 128 * 1024 * 1024)?;
+    functions::register(connection)
+}
+
+/// Runs a statement of our own that takes nothing and gives nothing.
+pub(super) fn command(connection: &Connection, text: &str) -> Result<(), Error> {
+    connection
+        .prepare_cached(text)
+        .and_then(|mut statement| statement.raw_execute())
+        .map(|_| ())
+        .map_err(failure::of)
+}
+
+/// The value of a future that never waits: SQLite answers on the thread that asks.
+pub(super) fn at_once<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => Err(Error::internal("SQLite made a statement wait")),
+    }
+}
+
+/// A connection that runs plans.
+pub(super) struct Session<'c>(pub(super) &'c mut Connection);
+
+impl Executor for Session<'_> {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &dialect::SQLITE
+    }
+
+    fn query(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send {
+        std::future::ready(query(self.0, &statement).map_err(failure::of))
+    }
+
+    fn pointing_to(
+        &mut self,
+        table: &str,
+    ) -> impl Future<Output = Result<Vec<(String, ForeignKey)>, Error>> + Send {
+        std::future::ready(introspect::pointing_to(self.0, table).map_err(failure::of))
+    }
+}
+
+/// Runs a statement to its end, so that all of its effects are there when it has answered.
+///
+/// A cached statement stays right across changes of the schema: its text names every column, and SQLite prepares it
+/// anew when the schema it was prepared for is gone.
+pub(super) fn query(connection: &Connection, statement: &Statement<'_>) -> rusqlite::Result<Rows> {
+    let mut prepared = connection.prepare_cached(&statement.text)?;
+    for (i, value) in statement.binds.iter().enumerate() {
+        prepared.raw_bind_parameter(i + 1, Bound(value))?;
+    }
+    let width = prepared.column_count();
+    let mut cells = Vec::new();
+    let mut rows = prepared.raw_query();
+    while let Some(row) = rows.next()? {
+        for i in 0..width {
+            cells.push(scalar(row.get_ref(i)?));
+        }
+    }
+    Ok(Rows { width, cells })
+}
+
+/// A scalar as SQLite takes it.
+pub(super) struct Bound<'v>(pub(super) &'v Scalar);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Scalar::Null => ValueRef::Null,
+            Scalar::Bool(truth) => ValueRef::Integer((*truth).into()),
+            Scalar::Int(number) => ValueRef::Integer(*number),
+            Scalar::Real(number) => ValueRef::Real(*number),
+            Scalar::Text(text) => ValueRef::Text(text.as_bytes()),
+            Scalar::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// What SQLite gives as a scalar. Text that is not UTF-8 (of another program) is shown as well as it can be.
+pub(super) fn scalar(value: ValueRef<'_>) -> Scalar {
+    match value {
+        ValueRef::Null => Scalar::Null,
+        ValueRef::Integer(number) => Scalar::Int(number),
+        ValueRef::Real(number) => Scalar::Real(number),
+        ValueRef::Text(text) => Scalar::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Scalar::Bytes(bytes.to_vec()),
+    }
+}

@@ -1,0 +1,230 @@
+//! SQL as SQLite speaks it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use loggia_model::filter::{Function, Place};
+use loggia_model::plan::Aggregate;
+use loggia_model::schema::Column;
+use loggia_model::{Scalar, StorageKind};
+
+use super::types;
+use crate::lower::{Dialect, Sql, Writer, reads};
+
+/// The dialect.
+pub(super) static SQLITE: Sqlite = Sqlite;
+
+/// SQLite's SQL, with the functions of `functions`.
+pub(super) struct Sqlite;
+
+impl Dialect for Sqlite {
+    fn identifier(&self, text: &mut String, name: &str) {
+        text.push('"');
+        for character in name.chars() {
+            if character == '"' {
+                text.push('"');
+            }
+            text.push(character);
+        }
+        text.push('"');
+    }
+
+    fn placeholder(&self, text: &mut String, _: usize) {
+        text.push('?');
+    }
+
+    /// One value: a JSON array, so that the text does not depend on how many there are.
+    fn is_one_of<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, values: &[Scalar]) {
+        operand(sql);
+        if let [value] = values {
+            sql.push(" = ").bind(Cow::Owned(value.clone()));
+            return;
+        }
+        let bytes = values.iter().all(|value| matches!(value, Scalar::Bytes(_)));
+        let value = if bytes { "unhex(value)" } else { "value" };
+        sql.push(" IN (SELECT ")
+            .push(value)
+            .push(" FROM json_each(")
+            .bind(Cow::Owned(Scalar::Text(json_array(values))))
+            .push("))");
+    }
+
+    fn matches<'p>(
+        &self,
+        sql: &mut Sql<'p>,
+        operand: Writer<'_, 'p>,
+        at: Place,
+        piece: &'p str,
+        ignore_case: bool,
+    ) {
+        let bind = |sql: &mut Sql<'p>| {
+            sql.bind(Cow::Owned(Scalar::from(piece)));
+        };
+        match (at, ignore_case) {
+            (Place::Anywhere, false) => {
+                sql.push("instr(");
+                operand(sql);
+                sql.push(", ");
+                bind(sql);
+                sql.push(") > 0");
+            }
+            (Place::Whole, false) => {
+                operand(sql);
+                sql.push(" = ");
+                bind(sql);
+            }
+            _ => {
+                sql.push(match (at, ignore_case) {
+                    (Place::Anywhere, _) => "loggia_contains_folded(",
+                    (Place::Start, false) => "loggia_starts(",
+                    (Place::Start, true) => "loggia_starts_folded(",
+                    (Place::End, false) => "loggia_ends(",
+                    (Place::End, true) => "loggia_ends_folded(",
+                    (Place::Whole, _) => "loggia_same_folded(",
+                });
+                operand(sql);
+                sql.push(", ");
+                bind(sql);
+                sql.push(")");
+            }
+        }
+    }
+
+    fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, _: StorageKind, column: Writer<'_, 'p>) {
+        let name = match function {
+            Function::Count => {
+                sql.push("loggia_entries(");
+                column(sql);
+                sql.push(")");
+                return;
+            }
+            Function::Year => "year",
+            Function::Month => "month",
+            Function::Week => "week",
+            Function::Day => "day",
+            Function::Weekday => "weekday",
+            Function::Hour => "hour",
+            Function::Minute => "minute",
+            Function::Second => "second",
+        };
+        sql.push("loggia_part('").push(name).push("', ");
+        column(sql);
+        sql.push(")");
+    }
+
+    fn json_value<'p>(&self, sql: &mut Sql<'p>, column: Writer<'_, 'p>, path: &[String]) {
+        sql.push("loggia_json(");
+        column(sql);
+        let path: Vec<_> = path.iter().map(|step| Scalar::from(step.as_str())).collect();
+        sql.push(", ").bind(Cow::Owned(Scalar::Text(json_array(&path))));
+        sql.push(")");
+    }
+
+    fn figure<'p>(&self, sql: &mut Sql<'p>, function: Aggregate, kind: StorageKind, column: Writer<'_, 'p>) {
+        let exact =
+            kind == StorageKind::Decimal || kind == StorageKind::BigInteger || kind == StorageKind::Integer;
+        let (name, distinct) = match function {
+            Aggregate::Count | Aggregate::CountAll => ("COUNT", false),
+            Aggregate::CountDistinct => ("COUNT", true),
+            Aggregate::Sum | Aggregate::SumDistinct => (
+                if exact { "loggia_sum" } else { "SUM" },
+                function == Aggregate::SumDistinct,
+            ),
+            Aggregate::Avg | Aggregate::AvgDistinct => (
+                if kind == StorageKind::Decimal {
+                    "loggia_avg"
+                } else {
+                    "AVG"
+                },
+                function == Aggregate::AvgDistinct,
+            ),
+            Aggregate::Min => ("MIN", false),
+            Aggregate::Max => ("MAX", false),
+        };
+        sql.push(name).push(if distinct { "(DISTINCT " } else { "(" });
+        column(sql);
+        sql.push(self.comparison(kind)).push(")");
+    }
+
+    fn comparison(&self, kind: StorageKind) -> &'static str {
+        match kind {
+            StorageKind::Decimal => " COLLATE loggia_decimal",
+            _ => "",
+        }
+    }
+
+    fn window(&self, sql: &mut Sql<'_>, limit: Option<u64>, offset: u64) {
+        match (limit, offset) {
+            (None, 0) => return,
+            (None, _) => sql.push(" LIMIT -1"),
+            (Some(limit), _) => sql.push(" LIMIT ").bind(reads::number(limit)),
+        };
+        if offset > 0 {
+            sql.push(" OFFSET ").bind(reads::number(offset));
+        }
+    }
+
+    fn column_type(&self, column: &Column) -> String {
+        types::declare(column)
+    }
+
+    fn primary_key(&self, column: &Column) -> &'static str {
+        if column.auto_increment {
+            " PRIMARY KEY AUTOINCREMENT"
+        } else {
+            " PRIMARY KEY"
+        }
+    }
+
+    fn now(&self, kind: StorageKind) -> &'static str {
+        types::now(kind)
+    }
+
+    fn literal(&self, scalar: &Scalar) -> String {
+        match scalar {
+            Scalar::Null => "NULL".to_owned(),
+            Scalar::Bool(truth) => i64::from(*truth).to_string(),
+            Scalar::Int(number) => number.to_string(),
+            Scalar::Real(number) => format!("{number:?}"),
+            Scalar::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            Scalar::Bytes(bytes) => {
+                let mut text = String::from("x'");
+                for byte in bytes {
+                    // Writing to a String does not fail.
+                    let _ = write!(text, "{byte:02x}");
+                }
+                text.push('\'');
+                text
+            }
+        }
+    }
+}
+
+/// Values as a JSON array; bytes as hexadecimal text.
+fn json_array(values: &[Scalar]) -> String {
+    let mut text = String::with_capacity(values.len() * 8 + 2);
+    text.push('[');
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        // Writing to a String does not fail.
+        let _ = match value {
+            Scalar::Null => write!(text, "null"),
+            Scalar::Bool(truth) => write!(text, "{}", i64::from(*truth)),
+            Scalar::Int(number) => write!(text, "{number}"),
+            Scalar::Real(number) if number.is_finite() => write!(text, "{number:?}"),
+            Scalar::Real(_) => write!(text, "null"),
+            Scalar::Text(piece) => write!(text, "{}", serde_json::Value::String(piece.clone())),
+            Scalar::Bytes(bytes) => {
+                text.push('"');
+                for byte in bytes {
+                    let _ = write!(text, "{byte:02x}");
+                }
+                write!(text, "\"")
+            }
+        };
+    }
+    text.push(']');
+    text
+}

@@ -1,0 +1,284 @@
+//! What a file holds: tables, columns, keys, as SQLite describes them.
+//!
+//! Left out: views, virtual tables and their shadows, SQLite's own tables and the store's. Foreign keys and indexes of
+//! several columns are left out too, and a primary key of several columns counts as none.
+
+use indexmap::IndexMap;
+use loggia_model::schema::{Action, Column, ForeignKey, Table};
+use rusqlite::{Connection, Row};
+
+use super::dialect::SQLITE;
+use super::{failure, types};
+use crate::lower::ddl;
+use crate::store::Finding;
+use crate::{Error, migrations};
+
+/// How many findings of one kind are told.
+const MOST_FINDINGS: usize = 100;
+/// How an index is named that the store makes for a foreign key.
+pub(super) const KEY_INDEX: &str = ".foreign_key";
+
+/// The tables that are introspected, as `tl`.
+const TABLES: &str = "pragma_table_list AS tl JOIN sqlite_schema AS s ON s.type = 'table' AND s.name = tl.name \
+     WHERE tl.schema = 'main' AND tl.type = 'table' AND tl.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+     AND tl.name NOT IN ('loggia_schema_version', 'loggia_migrations')";
+
+/// All tables by name, in the order in which they were made.
+pub(super) fn tables(connection: &Connection) -> Result<IndexMap<String, Table>, Error> {
+    read_tables(connection).map_err(failure::of)
+}
+
+fn read_tables(connection: &Connection) -> rusqlite::Result<IndexMap<String, Table>> {
+    let mut tables: IndexMap<String, Table> = IndexMap::new();
+    let mut raw = Vec::new();
+    let text = format!("SELECT tl.name, tl.wr FROM {TABLES} ORDER BY s.rowid");
+    let mut statement = connection.prepare_cached(&text)?;
+    let names = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
+    for name in names {
+        let (name, without_rowid) = name?;
+        tables.insert(name, Table::default());
+        raw.push((without_rowid, Vec::new()));
+    }
+    let text = format!(
+        "SELECT tl.name, x.name, x.type, x.\"notnull\", x.dflt_value, x.pk, x.hidden \
+         FROM {} ORDER BY s.rowid, x.cid",
+        TABLES.replace(" WHERE", " JOIN pragma_table_xinfo(tl.name) AS x WHERE")
+    );
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if let Some((_, columns)) = tables.get_index_of(&name).and_then(|i| raw.get_mut(i)) {
+            columns.push(RawColumn::read(row)?);
+        }
+    }
+    for (table, (without_rowid, columns)) in tables.values_mut().zip(raw) {
+        let keys = columns.iter().filter(|column| column.key > 0).count();
+        table.columns = columns
+            .into_iter()
+            // 1: a hidden column of a virtual table.
+            .filter(|column| column.hidden != 1)
+            .map(|column| column.into_column(keys == 1, without_rowid))
+            .collect();
+    }
+    read_indexes(connection, &mut tables)?;
+    read_keys(connection, &mut tables)?;
+    Ok(tables)
+}
+
+/// A row of `pragma_table_xinfo`.
+struct RawColumn {
+    name: String,
+    declared: String,
+    not_null: bool,
+    default: Option<String>,
+    /// Position in the primary key, from 1; 0: not in it.
+    key: i64,
+    /// 2 and 3: generated.
+    hidden: i64,
+}
+
+impl RawColumn {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            name: row.get(1)?,
+            declared: row.get::<_, Option<String>>(2)?.unwrap_or_default(),
+            not_null: row.get(3)?,
+            default: row.get(4)?,
+            key: row.get(5)?,
+            hidden: row.get(6)?,
+        })
+    }
+
+    fn into_column(self, single_key: bool, without_rowid: bool) -> Column {
+        let declared = types::read(&self.declared);
+        let primary_key = self.key > 0 && single_key;
+        Column {
+            nullable: !self.not_null && !primary_key,
+            default: types::read_default(self.default.as_deref(), declared.kind),
+            unique: primary_key,
+            indexed: false,
+            primary_key,
+            // SQLite's rule: exactly this word, in a table with row ids.
+            auto_increment: primary_key && !without_rowid && self.declared.eq_ignore_ascii_case("integer"),
+            max_length: declared.max_length,
+            precision: declared.precision,
+            scale: declared.scale,
+            generated: matches!(self.hidden, 2 | 3),
+            comment: None,
+            name: self.name,
+            kind: declared.kind,
+            data_type: declared.name,
+        }
+    }
+}
+
+fn read_indexes(connection: &Connection, tables: &mut IndexMap<String, Table>) -> rusqlite::Result<()> {
+    let text = format!(
+        "SELECT tl.name, il.name, il.\"unique\", MIN(ii.name) FROM {} GROUP BY tl.name, il.name HAVING COUNT(*) = 1",
+        TABLES.replace(
+            " WHERE",
+            " JOIN pragma_index_list(tl.name) AS il JOIN pragma_index_info(il.name) AS ii WHERE il.partial = 0 AND"
+        )
+    );
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, index, unique): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        // NULL: an expression.
+        let Some(name) = row.get::<_, Option<String>>(3)? else {
+            continue;
+        };
+        let column = tables
+            .get_mut(&table)
+            .and_then(|table| table.columns.iter_mut().find(|column| column.name == name));
+        if let Some(column) = column {
+            column.unique |= unique;
+            column.indexed |= !unique && !index.ends_with(KEY_INDEX);
+        }
+    }
+    Ok(())
+}
+
+fn read_keys(connection: &Connection, tables: &mut IndexMap<String, Table>) -> rusqlite::Result<()> {
+    let text = format!(
+        "SELECT tl.name, fk.\"from\", fk.\"table\", fk.\"to\", fk.on_update, fk.on_delete FROM {} \
+         GROUP BY tl.name, fk.id HAVING COUNT(*) = 1 ORDER BY s.rowid, fk.id DESC",
+        TABLES.replace(" WHERE", " JOIN pragma_foreign_key_list(tl.name) AS fk WHERE")
+    );
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (name, key) = read_key(row, tables)?;
+        if let Some(table) = tables.get_mut(&name) {
+            table.foreign_keys.push(key);
+        }
+    }
+    Ok(())
+}
+
+fn read_key(row: &Row<'_>, tables: &IndexMap<String, Table>) -> rusqlite::Result<(String, ForeignKey)> {
+    let name: String = row.get(0)?;
+    let target: String = row.get(2)?;
+    // SQLite's names do not depend on case; ours do.
+    let target = tables
+        .keys()
+        .find(|table| table.eq_ignore_ascii_case(&target))
+        .cloned()
+        .unwrap_or(target);
+    // Without a column, the primary key is meant.
+    let column = row.get::<_, Option<String>>(3)?.or_else(|| {
+        let columns = &tables.get(&target)?.columns;
+        Some(columns.iter().find(|column| column.primary_key)?.name.clone())
+    });
+    let action = |position: usize| -> rusqlite::Result<Action> {
+        Ok(Action::parse(&row.get::<_, String>(position)?).unwrap_or_default())
+    };
+    let key = ForeignKey {
+        column: row.get(1)?,
+        foreign_table: target,
+        foreign_column: column.unwrap_or_default(),
+        on_update: action(4)?,
+        on_delete: action(5)?,
+    };
+    Ok((name, key))
+}
+
+/// The foreign keys that point to a table.
+pub(super) fn pointing_to(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<(String, ForeignKey)>> {
+    let mut pointing = Vec::new();
+    for (name, found) in read_tables(connection)? {
+        for key in found.foreign_keys {
+            if key.foreign_table == table {
+                pointing.push((name.clone(), key));
+            }
+        }
+    }
+    Ok(pointing)
+}
+
+/// Makes the store's own tables where they are missing: the schema's version, and the migrations that ran.
+pub(super) fn make_own_tables(connection: &Connection) -> rusqlite::Result<()> {
+    let made: i64 = connection.query_row(
+        "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('loggia_schema_version', 'loggia_migrations')",
+        [],
+        |row| row.get(0),
+    )?;
+    if made == 2 {
+        return Ok(());
+    }
+    let ledger = migrations::ledger();
+    let columns: Vec<_> = ledger
+        .fields
+        .values()
+        .filter_map(|field| field.column.clone())
+        .collect();
+    let ledger = ddl::create_table(&SQLITE, &ledger.name, &columns, &[]).replacen(
+        "CREATE TABLE",
+        "CREATE TABLE IF NOT EXISTS",
+        1,
+    );
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; \
+         CREATE TABLE IF NOT EXISTS loggia_schema_version (id INTEGER PRIMARY KEY, version BIGINT NOT NULL); \
+         INSERT OR IGNORE INTO loggia_schema_version VALUES (1, 0); \
+         {ledger}; \
+         COMMIT"
+    ))
+}
+
+/// The schema's version.
+pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut statement =
+        connection.prepare_cached("SELECT version FROM loggia_schema_version WHERE id = 1")?;
+    statement.query_row([], |row| {
+        row.get::<_, i64>(0).map(|version| version.unsigned_abs())
+    })
+}
+
+/// Counts the schema's version up.
+pub(super) fn bump_version(connection: &Connection) -> Result<(), Error> {
+    super::connection::command(
+        connection,
+        "UPDATE loggia_schema_version SET version = version + 1 WHERE id = 1",
+    )
+}
+
+/// Whether another program declared foreign keys that are checked only at commit.
+pub(super) fn has_deferred_keys(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%DEFERRED%'",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Damage to the file, and rows that point nowhere.
+pub(super) fn check(connection: &Connection) -> Result<Vec<Finding>, Error> {
+    let read = || -> rusqlite::Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut statement = connection.prepare(&format!("PRAGMA integrity_check({MOST_FINDINGS})"))?;
+        for line in statement.query_map([], |row| row.get::<_, String>(0))? {
+            let what = line?;
+            if what != "ok" {
+                findings.push(Finding { table: None, what });
+            }
+        }
+        let mut statement = connection.prepare(
+            "SELECT \"table\", parent, COUNT(*) FROM pragma_foreign_key_check GROUP BY \"table\", parent",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (parent, count): (String, i64) = (row.get(1)?, row.get(2)?);
+            findings.push(Finding {
+                table: Some(row.get(0)?),
+                what: format!("{count} row(s) point to nothing in {parent}"),
+            });
+        }
+        Ok(findings)
+    };
+    read().map_err(failure::of)
+}

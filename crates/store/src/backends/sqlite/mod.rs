@@ -1,0 +1,234 @@
+//! SQLite (3.54, built in): one file, one writing thread, a pool of reading threads.
+//!
+//! - Write-ahead log: readers see the last commit and never wait. `synchronous=FULL`: every commit is synced.
+//! - The writer commits in groups (see `writer`); the readers run on connections that cannot write (see `readers`).
+//! - Functions and the collation of our own (see `functions`) appear in statements only, never in the file's schema,
+//!   so that the file can be read and written elsewhere.
+//! - One server at a time: a server holds a lock on `<file>-server`. Command-line tools may open the file beside it;
+//!   SQLite's own locks keep their transactions apart.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_model::plan::{Plan, SchemaPlan};
+use loggia_model::schema::Table;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{Database, Promise, Transaction};
+use crate::store::{Activity, Finding, Options, Outcome};
+use crate::{Error, answer};
+
+mod change;
+mod connection;
+mod decimal;
+mod dialect;
+mod failure;
+mod functions;
+mod introspect;
+mod readers;
+mod types;
+mod writer;
+
+use connection::{Session, open_connection};
+use readers::Readers;
+use writer::{Operation, Turn, Writer};
+
+/// Opens or makes a file.
+pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
+    Box::pin(async move {
+        let (reply, opened) = oneshot::channel();
+        // Opening touches the disk: not on a thread that others need.
+        std::thread::Builder::new()
+            .name("loggia-open".to_owned())
+            .spawn(move || reply.send(Sqlite::open(options)).is_ok())
+            .map_err(|error| Error::internal(error.to_string()))?;
+        let database = opened
+            .await
+            .map_err(|_| Error::internal("opening the database ended early"))??;
+        Ok(Arc::new(database) as Arc<dyn Database>)
+    })
+}
+
+/// An open file.
+struct Sqlite {
+    // In the order in which they go: the threads, then the lock, then a temporary file.
+    readers: Readers,
+    writer: Arc<Writer>,
+    _lock: Option<File>,
+    _temporary: Option<tempfile::TempDir>,
+    clock: loggia_model::Clock,
+}
+
+impl Sqlite {
+    fn open(options: Options) -> Result<Self, Error> {
+        let (path, temporary) = place(&options.url)?;
+        let lock = if options.server { Some(lock(&path)?) } else { None };
+        let connection = open_connection(
+            &path,
+            connection::Mode::Write {
+                durable: options.durable,
+            },
+        )?;
+        let writer = Writer::start(connection, options.clock.clone())?;
+        Ok(Self {
+            readers: Readers::new(path, options.readers),
+            writer: Arc::new(writer),
+            _lock: lock,
+            _temporary: temporary,
+            clock: options.clock,
+        })
+    }
+}
+
+/// Where the file is; a private one of its own for `sqlite::memory:`.
+fn place(url: &str) -> Result<(PathBuf, Option<tempfile::TempDir>), Error> {
+    if url == "sqlite::memory:" {
+        let folder = tempfile::Builder::new()
+            .prefix("loggia-")
+            .tempdir()
+            .map_err(|error| unavailable("no temporary folder can be made", error))?;
+        return Ok((folder.path().join("memory.db"), Some(folder)));
+    }
+    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
+    let Some(path) = path.map(PathBuf::from) else {
+        return Err(Error::Address(format!(
+            "{url:?} names no file: write sqlite://folder/loggia.db or sqlite:///folder/loggia.db"
+        )));
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            unavailable(&format!("the folder {} cannot be made", folder.display()), error)
+        })?;
+    }
+    Ok((path, None))
+}
+
+/// Keeps a second server out; the lock goes with the file handle, also when the process is killed.
+fn lock(path: &Path) -> Result<File, Error> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-server");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| {
+            unavailable(
+                &format!("{} cannot be written", Path::new(&name).display()),
+                error,
+            )
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse {
+            path: path.display().to_string(),
+        }),
+        Err(TryLockError::Error(error)) => Err(unavailable("the database cannot be locked", error)),
+    }
+}
+
+fn unavailable(what: &str, error: std::io::Error) -> Error {
+    Error::Unavailable {
+        what: format!("{what}: {error}"),
+        source: Some(error.into()),
+    }
+}
+
+impl Database for Sqlite {
+    fn read(&self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>> {
+        let clock = self.clock.clone();
+        self.readers
+            .run(move |connection| read(connection, &plans, &clock))
+    }
+
+    fn begin(&self) -> Promise<'_, Box<dyn Transaction>> {
+        Box::pin(async move {
+            let turn = Writer::turn(&self.writer).await?;
+            Ok(Box::new(turn) as Box<dyn Transaction>)
+        })
+    }
+
+    fn tables(&self) -> Promise<'_, IndexMap<String, Table>> {
+        self.readers
+            .run(|connection| in_snapshot(connection, |connection| introspect::tables(connection)))
+    }
+
+    fn schema_version(&self) -> Promise<'_, u64> {
+        self.readers
+            .run(|connection| introspect::schema_version(connection).map_err(failure::of))
+    }
+
+    fn check(&self) -> Promise<'_, Vec<Finding>> {
+        self.readers.run(|connection| introspect::check(connection))
+    }
+
+    fn activity(&self) -> Activity {
+        Activity {
+            readers: self.readers.threads(),
+            ..self.writer.activity()
+        }
+    }
+}
+
+/// Runs plans on one snapshot.
+fn read(
+    connection: &mut Connection,
+    plans: &[Plan],
+    clock: &loggia_model::Clock,
+) -> Result<Vec<Outcome>, Error> {
+    let one_statement = match plans {
+        [Plan::Read(plan)] => !plan
+            .select
+            .iter()
+            .any(|selected| matches!(selected.source, loggia_model::plan::Source::Related(_))),
+        [Plan::Aggregate(_)] => true,
+        _ => false,
+    };
+    let run = |connection: &mut Connection| {
+        let mut session = Session(connection);
+        plans
+            .iter()
+            .map(|plan| connection::at_once(answer::run(&mut session, plan, clock)))
+            .collect()
+    };
+    if one_statement {
+        run(connection)
+    } else {
+        in_snapshot(connection, run)
+    }
+}
+
+/// Runs several statements on one snapshot.
+fn in_snapshot<T>(
+    connection: &mut Connection,
+    run: impl FnOnce(&mut Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    connection::command(connection, "BEGIN")?;
+    let outcome = run(connection);
+    // A read that was interrupted may have ended the transaction already.
+    if !connection.is_autocommit() {
+        connection::command(connection, "ROLLBACK")?;
+    }
+    outcome
+}
+
+impl Transaction for Turn {
+    fn run(&mut self, plan: Plan) -> Promise<'_, Outcome> {
+        self.ask(|reply| Operation::Run(plan, reply))
+    }
+
+    fn change_schema(&mut self, plan: SchemaPlan) -> Promise<'_, ()> {
+        self.ask(|reply| Operation::ChangeSchema(plan, reply))
+    }
+
+    fn tables(&mut self) -> Promise<'_, IndexMap<String, Table>> {
+        self.ask(Operation::Tables)
+    }
+
+    fn commit(mut self: Box<Self>) -> Promise<'static, ()> {
+        Box::pin(async move { self.ask(Operation::Commit).await })
+    }
+}

@@ -1,0 +1,425 @@
+//! The writing thread, and commits in groups.
+//!
+//! Each transaction is a savepoint inside one transaction of SQLite. When it is to be kept and another waits, that one
+//! runs next, inside the same; SQLite commits (one sync) when nobody waits or a bound is reached, and only then are
+//! the transactions of the group acknowledged. A transaction that fails, is dropped or idles rolls back to its
+//! savepoint and leaves the others of its group alone.
+//!
+//! SQLite checks immediate foreign keys with every statement, so none of a group can make its commit fail. Where
+//! another program declared deferred ones, groups hold one transaction.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use indexmap::IndexMap;
+use loggia_model::Clock;
+use loggia_model::plan::{Plan, SchemaPlan};
+use loggia_model::schema::Table;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::connection::{Session, at_once, command};
+use super::{change, failure, introspect};
+use crate::backends::Promise;
+use crate::store::{Activity, Outcome};
+use crate::{Error, answer};
+
+/// Most transactions of a group.
+const GROUP: usize = 128;
+/// A group takes no more transactions after so long: the first of it waits.
+const GROUP_TIME: Duration = Duration::from_millis(20);
+/// A transaction whose owner asks for nothing for so long is rolled back.
+const IDLE: Duration = Duration::from_secs(10);
+/// SQLite asks after so many steps of its machine whether the work is still wanted.
+const STEPS: i32 = 4_000;
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What a transaction can ask of the writer.
+pub(super) enum Operation {
+    /// A plan.
+    Run(Plan, Reply<Outcome>),
+    /// Changes of tables.
+    ChangeSchema(SchemaPlan, Reply<()>),
+    /// The tables as they are.
+    Tables(Reply<IndexMap<String, Table>>),
+    /// The end.
+    Commit(Reply<()>),
+}
+
+/// The writing thread of a database.
+pub(super) struct Writer {
+    /// `None` once the thread is told to go.
+    begins: Option<Sender<Begin>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    transactions: AtomicU64,
+    commits: AtomicU64,
+}
+
+/// A transaction that waits for its turn.
+struct Begin {
+    operations: Receiver<Operation>,
+    ready: oneshot::Sender<Result<(), Error>>,
+    fate: Arc<Fate>,
+}
+
+/// What both sides know of a transaction.
+#[derive(Default)]
+struct Fate {
+    /// The owner has gone.
+    abandoned: AtomicBool,
+    /// The writer has ended it.
+    stalled: AtomicBool,
+    /// Why the whole group is lost.
+    lost: OnceLock<String>,
+}
+
+/// A transaction's turn, as its owner holds it.
+pub(super) struct Turn {
+    operations: Sender<Operation>,
+    fate: Arc<Fate>,
+    /// The database stays open while a transaction is.
+    _writer: Arc<Writer>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.fate.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Turn {
+    /// Asks the writer for something and waits for the answer.
+    pub(super) fn ask<T: Send + 'static>(
+        &mut self,
+        operation: impl FnOnce(Reply<T>) -> Operation,
+    ) -> Promise<'static, T> {
+        let (reply, answer) = oneshot::channel();
+        // Where the writer has ended the transaction, the answer never comes, and the fate says why.
+        let _ = self.operations.send(operation(reply));
+        let fate = self.fate.clone();
+        Box::pin(async move {
+            match answer.await {
+                Ok(outcome) => outcome,
+                Err(_) if fate.stalled.load(Ordering::Relaxed) => Err(Error::Stalled {
+                    seconds: IDLE.as_secs(),
+                }),
+                Err(_) => Err(match fate.lost.get() {
+                    Some(why) => Error::Unavailable {
+                        what: "the transaction was lost with its group".to_owned(),
+                        source: Some(why.as_str().into()),
+                    },
+                    None => Error::Cancelled,
+                }),
+            }
+        })
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, Error> {
+        introspect::make_own_tables(&connection).map_err(failure::of)?;
+        let counts = Arc::new(Counts::default());
+        let (begins, queue) = crossbeam_channel::unbounded();
+        let mut pen = Pen {
+            single: introspect::has_deferred_keys(&connection).map_err(failure::of)?,
+            connection,
+            clock,
+            counts: counts.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("loggia-writer".to_owned())
+            .spawn(move || {
+                while let Ok(begin) = queue.recv() {
+                    pen.group(begin, &queue);
+                }
+            })
+            .map_err(|error| Error::internal(format!("no writing thread: {error}")))?;
+        Ok(Self {
+            begins: Some(begins),
+            thread: Some(thread),
+            counts,
+        })
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn turn(writer: &Arc<Self>) -> Result<Turn, Error> {
+        let gone = || Error::internal("the writing thread has ended");
+        let (operations, queue) = crossbeam_channel::unbounded();
+        let (ready, begun) = oneshot::channel();
+        let fate = Arc::new(Fate::default());
+        let turn = Turn {
+            operations,
+            fate: fate.clone(),
+            _writer: writer.clone(),
+        };
+        let begin = Begin {
+            operations: queue,
+            ready,
+            fate,
+        };
+        match &writer.begins {
+            Some(begins) => begins.send(begin).map_err(|_| gone())?,
+            None => return Err(gone()),
+        }
+        begun.await.map_err(|_| gone())??;
+        Ok(turn)
+    }
+
+    pub(super) fn activity(&self) -> Activity {
+        Activity {
+            transactions: self.counts.transactions.load(Ordering::Relaxed),
+            commits: self.counts.commits.load(Ordering::Relaxed),
+            readers: 0,
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.begins = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing left to close.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The writing thread's own: the one connection that writes.
+struct Pen {
+    connection: Connection,
+    clock: Clock,
+    counts: Arc<Counts>,
+    /// Groups hold one transaction.
+    single: bool,
+}
+
+/// How a transaction of a group ended.
+enum End {
+    /// To be kept and acknowledged once the group is committed.
+    Kept(Reply<()>),
+    /// Rolled back to its savepoint.
+    Undone,
+    /// SQLite gave up the whole group.
+    GroupLost(String),
+}
+
+impl Pen {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a duration of this machine; nothing stored depends on it"
+    )]
+    fn group(&mut self, first: Begin, queue: &Receiver<Begin>) {
+        if let Err(error) = command(&self.connection, "BEGIN IMMEDIATE") {
+            // Nobody waits: nothing to tell.
+            let _ = first.ready.send(Err(error));
+            return;
+        }
+        let started = Instant::now();
+        let mut kept = Vec::new();
+        let mut next = Some(first);
+        while let Some(begin) = next.take() {
+            match self.transaction(begin, kept.is_empty()) {
+                End::Kept(reply) => kept.push(reply),
+                End::Undone => {}
+                End::GroupLost(why) => {
+                    self.abort();
+                    tell(
+                        kept,
+                        &Error::Unavailable {
+                            what: "the database gave up a transaction".to_owned(),
+                            source: Some(why.into()),
+                        },
+                    );
+                    return;
+                }
+            }
+            let most = if self.single { 1 } else { GROUP };
+            if kept.len() < most && started.elapsed() < GROUP_TIME {
+                next = queue.try_recv().ok();
+            }
+        }
+        self.end_group(kept);
+    }
+
+    fn end_group(&mut self, kept: Vec<Reply<()>>) {
+        if kept.is_empty() {
+            self.abort();
+            return;
+        }
+        match command(&self.connection, "COMMIT") {
+            Ok(()) => {
+                self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                self.counts
+                    .transactions
+                    .fetch_add(kept.len() as u64, Ordering::Relaxed);
+                for reply in kept {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+            Err(error) => {
+                self.abort();
+                tell(kept, &error);
+            }
+        }
+    }
+
+    /// Rolls back whatever is open. When even that fails, SQLite has rolled back by itself.
+    fn abort(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = command(&self.connection, "ROLLBACK")
+        {
+            tracing::error!(%error, "a rollback failed");
+        }
+    }
+
+    /// Serves one transaction; `alone`: the group has nothing else to lose yet.
+    fn transaction(&mut self, begin: Begin, alone: bool) -> End {
+        if begin.ready.is_closed() {
+            return End::Undone;
+        }
+        if let Err(error) = command(&self.connection, "SAVEPOINT turn") {
+            let lost = self.connection.is_autocommit().then(|| error.to_string());
+            let _ = begin.ready.send(Err(error));
+            return lost.map_or(End::Undone, End::GroupLost);
+        }
+        let begun = begin.ready.send(Ok(())).is_ok();
+        let mut end = None;
+        while begun && end.is_none() {
+            let operation = match begin.operations.recv_timeout(IDLE) {
+                Ok(Operation::Commit(reply)) => {
+                    end = Some(reply);
+                    break;
+                }
+                Ok(operation) => operation,
+                Err(RecvTimeoutError::Timeout) => {
+                    begin.fate.stalled.store(true, Ordering::Relaxed);
+                    tracing::warn!(
+                        seconds = IDLE.as_secs(),
+                        "a transaction was idle and has been rolled back"
+                    );
+                    break;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if let Err(why) = self.serve(operation, &begin.fate, alone) {
+                // Known before the queue goes, so that whoever asks next learns it.
+                let _ = begin.fate.lost.set(why.clone());
+                return End::GroupLost(why);
+            }
+        }
+        match end {
+            Some(reply) => match command(&self.connection, "RELEASE turn") {
+                Ok(()) => End::Kept(reply),
+                Err(error) => {
+                    let undone = self.undo();
+                    let _ = reply.send(Err(error));
+                    undone
+                }
+            },
+            None => self.undo(),
+        }
+    }
+
+    /// Rolls back to the savepoint of the transaction.
+    fn undo(&self) -> End {
+        let undone = command(&self.connection, "ROLLBACK TO turn")
+            .and_then(|()| command(&self.connection, "RELEASE turn"));
+        match undone {
+            Ok(()) => End::Undone,
+            Err(error) => End::GroupLost(error.to_string()),
+        }
+    }
+
+    /// Runs one operation. The error says why SQLite gave up everything that the group has done.
+    fn serve(&mut self, operation: Operation, fate: &Arc<Fate>, alone: bool) -> Result<(), String> {
+        let reads = matches!(
+            operation,
+            Operation::Tables(_) | Operation::Run(Plan::Read(_) | Plan::Aggregate(_), _)
+        );
+        self.watch(fate, reads || alone);
+        match operation {
+            Operation::Run(plan, reply) => {
+                let several = matches!(&plan, Plan::Insert(insert) if insert.rows.len() > 1);
+                let outcome = self.guarded(several, |pen| {
+                    let mut session = Session(&mut pen.connection);
+                    at_once(answer::run(&mut session, &plan, &pen.clock))
+                });
+                self.reply(reply, outcome)
+            }
+            Operation::ChangeSchema(plan, reply) => {
+                let outcome = self.guarded(true, |pen| change::run(&pen.connection, &plan));
+                self.connection.flush_prepared_statement_cache();
+                self.reply(reply, outcome)
+            }
+            Operation::Tables(reply) => {
+                let outcome = introspect::tables(&self.connection);
+                self.reply(reply, outcome)
+            }
+            Operation::Commit(reply) => {
+                let _ = reply.send(Err(Error::internal("a commit is not an operation")));
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets an operation that nobody waits for be interrupted. A statement that writes only where the group has
+    /// nothing to lose: SQLite rolls back everything when it is interrupted.
+    fn watch(&mut self, fate: &Arc<Fate>, interruptible: bool) {
+        let fate = fate.clone();
+        let handler = move || fate.abandoned.load(Ordering::Relaxed);
+        if let Err(error) = self
+            .connection
+            .progress_handler(STEPS, interruptible.then_some(handler))
+        {
+            tracing::error!(%error, "a statement cannot be watched");
+        }
+    }
+
+    /// Runs something whole or not at all; one statement is so by itself.
+    fn guarded<T>(
+        &mut self,
+        several: bool,
+        run: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if !several {
+            return run(self);
+        }
+        command(&self.connection, "SAVEPOINT step")?;
+        let outcome = run(self);
+        if self.connection.is_autocommit() {
+            return outcome;
+        }
+        if outcome.is_err() {
+            command(&self.connection, "ROLLBACK TO step")?;
+        }
+        command(&self.connection, "RELEASE step")?;
+        outcome
+    }
+
+    fn reply<T>(&mut self, reply: Reply<T>, outcome: Result<T, Error>) -> Result<(), String> {
+        let why = outcome.as_ref().err().map(std::string::ToString::to_string);
+        let _ = reply.send(outcome);
+        if self.connection.is_autocommit() {
+            Err(why.unwrap_or_else(|| "the transaction ended by itself".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The same failure to all of a group.
+fn tell(kept: Vec<Reply<()>>, error: &Error) {
+    for reply in kept {
+        let _ = reply.send(Err(failure::again(error)));
+    }
+}

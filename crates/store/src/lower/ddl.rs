@@ -1,0 +1,65 @@
+//! Tables and columns as text.
+
+use loggia_model::schema::{Column, Default, ForeignKey};
+
+use super::{Dialect, Sql};
+
+/// `CREATE TABLE …`; indexes come after it.
+pub(crate) fn create_table(
+    dialect: &'static dyn Dialect,
+    table: &str,
+    columns: &[Column],
+    keys: &[ForeignKey],
+) -> String {
+    let mut sql = Sql::new(dialect);
+    sql.push("CREATE TABLE ").identifier(table).push(" (\n  ");
+    sql.join(",\n  ", columns, |sql, column| {
+        sql.push(&self::column(dialect, column));
+    });
+    for key in keys {
+        sql.push(",\n  ").push(&foreign_key(dialect, key));
+    }
+    sql.push("\n)");
+    sql.text
+}
+
+/// The definition of a column: name, type, constraints. Unique and plain indexes are separate.
+pub(crate) fn column(dialect: &'static dyn Dialect, column: &Column) -> String {
+    let mut sql = Sql::new(dialect);
+    sql.identifier(&column.name)
+        .push(" ")
+        .push(&dialect.column_type(column));
+    if column.primary_key {
+        sql.push(" NOT NULL").push(dialect.primary_key(column));
+    } else if !column.nullable {
+        sql.push(" NOT NULL");
+    }
+    sql.push(&default(dialect, column));
+    sql.text
+}
+
+/// ` DEFAULT …`, or nothing.
+pub(crate) fn default(dialect: &'static dyn Dialect, column: &Column) -> String {
+    match &column.default {
+        Default::None | Default::Value(loggia_model::Scalar::Null) => String::new(),
+        Default::Value(value) => format!(" DEFAULT {}", dialect.literal(value)),
+        Default::Now => format!(" DEFAULT {}", dialect.now(column.kind)),
+        Default::Expression(text) => format!(" DEFAULT ({text})"),
+    }
+}
+
+/// The table constraint of a foreign key.
+pub(crate) fn foreign_key(dialect: &'static dyn Dialect, key: &ForeignKey) -> String {
+    let mut sql = Sql::new(dialect);
+    sql.push("FOREIGN KEY (")
+        .identifier(&key.column)
+        .push(") REFERENCES ")
+        .identifier(&key.foreign_table)
+        .push(" (")
+        .identifier(&key.foreign_column)
+        .push(") ON UPDATE ")
+        .push(key.on_update.sql())
+        .push(" ON DELETE ")
+        .push(key.on_delete.sql());
+    sql.text
+}

@@ -1,0 +1,200 @@
+//! From plans to statements: text with placeholders, and the values to bind. One file per concern.
+//!
+//! Everything that databases disagree about is asked of a [`Dialect`]; nothing here knows a database by name.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use loggia_model::filter::{Filter, Function, Place};
+use loggia_model::plan::Aggregate;
+use loggia_model::schema::{Column, Relation};
+use loggia_model::{Collection, Field, Scalar, StorageKind};
+
+pub(crate) mod aggregates;
+pub(crate) mod ddl;
+pub(crate) mod filters;
+pub(crate) mod operands;
+pub(crate) mod reads;
+pub(crate) mod writes;
+
+/// What a database says in its own way. Each method appends to the statement that is being written.
+pub(crate) trait Dialect: Sync {
+    /// A quoted identifier.
+    fn identifier(&self, text: &mut String, name: &str);
+
+    /// The placeholder of the value that is bound at `position`, counted from 1.
+    fn placeholder(&self, text: &mut String, position: usize);
+
+    /// `operand` is one of `values` (none of them is NULL).
+    fn is_one_of<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, values: &[Scalar]);
+
+    /// `operand` has `piece` at a place.
+    fn matches<'p>(
+        &self,
+        sql: &mut Sql<'p>,
+        operand: Writer<'_, 'p>,
+        at: Place,
+        piece: &'p str,
+        ignore_case: bool,
+    );
+
+    /// A part of a date, a time or a JSON array; NULL where there is none.
+    fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, kind: StorageKind, column: Writer<'_, 'p>);
+
+    /// The value at a path inside JSON; NULL where there is none.
+    fn json_value<'p>(&self, sql: &mut Sql<'p>, column: Writer<'_, 'p>, path: &[String]);
+
+    /// A figure about the values of a column.
+    fn figure<'p>(&self, sql: &mut Sql<'p>, function: Aggregate, kind: StorageKind, column: Writer<'_, 'p>);
+
+    /// What makes values of a kind compare by value; empty where they do already.
+    fn comparison(&self, kind: StorageKind) -> &'static str;
+
+    /// The end of a statement that keeps rows `offset` to `offset + limit`.
+    fn window(&self, sql: &mut Sql<'_>, limit: Option<u64>, offset: u64);
+
+    /// The declared type of a column.
+    fn column_type(&self, column: &Column) -> String;
+
+    /// What makes a column the primary key, numbered by the database where the column says so.
+    fn primary_key(&self, column: &Column) -> &'static str;
+
+    /// The time of the write as a default, in the canonical form of a kind.
+    fn now(&self, kind: StorageKind) -> &'static str;
+
+    /// A constant, as a default is declared.
+    fn literal(&self, scalar: &Scalar) -> String;
+}
+
+/// Appends an expression to a statement; may be called more than once.
+pub(crate) type Writer<'w, 'p> = &'w dyn Fn(&mut Sql<'p>);
+
+/// A statement being written.
+pub(crate) struct Sql<'p> {
+    pub(crate) text: String,
+    pub(crate) binds: Vec<Cow<'p, Scalar>>,
+    pub(crate) dialect: &'static dyn Dialect,
+    aliases: u32,
+}
+
+/// A statement ready to run.
+#[derive(Debug)]
+pub(crate) struct Statement<'p> {
+    /// SQL; the same plan with other values gives the same text.
+    pub(crate) text: String,
+    /// The values of its placeholders, in order.
+    pub(crate) binds: Vec<Cow<'p, Scalar>>,
+}
+
+/// A table in a statement: the name it goes by there, and what it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'p> {
+    alias: u32,
+    pub(crate) collection: &'p Collection,
+}
+
+impl<'p> Sql<'p> {
+    pub(crate) fn new(dialect: &'static dyn Dialect) -> Self {
+        Self {
+            text: String::with_capacity(256),
+            binds: Vec::new(),
+            dialect,
+            aliases: 0,
+        }
+    }
+
+    /// Appends text of our own.
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends a quoted identifier.
+    pub(crate) fn identifier(&mut self, name: &str) -> &mut Self {
+        self.dialect.identifier(&mut self.text, name);
+        self
+    }
+
+    /// Appends a placeholder and binds a value to it.
+    pub(crate) fn bind(&mut self, value: Cow<'p, Scalar>) -> &mut Self {
+        self.binds.push(value);
+        self.dialect.placeholder(&mut self.text, self.binds.len());
+        self
+    }
+
+    /// A scope under a name of its own.
+    pub(crate) fn scope(&mut self, collection: &'p Collection) -> Scope<'p> {
+        let alias = self.aliases;
+        self.aliases += 1;
+        Scope { alias, collection }
+    }
+
+    /// Appends the table of a scope under its name.
+    pub(crate) fn table(&mut self, scope: Scope<'p>) -> &mut Self {
+        self.identifier(&scope.collection.name).push(" AS ");
+        self.alias(scope)
+    }
+
+    /// Appends a column of a scope.
+    pub(crate) fn column(&mut self, scope: Scope<'p>, name: &str) -> &mut Self {
+        self.alias(scope).push(".").identifier(name)
+    }
+
+    fn alias(&mut self, scope: Scope<'p>) -> &mut Self {
+        // Writing to a String does not fail.
+        let _ = write!(self.text, "t{}", scope.alias);
+        self
+    }
+
+    /// Appends `items`, with `separator` between them.
+    pub(crate) fn join<T>(
+        &mut self,
+        separator: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        for (i, item) in items.into_iter().enumerate() {
+            if i > 0 {
+                self.push(separator);
+            }
+            write(self, item);
+        }
+        self
+    }
+
+    /// Appends ` WHERE …` unless every row is meant.
+    pub(crate) fn condition(&mut self, scope: Scope<'p>, filter: &'p Filter) -> &mut Self {
+        if !matches!(filter, Filter::All) {
+            self.push(" WHERE ");
+            filters::filter(self, scope, filter);
+        }
+        self
+    }
+
+    pub(crate) fn finish(self) -> Statement<'p> {
+        Statement {
+            text: self.text,
+            binds: self.binds,
+        }
+    }
+}
+
+/// The column of `collection` that a relation points to: the constraint's, else the primary key.
+pub(crate) fn pointed_to<'c>(
+    relation: &Relation,
+    collection: &'c Collection,
+) -> Option<&'c std::sync::Arc<Field>> {
+    relation
+        .foreign_key
+        .as_ref()
+        .and_then(|key| collection.field(&key.foreign_column))
+        .or(collection.primary.as_ref())
+}
+
+/// The storage kind of a field; aliases have none and are never lowered.
+pub(crate) fn kind_of(field: &Field) -> StorageKind {
+    field
+        .column
+        .as_ref()
+        .map_or(StorageKind::Text, |column| column.kind)
+}

@@ -1,0 +1,85 @@
+//! Values that are tested, sorted by and grouped by.
+
+use loggia_model::StorageKind;
+use loggia_model::filter::{Operand, Step};
+use loggia_model::plan::Sort;
+
+use super::{Scope, Sql, filters, kind_of};
+
+/// The kind of an operand's values; `None` for what JSON holds, where each value has its own.
+pub(crate) fn kind(operand: &Operand) -> Option<StorageKind> {
+    match operand {
+        Operand::Field(field) => Some(kind_of(field)),
+        Operand::Function { .. } | Operand::Count { .. } => Some(StorageKind::BigInteger),
+        Operand::JsonPath { .. } => None,
+        Operand::Through { operand, .. } => kind(operand),
+    }
+}
+
+/// Appends an operand as seen from a row of `scope`.
+pub(crate) fn operand<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, value: &'p Operand) {
+    let dialect = sql.dialect;
+    match value {
+        Operand::Field(field) => {
+            sql.column(scope, &field.name);
+        }
+        Operand::Function { function, field } => {
+            let column = |sql: &mut Sql<'p>| {
+                sql.column(scope, &field.name);
+            };
+            dialect.part(sql, *function, kind_of(field), &column);
+        }
+        Operand::JsonPath { field, path } => {
+            let column = |sql: &mut Sql<'p>| {
+                sql.column(scope, &field.name);
+            };
+            dialect.json_value(sql, &column, path);
+        }
+        Operand::Count { step, filter } => {
+            sql.push("(SELECT COUNT(*)");
+            filters::reach(sql, scope, step, filter);
+            sql.push(")");
+        }
+        Operand::Through { step, operand } => through(sql, scope, step, operand),
+    }
+}
+
+/// A to-one step leads to one row at most, so a scalar subquery is the whole join, and rows never multiply.
+fn through<'p>(sql: &mut Sql<'p>, near: Scope<'p>, step: &'p Step, value: &'p Operand) {
+    let far = sql.scope(&step.target);
+    sql.push("(SELECT ");
+    operand(sql, far, value);
+    sql.push(" FROM ").table(far).push(" WHERE ");
+    filters::joined(sql, near, far, step);
+    sql.push(")");
+}
+
+/// Appends sort keys, ending with the primary key so that the order is total; nothing where there is no key at all.
+pub(crate) fn order<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, sort: &'p [Sort]) {
+    let primary = scope.collection.primary.as_ref();
+    let is_primary = |key: &Sort| matches!((&key.operand, primary), (Operand::Field(field), Some(primary)) if field.name == primary.name);
+    // What follows the primary key decides nothing.
+    let end = sort
+        .iter()
+        .position(is_primary)
+        .map_or(sort.len(), |position| position + 1);
+    let total = end > 0 && is_primary(&sort[end - 1]);
+    if end == 0 && primary.is_none() {
+        return;
+    }
+    sql.push(" ORDER BY ");
+    sql.join(", ", &sort[..end], |sql, key| {
+        operand(sql, scope, &key.operand);
+        let by_value = kind(&key.operand).map_or("", |kind| sql.dialect.comparison(kind));
+        sql.push(by_value);
+        if key.descending {
+            sql.push(" DESC");
+        }
+    });
+    if let (false, Some(primary)) = (total, primary) {
+        if end > 0 {
+            sql.push(", ");
+        }
+        sql.column(scope, &primary.name);
+    }
+}

@@ -1,0 +1,135 @@
+//! Rows written, changed and removed; every statement answers with the primary keys of the rows it touched.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use loggia_model::plan::{DeletePlan, UpdatePlan};
+use loggia_model::schema::ForeignKey;
+use loggia_model::{Collection, Field, Filter, Scalar};
+
+use super::{Dialect, Scope, Sql, Statement};
+
+/// A new row.
+pub(crate) fn insert<'p>(
+    dialect: &'static dyn Dialect,
+    collection: &'p Collection,
+    row: &'p [(Arc<Field>, Scalar)],
+    filled: Vec<(&'p str, Scalar)>,
+) -> Statement<'p> {
+    let mut sql = Sql::new(dialect);
+    sql.push("INSERT INTO ").identifier(&collection.name);
+    let names = row
+        .iter()
+        .map(|(field, _)| field.name.as_str())
+        .chain(filled.iter().map(|(name, _)| *name));
+    if row.is_empty() && filled.is_empty() {
+        sql.push(" DEFAULT VALUES");
+    } else {
+        sql.push(" (");
+        sql.join(", ", names, |sql, name| {
+            sql.identifier(name);
+        });
+        sql.push(") VALUES (");
+        let values = row
+            .iter()
+            .map(|(_, value)| Cow::Borrowed(value))
+            .chain(filled.iter().map(|(_, value)| Cow::Owned(value.clone())));
+        sql.join(", ", values, |sql, value| {
+            sql.bind(value);
+        });
+        sql.push(")");
+    }
+    returning(&mut sql, collection);
+    sql.finish()
+}
+
+/// The same change to every row that matches.
+pub(crate) fn update<'p>(dialect: &'static dyn Dialect, plan: &'p UpdatePlan) -> Statement<'p> {
+    if plan.assign.is_empty() {
+        return matching(dialect, &plan.collection, &plan.filter);
+    }
+    let mut sql = Sql::new(dialect);
+    let scope = sql.scope(&plan.collection);
+    sql.push("UPDATE ").table(scope).push(" SET ");
+    sql.join(", ", &plan.assign, |sql, (field, value)| {
+        sql.identifier(&field.name).push(" = ").bind(Cow::Borrowed(value));
+    });
+    sql.condition(scope, &plan.filter);
+    returning(&mut sql, &plan.collection);
+    sql.finish()
+}
+
+/// Every row that matches goes.
+pub(crate) fn delete<'p>(dialect: &'static dyn Dialect, plan: &'p DeletePlan) -> Statement<'p> {
+    let mut sql = Sql::new(dialect);
+    let scope = sql.scope(&plan.collection);
+    sql.push("DELETE FROM ")
+        .table(scope)
+        .condition(scope, &plan.filter);
+    returning(&mut sql, &plan.collection);
+    sql.finish()
+}
+
+/// How many rows hold `value` in a column: does a key point anywhere?
+pub(crate) fn count_of<'p>(
+    dialect: &'static dyn Dialect,
+    table: &str,
+    column: &str,
+    value: &'p Scalar,
+) -> Statement<'p> {
+    let mut sql = Sql::new(dialect);
+    sql.push("SELECT COUNT(*) FROM ")
+        .identifier(table)
+        .push(" WHERE ")
+        .identifier(column)
+        .push(" = ")
+        .bind(Cow::Borrowed(value));
+    sql.finish()
+}
+
+/// How many rows of `table` point by `key` at rows of `collection` that match.
+pub(crate) fn count_pointing<'p>(
+    dialect: &'static dyn Dialect,
+    table: &str,
+    key: &ForeignKey,
+    collection: &'p Collection,
+    filter: &'p Filter,
+) -> Statement<'p> {
+    let mut sql = Sql::new(dialect);
+    let scope = sql.scope(collection);
+    sql.push("SELECT COUNT(*) FROM ")
+        .identifier(table)
+        .push(" WHERE ")
+        .identifier(&key.column)
+        .push(" IN (SELECT ")
+        .column(scope, &key.foreign_column)
+        .push(" FROM ")
+        .table(scope)
+        .condition(scope, filter)
+        .push(")");
+    sql.finish()
+}
+
+fn matching<'p>(
+    dialect: &'static dyn Dialect,
+    collection: &'p Collection,
+    filter: &'p Filter,
+) -> Statement<'p> {
+    let mut sql = Sql::new(dialect);
+    let scope: Scope<'p> = sql.scope(collection);
+    sql.push("SELECT ");
+    match &collection.primary {
+        Some(primary) => sql.column(scope, &primary.name),
+        None => sql.push("NULL"),
+    };
+    sql.push(" FROM ").table(scope).condition(scope, filter);
+    sql.finish()
+}
+
+fn returning(sql: &mut Sql<'_>, collection: &Collection) {
+    sql.push(" RETURNING ");
+    match &collection.primary {
+        Some(primary) => sql.identifier(&primary.name),
+        None => sql.push("NULL"),
+    };
+}

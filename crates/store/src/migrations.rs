@@ -1,0 +1,136 @@
+//! Versioned changes of the system tables. Each runs in one transaction together with the row that says it ran, so a
+//! start after a crash goes on where the last one stopped.
+//!
+//! To add a migration: one line at the end of [`MIGRATIONS`]. One that has been released never changes.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_access::Permit;
+use loggia_model::field_types;
+use loggia_model::plan::{Aggregate, AggregatePlan, Figure, InsertPlan, Plan, SchemaPlan, SchemaStep};
+use loggia_model::schema::{Column, Default};
+use loggia_model::{Collection, Field, Filter, Scalar, StorageKind};
+
+use crate::{Error, Store};
+
+/// The table of the migrations that ran.
+const TABLE: &str = "loggia_migrations";
+const REASON: &str = "migrations of the system tables";
+
+/// One change of the system tables. Its number is its position in the list, from 1.
+pub(crate) struct Migration {
+    /// What it does, in a few words.
+    pub(crate) name: &'static str,
+    /// The changes of tables.
+    pub(crate) steps: fn() -> Vec<SchemaStep>,
+}
+
+/// Every migration, oldest first.
+pub(crate) static MIGRATIONS: &[Migration] = &[];
+
+/// Runs the migrations that have not run yet.
+///
+/// # Errors
+/// [`Error::Newer`] when the database knows more of them than this program.
+pub(crate) async fn run(store: &Store, migrations: &[Migration]) -> Result<(), Error> {
+    let ledger = ledger();
+    loop {
+        // One more transaction than migrations: the look and the change must not be torn apart.
+        let mut tx = store.begin().await?;
+        let ran = last(&mut tx, &ledger).await?;
+        let known = migrations.len() as u64;
+        if ran > known {
+            return Err(Error::Newer { found: ran, known });
+        }
+        let Some(migration) = usize::try_from(ran).ok().and_then(|ran| migrations.get(ran)) else {
+            return Ok(());
+        };
+        let steps = (migration.steps)();
+        tx.change_schema(Permit::system(REASON, SchemaPlan { steps }))
+            .await?;
+        tx.run(Permit::system(REASON, entry(&ledger, ran + 1, migration.name)))
+            .await?;
+        tx.commit().await?;
+        tracing::info!(
+            number = ran + 1,
+            name = migration.name,
+            "the system tables were migrated"
+        );
+    }
+}
+
+/// The number of the last migration that ran; 0: none.
+async fn last(tx: &mut crate::Tx, ledger: &Arc<Collection>) -> Result<u64, Error> {
+    let plan = Plan::Aggregate(AggregatePlan {
+        collection: ledger.clone(),
+        filter: Filter::All,
+        group_by: Vec::new(),
+        figures: vec![Figure {
+            function: Aggregate::Max,
+            field: ledger.field("number").cloned(),
+        }],
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    });
+    let rows = tx.run(Permit::system(REASON, plan)).await?.into_rows();
+    let number = rows.first().and_then(|row| row["max"]["number"].as_u64());
+    Ok(number.unwrap_or(0))
+}
+
+/// The table of the migrations that ran. A backend makes it when it opens a database that has none.
+pub(crate) fn ledger() -> Arc<Collection> {
+    let column = |name: &str, kind: StorageKind| Column {
+        name: name.to_owned(),
+        kind,
+        nullable: false,
+        ..Column::default()
+    };
+    let columns = [
+        Column {
+            primary_key: true,
+            unique: true,
+            ..column("number", StorageKind::Integer)
+        },
+        column("name", StorageKind::Text),
+        Column {
+            default: Default::Now,
+            ..column("ran_on", StorageKind::Timestamp)
+        },
+    ];
+    let fields: IndexMap<_, _> = columns
+        .into_iter()
+        .map(|column| {
+            let field = Field {
+                collection: TABLE.to_owned(),
+                name: column.name.clone(),
+                ty: field_types::of_column(column.kind, &[]),
+                column: Some(column),
+                meta: None,
+                system: true,
+            };
+            (field.name.clone(), Arc::new(field))
+        })
+        .collect();
+    Arc::new(Collection {
+        name: TABLE.to_owned(),
+        table: None,
+        meta: None,
+        system: true,
+        primary: fields.get("number").cloned(),
+        fields,
+    })
+}
+
+fn entry(ledger: &Arc<Collection>, number: u64, name: &str) -> Plan {
+    let value = |field: &str, value: Scalar| Some((ledger.field(field)?.clone(), value));
+    let row = [
+        value("number", Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX))),
+        value("name", Scalar::from(name)),
+    ];
+    Plan::Insert(InsertPlan {
+        collection: ledger.clone(),
+        rows: vec![row.into_iter().flatten().collect()],
+    })
+}

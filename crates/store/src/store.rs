@@ -1,0 +1,182 @@
+//! The handle to a database, and what it can be asked.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_access::Permit;
+use loggia_model::plan::Plan;
+use loggia_model::schema::Table;
+use loggia_model::{Clock, Record, Scalar};
+
+use crate::backends::{self, Database};
+use crate::{Error, Tx};
+
+/// How to open a database. Start from [`Options::new`].
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `sqlite://<path>` (`sqlite://data/loggia.db`, `sqlite:///var/lib/loggia.db`), or `sqlite::memory:` for a
+    /// private one that goes with its last handle.
+    pub url: String,
+    /// At most so many reads at the same time.
+    pub readers: usize,
+    /// Fills columns whose default is the time of the write.
+    pub clock: Clock,
+    /// Whether an acknowledged commit survives power loss; without it, only the end of the process.
+    pub durable: bool,
+    /// Whether this is a server. One server at a time may have a database open; command-line tools beside it may.
+    pub server: bool,
+}
+
+impl Options {
+    /// A durable server's options.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            readers: 8,
+            clock: Clock::system(),
+            durable: true,
+            server: true,
+        }
+    }
+}
+
+/// What running a plan gives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Of `Read` and `Aggregate`.
+    Rows(Vec<Record>),
+    /// Of `Insert`, `Update` and `Delete`: the primary keys of the rows touched; of an insert in the order of its
+    /// rows.
+    Keys(Vec<Scalar>),
+}
+
+impl Outcome {
+    /// The rows; none where the plan wrote.
+    #[must_use]
+    pub fn into_rows(self) -> Vec<Record> {
+        match self {
+            Self::Rows(rows) => rows,
+            Self::Keys(_) => Vec::new(),
+        }
+    }
+
+    /// The keys; none where the plan read.
+    #[must_use]
+    pub fn into_keys(self) -> Vec<Scalar> {
+        match self {
+            Self::Keys(keys) => keys,
+            Self::Rows(_) => Vec::new(),
+        }
+    }
+}
+
+/// Something that is wrong with a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The table, where one is concerned.
+    pub table: Option<String>,
+    /// What is wrong, for people who run the server.
+    pub what: String,
+}
+
+/// Counts since the database was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Transactions that were acknowledged as committed.
+    pub transactions: u64,
+    /// Commits of the database (each a sync when durable): concurrent transactions share one.
+    pub commits: u64,
+    /// Reader threads at the moment.
+    pub readers: usize,
+}
+
+/// A handle to a database. Clones share it; it closes with the last of them.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<dyn Database>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens a database, making it where there is none, and brings its system tables up to date.
+    ///
+    /// # Errors
+    /// [`Error::Address`], [`Error::InUse`], [`Error::Newer`], [`Error::Unavailable`].
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        let database = backends::open(options).await?;
+        let store = Self { database };
+        crate::migrations::run(&store, crate::migrations::MIGRATIONS).await?;
+        Ok(store)
+    }
+
+    /// Runs a plan that reads. Dropping the future gives the work up.
+    ///
+    /// # Errors
+    /// [`Error::NeedsTransaction`] for a plan that writes.
+    pub async fn run(&self, permit: Permit<Plan>) -> Result<Outcome, Error> {
+        let mut outcomes = self.run_all(vec![permit]).await?;
+        outcomes
+            .pop()
+            .ok_or_else(|| Error::internal("a read gave no outcome"))
+    }
+
+    /// Runs plans that read, all on the same snapshot; the outcomes come in the order of the plans.
+    ///
+    /// # Errors
+    /// As [`Store::run`].
+    pub async fn run_all(&self, permits: Vec<Permit<Plan>>) -> Result<Vec<Outcome>, Error> {
+        let plans: Vec<_> = permits.into_iter().map(Permit::into_plan).collect();
+        if plans
+            .iter()
+            .any(|plan| !matches!(plan, Plan::Read(_) | Plan::Aggregate(_)))
+        {
+            return Err(Error::NeedsTransaction);
+        }
+        self.database.read(plans).await
+    }
+
+    /// Waits for its turn at the single writer.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database cannot be written.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let transaction = self.database.begin().await?;
+        Ok(Tx::new(transaction))
+    }
+
+    /// The tables as the database has them, by name; without views, virtual tables and the database's own.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn tables(&self) -> Result<IndexMap<String, Table>, Error> {
+        self.database.tables().await
+    }
+
+    /// Grows by one with every transaction that changed tables.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn schema_version(&self) -> Result<u64, Error> {
+        self.database.schema_version().await
+    }
+
+    /// What is wrong with the database; nothing when all is well. Reads all of it.
+    ///
+    /// # Errors
+    /// When the database cannot be read at all.
+    pub async fn check(&self) -> Result<Vec<Finding>, Error> {
+        self.database.check().await
+    }
+
+    /// Counts for metrics and tests.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.database.activity()
+    }
+}

@@ -1,0 +1,83 @@
+//! A transaction.
+
+use indexmap::IndexMap;
+use loggia_access::Permit;
+use loggia_model::plan::{Plan, SchemaPlan};
+use loggia_model::schema::Table;
+
+use crate::backends::Transaction;
+use crate::{Error, Outcome};
+
+/// A transaction: alone at the writer from [`crate::Store::begin`] until it is committed or dropped. Dropping it rolls
+/// everything back. One that is left idle for too long is rolled back as well, so that nobody waits forever.
+pub struct Tx {
+    transaction: Box<dyn Transaction>,
+    /// Whether the answer to an operation was not waited for: what it did is unknown, so nothing may be kept.
+    adrift: bool,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(transaction: Box<dyn Transaction>) -> Self {
+        Self {
+            transaction,
+            adrift: false,
+        }
+    }
+
+    /// Runs a plan of any kind; reads see what the transaction has written. When it fails, the transaction is as it
+    /// was before. Dropping the future leaves a transaction that can only be rolled back.
+    ///
+    /// # Errors
+    /// What the database refuses, and [`Error::Stalled`] and [`Error::Cancelled`] when the transaction is over.
+    pub async fn run(&mut self, permit: Permit<Plan>) -> Result<Outcome, Error> {
+        self.embark()?;
+        let outcome = self.transaction.run(permit.into_plan()).await;
+        self.adrift = false;
+        outcome
+    }
+
+    /// Changes tables, all steps or none, and counts the schema's version up.
+    ///
+    /// # Errors
+    /// What stands against a step; the transaction is as it was before.
+    pub async fn change_schema(&mut self, permit: Permit<SchemaPlan>) -> Result<(), Error> {
+        self.embark()?;
+        let outcome = self.transaction.change_schema(permit.into_plan()).await;
+        self.adrift = false;
+        outcome
+    }
+
+    /// The tables as the transaction sees them; as [`crate::Store::tables`].
+    ///
+    /// # Errors
+    /// When the transaction is over or the database cannot be read.
+    pub async fn tables(&mut self) -> Result<IndexMap<String, Table>, Error> {
+        self.embark()?;
+        let outcome = self.transaction.tables().await;
+        self.adrift = false;
+        outcome
+    }
+
+    /// Keeps everything; returns when it is durable.
+    ///
+    /// # Errors
+    /// When nothing was kept.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.embark()?;
+        self.transaction.commit().await
+    }
+
+    fn embark(&mut self) -> Result<(), Error> {
+        if self.adrift {
+            return Err(Error::Cancelled);
+        }
+        self.adrift = true;
+        Ok(())
+    }
+}
