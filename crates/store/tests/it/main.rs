@@ -1,5 +1,4 @@
 //! The suite that every backend passes, written against the public doors. `world` has the tables that it plays with.
 
-mod examine;
 mod rows;
 mod world;
