@@ -1,1 +1,154 @@
-//! Loggia identity.
+//! Who is asking: users, passwords, sessions and tokens become a [`Caller`](loggia_access::Caller), and only here.
+//!
+//! Invariants
+//! - [`Identity::authenticate`] is asked for every request; a suspended user, a changed policy, an ended session and a
+//!   revoked token count on the very next one ([`Identity::changed`] is told after every commit).
+//! - Secrets are stored as argon2id hashes (passwords) or SHA-256 fingerprints (tokens), shown once, and never logged:
+//!   they travel as [`Secret`].
+//! - A wrong password and an unknown account give the same answer after the same time.
+//! - The public never is an administrator.
+//! - Rows of system tables are reached in `tables.rs` alone, by the system's own permits.
+//! - Absent on purpose: what a caller may do with rows (`access` decides), HTTP, cookies.
+//!
+//! To add a way to sign in: a file beside `sign_in.rs` that ends in `open_session`.
+//! To add a credential: a variant of [`Credential`] and its branch in `authenticate.rs`.
+
+mod account;
+mod attempts;
+mod authenticate;
+mod error;
+mod ip_access;
+mod jwt;
+pub mod password;
+mod secret;
+mod sign_in;
+mod tables;
+mod users;
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use loggia_model::{Clock, Generator};
+use loggia_store::Store;
+
+pub use account::RequestFacts;
+pub use authenticate::Credential;
+pub use error::Error;
+pub use password::Cost;
+pub use secret::{Secret, fingerprint};
+pub use sign_in::{Mode, Proof, Tokens};
+pub use users::{AdministratorSeed, FirstAdministrator, NewUser};
+
+/// What identity is made of.
+pub struct Parts {
+    /// Where users and sessions are.
+    pub store: Store,
+    /// For expiry.
+    pub clock: Clock,
+    /// For tokens and salts.
+    pub generator: Generator,
+    /// Signs access tokens: at least 32 unpredictable bytes.
+    pub secret: Secret,
+    /// How long things are good for.
+    pub options: Options,
+}
+
+/// How long things are good for, and what a guess costs.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// An access token.
+    pub access_ttl: SignedDuration,
+    /// A refresh token.
+    pub refresh_ttl: SignedDuration,
+    /// A session's cookie.
+    pub session_ttl: SignedDuration,
+    /// Of a password hash.
+    pub cost: Cost,
+}
+
+impl Default for Options {
+    /// 15 minutes, 7 days, 1 day.
+    fn default() -> Self {
+        Self {
+            access_ttl: SignedDuration::from_mins(15),
+            refresh_ttl: SignedDuration::from_hours(7 * 24),
+            session_ttl: SignedDuration::from_hours(24),
+            cost: Cost::default(),
+        }
+    }
+}
+
+/// Knows who is asking. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity(Arc<House>);
+
+struct House {
+    store: Store,
+    clock: Clock,
+    generator: Generator,
+    options: Options,
+    tables: tables::Tables,
+    signer: jwt::Signer,
+    passwords: password::Passwords,
+    attempts: attempts::Attempts,
+    accounts: authenticate::Accounts,
+}
+
+/// The collections whose rows decide who is who: a change in one of them is told to [`Identity::changed`].
+const DECIDING: &[&str] = &[
+    "directus_users",
+    "directus_roles",
+    "directus_policies",
+    "directus_access",
+    "directus_sessions",
+];
+
+impl Identity {
+    /// Puts it together over a database that has the system tables.
+    ///
+    /// # Errors
+    /// When the cost of a password hash is not one that the algorithm takes.
+    pub fn new(parts: Parts) -> Result<Self, Error> {
+        Ok(Self(Arc::new(House {
+            tables: tables::Tables::new(&loggia_model::system::schema())?,
+            signer: jwt::Signer::new(&parts.secret),
+            passwords: password::Passwords::new(parts.options.cost, parts.generator.clone())?,
+            attempts: attempts::Attempts::default(),
+            accounts: authenticate::Accounts::new(),
+            store: parts.store,
+            clock: parts.clock,
+            generator: parts.generator,
+            options: parts.options,
+        })))
+    }
+
+    /// Rows of `collection` changed: what was remembered about callers may be out of date.
+    pub fn changed(&self, collection: &str) {
+        if DECIDING.contains(&collection) {
+            self.0.accounts.forget();
+        }
+    }
+
+    /// Reads a system row: whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.0.tables.settings(&self.0.store).await.map(drop)
+    }
+
+    /// How long things are good for.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! Failed sign-ins, counted per account and address: each one after the first few makes the next wait longer, and at the
+//! limit of the settings the account is closed to that address for a while.
+//!
+//! Accounts that do not exist are counted like those that do. The counts live in memory: a restart forgives.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use loggia_model::Problem;
+use loggia_model::error::REQUESTS_EXCEEDED;
+
+/// Failures that cost nothing.
+const FREE: u32 = 5;
+/// How long the limit closes the account to the address.
+const LOCK: SignedDuration = SignedDuration::from_mins(15);
+/// Counts are forgotten when there was no failure for so long.
+const FORGIVE: SignedDuration = SignedDuration::from_mins(60);
+/// So many pairs are remembered; beyond that the ones that waited longest go first.
+const MAX_PAIRS: usize = 50_000;
+
+/// The failures of each pair of account and address.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(Mutex<HashMap<(String, Option<IpAddr>), Failures>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u32,
+    last: Timestamp,
+    /// Nothing is tried before this.
+    closed_until: Timestamp,
+}
+
+impl Attempts {
+    /// Whether a try may be made now.
+    ///
+    /// # Errors
+    /// `REQUESTS_EXCEEDED` with the seconds to wait.
+    pub(crate) fn admit(&self, account: &str, ip: Option<IpAddr>, now: Timestamp) -> Result<(), Problem> {
+        let failures = self.lock().get(&key(account, ip)).copied();
+        match failures {
+            Some(failures) if failures.closed_until > now => {
+                let wait = failures.closed_until.duration_since(now).as_secs().max(1);
+                Err(Problem::new(
+                    &REQUESTS_EXCEEDED,
+                    "Too many failed sign-ins for this account from this address.",
+                )
+                .hint(format!("Wait {wait} seconds."))
+                .with("retry_after", wait))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes a failure. `limit` closes the account to the address for a quarter of an hour; `None`: only delays.
+    pub(crate) fn failed(&self, account: &str, ip: Option<IpAddr>, limit: Option<u32>, now: Timestamp) {
+        let mut pairs = self.lock();
+        if pairs.len() >= MAX_PAIRS {
+            pairs.retain(|_, failures| now.duration_since(failures.last) < FORGIVE);
+            if pairs.len() >= MAX_PAIRS
+                && let Some(oldest) = pairs
+                    .iter()
+                    .min_by_key(|(_, failures)| failures.last)
+                    .map(|(key, _)| key.clone())
+            {
+                pairs.remove(&oldest);
+            }
+        }
+        let failures = pairs.entry(key(account, ip)).or_insert(Failures {
+            count: 0,
+            last: now,
+            closed_until: now,
+        });
+        if now.duration_since(failures.last) >= FORGIVE {
+            failures.count = 0;
+        }
+        failures.count = failures.count.saturating_add(1);
+        failures.last = now;
+        let delay = match limit {
+            Some(limit) if failures.count >= limit => LOCK,
+            _ => delay(failures.count),
+        };
+        failures.closed_until = now.saturating_add(delay).unwrap_or(now);
+    }
+
+    /// Forgets the failures of a pair that signed in.
+    pub(crate) fn succeeded(&self, account: &str, ip: Option<IpAddr>) {
+        self.lock().remove(&key(account, ip));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, Option<IpAddr>), Failures>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(account: &str, ip: Option<IpAddr>) -> (String, Option<IpAddr>) {
+    (account.to_lowercase(), ip)
+}
+
+/// 1, 2, 4 … seconds, at most [`LOCK`].
+fn delay(failures: u32) -> SignedDuration {
+    match failures.checked_sub(FREE) {
+        None => SignedDuration::ZERO,
+        Some(beyond) => SignedDuration::from_secs(1 << beyond.min(20)).min(LOCK),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_and_end() {
+        let check =
+            |failures: u32, seconds: i64| assert_eq!(delay(failures).as_secs(), seconds, "{failures}");
+        check(0, 0);
+        check(4, 0);
+        check(5, 1);
+        check(6, 2);
+        check(10, 32);
+        check(1_000, 900);
+    }
+
+    #[test]
+    fn failures_close_the_account_to_that_address_only() {
+        let attempts = Attempts::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let (here, there) = (Some([10, 0, 0, 1].into()), Some([10, 0, 0, 2].into()));
+        for _ in 0..3 {
+            attempts.failed("A@x", here, Some(3), now);
+        }
+        assert!(attempts.admit("a@x", here, now).is_err());
+        assert!(attempts.admit("a@x", there, now).is_ok());
+        assert!(attempts.admit("b@x", here, now).is_ok());
+        let later = now.saturating_add(LOCK).unwrap();
+        assert!(attempts.admit("a@x", here, later).is_ok());
+        attempts.succeeded("a@x", here);
+        attempts.failed("a@x", here, Some(3), later);
+        assert!(attempts.admit("a@x", here, later).is_ok());
+    }
+}

@@ -1,0 +1,187 @@
+//! From a credential to a [`Caller`]: the first thing that happens to every request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use loggia_access::Caller;
+use moka::sync::Cache;
+
+use crate::account::{Account, RequestFacts};
+use crate::jwt::{self, Rejected};
+use crate::secret::{digest, fingerprint};
+use crate::{Error, Identity};
+
+/// What a request shows.
+#[derive(Clone, Copy)]
+pub enum Credential<'a> {
+    /// Nothing: the public.
+    None,
+    /// `Authorization: Bearer …`: a static token or an access token.
+    Bearer(&'a str),
+    /// `?access_token=…`: the same, but never a session's cookie.
+    Query(&'a str),
+    /// The session cookie.
+    SessionCookie(&'a str),
+}
+
+/// What a credential stood for when it was last looked up.
+#[derive(Clone)]
+struct Known {
+    account: Arc<Account>,
+    session: Option<Arc<str>>,
+    is_cookie: bool,
+    expires: Option<Timestamp>,
+    looked_up: Timestamp,
+    generation: u64,
+}
+
+/// Accounts by credential. What changes here counts on the very next request; what another process changes, within
+/// [`MAX_AGE`].
+pub(crate) struct Accounts {
+    known: Cache<[u8; 32], Known>,
+    generation: AtomicU64,
+}
+
+/// After which a credential is looked up again whatever happened.
+const MAX_AGE: SignedDuration = SignedDuration::from_secs(5);
+/// So many credentials are remembered.
+const CAPACITY: u64 = 20_000;
+/// The longest credential that is looked at, in bytes.
+const MAX_LENGTH: usize = 4096;
+/// Under which the public is remembered.
+const PUBLIC: [u8; 32] = [0; 32];
+
+impl Accounts {
+    pub(crate) fn new() -> Self {
+        Self {
+            known: Cache::new(CAPACITY),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Everything that is remembered is out of date.
+    pub(crate) fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    fn get(&self, key: &[u8; 32], now: Timestamp) -> Option<Known> {
+        self.known.get(key).filter(|known| {
+            known.generation == self.generation()
+                && now.duration_since(known.looked_up) < MAX_AGE
+                && now >= known.looked_up
+        })
+    }
+}
+
+impl Identity {
+    /// Who is asking.
+    ///
+    /// # Errors
+    /// `INVALID_CREDENTIALS` for a token that is nobody's or a user that is not active; `TOKEN_EXPIRED`;
+    /// `INVALID_TOKEN` for a signed token that is not one of ours.
+    pub async fn authenticate(
+        &self,
+        credential: Credential<'_>,
+        facts: RequestFacts,
+    ) -> Result<Caller, Error> {
+        let now = self.0.clock.now();
+        let (token, key) = match credential {
+            Credential::None => ("", PUBLIC),
+            Credential::Bearer(token) | Credential::Query(token) | Credential::SessionCookie(token) => {
+                if token.is_empty() || token.len() > MAX_LENGTH {
+                    return Err(Error::wrong());
+                }
+                (token, digest(token))
+            }
+        };
+        let known = match self.0.accounts.get(&key, now) {
+            Some(known) => known,
+            None => {
+                let generation = self.0.accounts.generation();
+                let known = self.look_up(credential, token, now, generation).await?;
+                self.0.accounts.known.insert(key, known.clone());
+                known
+            }
+        };
+        match credential {
+            Credential::Query(_) if known.is_cookie => return Err(Error::not_ours()),
+            Credential::SessionCookie(_) if !known.is_cookie => return Err(Error::not_ours()),
+            _ => {}
+        }
+        if known.expires.is_some_and(|expires| now >= expires) {
+            return Err(Error::expired());
+        }
+        Ok(known.account.caller(known.session.as_deref(), facts))
+    }
+
+    async fn look_up(
+        &self,
+        credential: Credential<'_>,
+        token: &str,
+        now: Timestamp,
+        generation: u64,
+    ) -> Result<Known, Error> {
+        let known = |account: Account| Known {
+            account: Arc::new(account),
+            session: None,
+            is_cookie: false,
+            expires: None,
+            looked_up: now,
+            generation,
+        };
+        if matches!(credential, Credential::None) {
+            let (_, rows) = self.0.tables.rights(&self.0.store, None).await?;
+            return Ok(known(Account::public(&rows)));
+        }
+        if !jwt::looks_like(token) {
+            let user = self
+                .0
+                .tables
+                .user_by_token(&self.0.store, &fingerprint(token))
+                .await?;
+            let id = user.as_ref().and_then(|row| crate::account::text(row, "id"));
+            return Ok(known(self.active_account(id.as_deref()).await?));
+        }
+        let claims = self
+            .0
+            .signer
+            .verify(token, now)
+            .map_err(|rejected| match rejected {
+                Rejected::Invalid => Error::not_ours(),
+                Rejected::Expired => Error::expired(),
+            })?;
+        let session = self.0.tables.session(&self.0.store, &claims.session).await?;
+        let session = session
+            .filter(|row| row.user == claims.id)
+            .ok_or_else(Error::wrong)?;
+        if now >= session.expires {
+            return Err(Error::expired());
+        }
+        let expires = Timestamp::from_second(claims.exp)
+            .unwrap_or(now)
+            .min(session.expires);
+        Ok(Known {
+            session: Some(claims.session.into()),
+            is_cookie: claims.cookie,
+            expires: Some(expires),
+            ..known(self.active_account(Some(&claims.id)).await?)
+        })
+    }
+
+    /// The account of a user that may sign in.
+    pub(crate) async fn active_account(&self, user: Option<&str>) -> Result<Account, Error> {
+        let id = user.ok_or_else(Error::wrong)?;
+        let (row, rights) = self.0.tables.rights(&self.0.store, Some(id)).await?;
+        let account = Account::of_user(&row.ok_or_else(Error::wrong)?, &rights);
+        if account.active {
+            Ok(account)
+        } else {
+            Err(Error::wrong())
+        }
+    }
+}

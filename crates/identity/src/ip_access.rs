@@ -1,0 +1,98 @@
+//! Which addresses a policy applies to: `directus_policies.ip_access`.
+
+use std::net::IpAddr;
+
+/// Addresses, networks (`10.0.0.0/8`, RFC 4632 and RFC 4291 §2.3) and ranges (`10.0.0.1-10.0.0.9`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IpAccess(Vec<(IpAddr, IpAddr)>);
+
+impl IpAccess {
+    /// Reads the entries. One that cannot be read lets nobody in.
+    pub(crate) fn read<'a>(entries: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut any = false;
+        let ranges = entries
+            .into_iter()
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+            .inspect(|_| any = true)
+            .filter_map(range)
+            .collect();
+        any.then_some(Self(ranges))
+    }
+
+    /// Whether the address is among them; an unknown address is not.
+    pub(crate) fn admits(&self, ip: Option<IpAddr>) -> bool {
+        let Some(ip) = ip.map(|ip| ip.to_canonical()) else {
+            return false;
+        };
+        self.0
+            .iter()
+            .any(|(first, last)| ip.is_ipv4() == first.is_ipv4() && (first..=last).contains(&&ip))
+    }
+}
+
+fn range(entry: &str) -> Option<(IpAddr, IpAddr)> {
+    if let Some((first, last)) = entry.split_once('-') {
+        let (first, last) = (address(first)?, address(last)?);
+        return (first.is_ipv4() == last.is_ipv4()).then_some((first, last));
+    }
+    let Some((base, length)) = entry.split_once('/') else {
+        return address(entry).map(|ip| (ip, ip));
+    };
+    let length: u32 = length.parse().ok()?;
+    match address(base)? {
+        IpAddr::V4(ip) => {
+            let host = u32::MAX.checked_shr(length).unwrap_or(0);
+            let first = u32::from(ip) & !host;
+            (length <= 32).then(|| (IpAddr::V4(first.into()), IpAddr::V4((first | host).into())))
+        }
+        IpAddr::V6(ip) => {
+            let host = u128::MAX.checked_shr(length).unwrap_or(0);
+            let first = u128::from(ip) & !host;
+            (length <= 128).then(|| (IpAddr::V6(first.into()), IpAddr::V6((first | host).into())))
+        }
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.trim().parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_networks_and_ranges() {
+        let check = |entries: &[&str], ip: &str, expect: bool| {
+            let access = IpAccess::read(entries.iter().copied()).unwrap();
+            assert_eq!(
+                access.admits(Some(ip.parse().unwrap())),
+                expect,
+                "{entries:?} {ip}"
+            );
+        };
+        check(&["10.0.0.1"], "10.0.0.1", true);
+        check(&["10.0.0.1"], "10.0.0.2", false);
+        check(&["10.0.0.0/8"], "10.255.255.255", true);
+        check(&["10.0.0.0/8"], "11.0.0.0", false);
+        check(&["0.0.0.0/0"], "1.2.3.4", true);
+        check(&["0.0.0.0/0"], "::1", false);
+        check(&["10.0.0.1/32"], "10.0.0.1", true);
+        check(&["10.0.0.1-10.0.0.9"], "10.0.0.9", true);
+        check(&["10.0.0.1-10.0.0.9"], "10.0.0.10", false);
+        check(&["fd00::/8"], "fd12::1", true);
+        check(&["::/0"], "fd12::1", true);
+        check(&["10.0.0.1"], "::ffff:10.0.0.1", true);
+        check(&["nonsense"], "10.0.0.1", false);
+        check(&["10.0.0.0/99"], "10.0.0.1", false);
+        check(&["nonsense", "10.0.0.1"], "10.0.0.1", true);
+    }
+
+    #[test]
+    fn no_entries_are_no_limit_and_an_unknown_address_is_outside() {
+        assert_eq!(IpAccess::read([]), None);
+        assert_eq!(IpAccess::read(["", " "]), None);
+        assert!(!IpAccess::read(["0.0.0.0/0"]).unwrap().admits(None));
+    }
+}

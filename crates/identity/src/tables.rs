@@ -1,0 +1,367 @@
+//! The rows that identity lives on. Every [`Permit::system`] of this room is made here.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use loggia_access::Permit;
+use loggia_model::filter::{Filter, Place, Test};
+use loggia_model::plan::{DeletePlan, InsertPlan, Plan, ReadPlan, Selected, Source, UpdatePlan};
+use loggia_model::{Collection, Record, Scalar, Schema};
+use loggia_store::{Outcome, Store, Tx};
+use serde_json::Value;
+
+use crate::Error;
+use crate::account::{RightsRows, text};
+
+/// The system collections that decide who is who.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    pub(crate) users: Arc<Collection>,
+    pub(crate) roles: Arc<Collection>,
+    pub(crate) policies: Arc<Collection>,
+    pub(crate) access: Arc<Collection>,
+    pub(crate) sessions: Arc<Collection>,
+    settings: Arc<Collection>,
+}
+
+/// Columns of a user that identity reads.
+const USER: &[&str] = &["id", "role", "status"];
+/// Columns of a session.
+const SESSION: &[&str] = &["user", "expires", "next_token"];
+
+/// A session as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionRow {
+    pub(crate) user: String,
+    pub(crate) expires: Timestamp,
+    pub(crate) next: Option<String>,
+}
+
+/// The rows of a user that sign-in looks at.
+#[derive(Debug)]
+pub(crate) struct SignInRow {
+    pub(crate) id: String,
+    pub(crate) password: Option<String>,
+    pub(crate) has_second_factor: bool,
+}
+
+/// What the settings say about signing in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignInSettings {
+    pub(crate) attempts: Option<u32>,
+    pub(crate) password_policy: Option<String>,
+}
+
+impl Tables {
+    pub(crate) fn new(schema: &Schema) -> Result<Self, Error> {
+        let find = |name: &str| {
+            schema
+                .collection(name)
+                .cloned()
+                .ok_or_else(|| Error::Tables(format!("{name} is missing")))
+        };
+        Ok(Self {
+            users: find("directus_users")?,
+            roles: find("directus_roles")?,
+            policies: find("directus_policies")?,
+            access: find("directus_access")?,
+            sessions: find("directus_sessions")?,
+            settings: find("directus_settings")?,
+        })
+    }
+
+    /// The user with this static token.
+    pub(crate) async fn user_by_token(
+        &self,
+        store: &Store,
+        fingerprint: &str,
+    ) -> Result<Option<Record>, Error> {
+        let filter = equal(&self.users, "token", fingerprint)?;
+        one(read(store, rows(&self.users, USER, filter)?).await?)
+    }
+
+    /// The user with this e-mail address, in any case; the exact one first.
+    pub(crate) async fn sign_in_row(&self, store: &Store, email: &str) -> Result<Option<SignInRow>, Error> {
+        let field = column(&self.users, "email")?;
+        let test = Test::Text {
+            at: Place::Whole,
+            piece: email.to_owned(),
+            ignore_case: true,
+            negated: false,
+        };
+        let columns = ["id", "email", "password", "tfa_secret"];
+        let mut found = read(store, rows(&self.users, &columns, Filter::field(&field, test))?).await?;
+        found.sort_by_key(|row| text(row, "email").as_deref() != Some(email));
+        Ok(found.into_iter().next().and_then(|row| {
+            Some(SignInRow {
+                id: text(&row, "id")?,
+                password: text(&row, "password"),
+                has_second_factor: text(&row, "tfa_secret").is_some(),
+            })
+        }))
+    }
+
+    /// Everything that decides the rights of `user` (`None`: the public), in one snapshot with the user's row.
+    pub(crate) async fn rights(
+        &self,
+        store: &Store,
+        user: Option<&str>,
+    ) -> Result<(Option<Record>, RightsRows), Error> {
+        let attached_to_roles = test(&self.access, "user", Test::Null)?;
+        let (users, access) = match user {
+            Some(id) => (
+                equal(&self.users, "id", id)?,
+                Filter::Or(vec![equal(&self.access, "user", id)?, attached_to_roles]),
+            ),
+            None => (Filter::Nothing, attached_to_roles),
+        };
+        let plans = vec![
+            rows(&self.users, USER, users)?,
+            rows(&self.roles, &["id", "parent"], Filter::All)?,
+            rows(&self.access, &["user", "role", "policy"], access)?,
+            rows(
+                &self.policies,
+                &["id", "admin_access", "app_access", "ip_access"],
+                Filter::All,
+            )?,
+        ];
+        let permits = plans.into_iter().map(permit).collect();
+        let mut outcomes = store.run_all(permits).await?.into_iter().map(Outcome::into_rows);
+        let mut next = || outcomes.next().unwrap_or_default();
+        let user = next().into_iter().next();
+        let rows = RightsRows {
+            roles: next(),
+            access: next(),
+            policies: next(),
+        };
+        Ok((user, rows))
+    }
+
+    /// The users with one of these keys or roles.
+    pub(crate) async fn users_of(
+        &self,
+        store: &Store,
+        (users, roles): &(Vec<String>, Vec<String>),
+    ) -> Result<Vec<Record>, Error> {
+        let among = |name, keys: &[String]| {
+            let keys = keys.iter().map(|key| Scalar::from(key.as_str())).collect();
+            test(&self.users, name, Test::In(keys))
+        };
+        let filter = Filter::Or(vec![among("id", users)?, among("role", roles)?]);
+        read(store, rows(&self.users, USER, filter)?).await
+    }
+
+    /// All rows that decide about rights.
+    pub(crate) async fn all_rights(&self, store: &Store) -> Result<RightsRows, Error> {
+        Ok(RightsRows {
+            roles: read(store, rows(&self.roles, &["id", "parent"], Filter::All)?).await?,
+            access: read(
+                store,
+                rows(&self.access, &["user", "role", "policy"], Filter::All)?,
+            )
+            .await?,
+            policies: read(
+                store,
+                rows(
+                    &self.policies,
+                    &["id", "admin_access", "app_access", "ip_access"],
+                    Filter::All,
+                )?,
+            )
+            .await?,
+        })
+    }
+
+    /// The keys of the roles with this name.
+    pub(crate) async fn roles_named(&self, store: &Store, name: &str) -> Result<Vec<String>, Error> {
+        let found = read(
+            store,
+            rows(&self.roles, &["id"], equal(&self.roles, "name", name)?)?,
+        )
+        .await?;
+        Ok(found.iter().filter_map(|row| text(row, "id")).collect())
+    }
+
+    pub(crate) async fn session(
+        &self,
+        store: &Store,
+        fingerprint: &str,
+    ) -> Result<Option<SessionRow>, Error> {
+        let plan = rows(
+            &self.sessions,
+            SESSION,
+            equal(&self.sessions, "token", fingerprint)?,
+        )?;
+        Ok(read(store, plan).await?.first().and_then(session_row))
+    }
+
+    /// The same inside a transaction, so that nobody else rotates it meanwhile.
+    pub(crate) async fn session_in(
+        &self,
+        tx: &mut Tx,
+        fingerprint: &str,
+    ) -> Result<Option<SessionRow>, Error> {
+        let plan = rows(
+            &self.sessions,
+            SESSION,
+            equal(&self.sessions, "token", fingerprint)?,
+        )?;
+        Ok(tx
+            .run(permit(plan))
+            .await?
+            .into_rows()
+            .first()
+            .and_then(session_row))
+    }
+
+    /// The session that this one was made from by a refresh.
+    pub(crate) async fn session_before(
+        &self,
+        tx: &mut Tx,
+        fingerprint: &str,
+    ) -> Result<Option<String>, Error> {
+        let plan = rows(
+            &self.sessions,
+            &["token"],
+            equal(&self.sessions, "next_token", fingerprint)?,
+        )?;
+        let found = tx.run(permit(plan)).await?.into_rows();
+        Ok(found.first().and_then(|row| text(row, "token")))
+    }
+
+    pub(crate) async fn delete_session(&self, tx: &mut Tx, fingerprint: &str) -> Result<(), Error> {
+        self.delete(tx, &self.sessions, equal(&self.sessions, "token", fingerprint)?)
+            .await
+    }
+
+    pub(crate) async fn delete_sessions_before(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+        let expired = test(&self.sessions, "expires", Test::Less(moment(now)))?;
+        self.delete(tx, &self.sessions, expired).await
+    }
+
+    pub(crate) async fn settings(&self, store: &Store) -> Result<SignInSettings, Error> {
+        let columns = ["auth_login_attempts", "auth_password_policy"];
+        let found = read(store, rows(&self.settings, &columns, Filter::All)?).await?;
+        let row = found.into_iter().next().unwrap_or_default();
+        Ok(SignInSettings {
+            attempts: row
+                .get("auth_login_attempts")
+                .and_then(Value::as_u64)
+                .and_then(|attempts| u32::try_from(attempts).ok())
+                .filter(|attempts| *attempts > 0),
+            password_policy: text(&row, "auth_password_policy"),
+        })
+    }
+
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut Tx,
+        into: &Arc<Collection>,
+        values: &[(&str, Scalar)],
+    ) -> Result<(), Error> {
+        let plan = Plan::Insert(InsertPlan {
+            collection: into.clone(),
+            rows: vec![assignments(into, values)?],
+        });
+        tx.run(permit(plan)).await?;
+        Ok(())
+    }
+
+    /// Changes the row whose `column` is `key`.
+    pub(crate) async fn update(
+        &self,
+        tx: &mut Tx,
+        of: &Arc<Collection>,
+        (by, key): (&str, &str),
+        values: &[(&str, Scalar)],
+    ) -> Result<(), Error> {
+        let plan = Plan::Update(UpdatePlan {
+            collection: of.clone(),
+            filter: equal(of, by, key)?,
+            assign: assignments(of, values)?,
+        });
+        tx.run(permit(plan)).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, tx: &mut Tx, from: &Arc<Collection>, filter: Filter) -> Result<(), Error> {
+        let plan = Plan::Delete(DeletePlan {
+            collection: from.clone(),
+            filter,
+        });
+        tx.run(permit(plan)).await?;
+        Ok(())
+    }
+}
+
+fn permit(plan: Plan) -> Permit<Plan> {
+    Permit::system("who is calling, and with what rights", plan)
+}
+
+fn rows(of: &Arc<Collection>, columns: &[&str], filter: Filter) -> Result<Plan, Error> {
+    let select = columns
+        .iter()
+        .map(|name| {
+            Ok(Selected {
+                alias: (*name).to_owned(),
+                source: Source::Secret(column(of, name)?),
+            })
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok(Plan::Read(ReadPlan {
+        collection: of.clone(),
+        select,
+        filter,
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    }))
+}
+
+async fn read(store: &Store, plan: Plan) -> Result<Vec<Record>, Error> {
+    Ok(store.run(permit(plan)).await?.into_rows())
+}
+
+fn one(mut rows: Vec<Record>) -> Result<Option<Record>, Error> {
+    match rows.len() {
+        0 | 1 => Ok(rows.pop()),
+        _ => Err(Error::Tables("two rows where one is possible".to_owned())),
+    }
+}
+
+fn session_row(row: &Record) -> Option<SessionRow> {
+    Some(SessionRow {
+        user: text(row, "user")?,
+        expires: text(row, "expires")?.parse().ok()?,
+        next: text(row, "next_token"),
+    })
+}
+
+fn column(of: &Collection, name: &str) -> Result<Arc<loggia_model::Field>, Error> {
+    of.field(name)
+        .cloned()
+        .ok_or_else(|| Error::Tables(format!("{}.{name} is missing", of.name)))
+}
+
+fn equal(of: &Collection, name: &str, value: &str) -> Result<Filter, Error> {
+    test(of, name, Test::Equal(value.into()))
+}
+
+fn test(of: &Collection, name: &str, test: Test) -> Result<Filter, Error> {
+    Ok(Filter::field(&column(of, name)?, test))
+}
+
+fn assignments(
+    of: &Collection,
+    values: &[(&str, Scalar)],
+) -> Result<Vec<(Arc<loggia_model::Field>, Scalar)>, Error> {
+    values
+        .iter()
+        .map(|(name, value)| Ok((column(of, name)?, value.clone())))
+        .collect()
+}
+
+/// The canonical form of a timestamp: UTC with milliseconds.
+pub(crate) fn moment(at: Timestamp) -> Scalar {
+    Scalar::Text(at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}

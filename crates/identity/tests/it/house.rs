@@ -1,0 +1,105 @@
+//! A database with an administrator in it, a clock that stands still, and hashes that cost nothing.
+
+use jiff::{SignedDuration, Timestamp};
+use loggia_access::Origin;
+use loggia_identity::{
+    AdministratorSeed, Cost, Credential, Error, Identity, Mode, NewUser, Options, Parts, RequestFacts, Secret,
+};
+use loggia_model::{Clock, Generator};
+use loggia_store::Store;
+
+pub(crate) struct House {
+    pub(crate) identity: Identity,
+    pub(crate) clock: Clock,
+    pub(crate) token: String,
+}
+
+pub(crate) const EMAIL: &str = "admin@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+impl House {
+    /// Without anybody in it.
+    pub(crate) async fn empty() -> Self {
+        let clock = Clock::mock(Timestamp::from_second(1_800_000_000).unwrap());
+        let store = Store::open(loggia_store::Options {
+            clock: clock.clone(),
+            durable: false,
+            ..loggia_store::Options::new("sqlite::memory:")
+        })
+        .await
+        .unwrap();
+        let identity = Identity::new(Parts {
+            store,
+            clock: clock.clone(),
+            generator: Generator::seeded(1),
+            secret: Secret::new("a secret of at least thirty-two bytes"),
+            options: Options {
+                cost: Cost::least(),
+                ..Options::default()
+            },
+        })
+        .unwrap();
+        Self {
+            identity,
+            clock,
+            token: String::new(),
+        }
+    }
+
+    /// With an administrator.
+    pub(crate) async fn new() -> Self {
+        let mut house = Self::empty().await;
+        let seed = AdministratorSeed {
+            email: EMAIL.to_owned(),
+            password: Some(Secret::new(PASSWORD)),
+            token: None,
+        };
+        let made = house.identity.first_administrator(seed).await.unwrap().unwrap();
+        house.token = made.token.reveal().to_owned();
+        house
+    }
+
+    pub(crate) async fn user(&self, email: &str, token: &str) -> String {
+        let user = NewUser {
+            email: email.to_owned(),
+            password: Some(Secret::new(PASSWORD)),
+            token: Some(Secret::new(token)),
+            role: None,
+        };
+        self.identity.create_user(user).await.unwrap()
+    }
+
+    pub(crate) async fn login(&self, mode: Mode) -> loggia_identity::Tokens {
+        self.identity
+            .login(EMAIL, &Secret::new(PASSWORD), mode, &facts())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn caller(
+        &self,
+        credential: Credential<'_>,
+    ) -> Result<loggia_access::Caller, &'static str> {
+        self.identity
+            .authenticate(credential, facts())
+            .await
+            .map_err(|error| code(&error))
+    }
+
+    pub(crate) fn pass(&self, time: SignedDuration) {
+        self.clock.advance(time);
+    }
+}
+
+pub(crate) fn facts() -> RequestFacts {
+    RequestFacts {
+        origin: Origin::Rest,
+        ip: Some([127, 0, 0, 1].into()),
+        user_agent: Some("test".to_owned()),
+    }
+}
+
+/// The code that a caller would see.
+pub(crate) fn code(error: &Error) -> &'static str {
+    error.problems().0[0].code.name
+}

@@ -1,0 +1,95 @@
+//! E-mail address and password.
+
+use std::net::IpAddr;
+
+use jiff::SignedDuration;
+use loggia_identity::{Mode, RequestFacts, Secret};
+
+use crate::house::{EMAIL, House, PASSWORD, code, facts};
+
+async fn try_from_address(
+    house: &House,
+    email: &str,
+    password: &str,
+    ip: [u8; 4],
+) -> Result<(), &'static str> {
+    let facts = RequestFacts {
+        ip: Some(IpAddr::from(ip)),
+        ..facts()
+    };
+    let tried = house
+        .identity
+        .login(email, &Secret::new(password), Mode::Json, &facts)
+        .await;
+    tried.map(drop).map_err(|error| code(&error))
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_account_get_the_same_answer() {
+    let house = House::new().await;
+    let wrong = house
+        .identity
+        .login(EMAIL, &Secret::new("x"), Mode::Json, &facts())
+        .await
+        .unwrap_err();
+    let unknown = house
+        .identity
+        .login("x@y.z", &Secret::new("x"), Mode::Json, &facts())
+        .await
+        .unwrap_err();
+    assert_eq!(wrong.problems(), unknown.problems());
+    assert_eq!(code(&wrong), "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn failures_make_the_next_try_wait() {
+    let house = House::new().await;
+    let here = [10, 0, 0, 1];
+    for _ in 0..5 {
+        assert_eq!(
+            try_from_address(&house, EMAIL, "x", here).await,
+            Err("INVALID_CREDENTIALS")
+        );
+    }
+    assert_eq!(
+        try_from_address(&house, EMAIL, PASSWORD, here).await,
+        Err("REQUESTS_EXCEEDED")
+    );
+    assert_eq!(
+        try_from_address(&house, EMAIL, PASSWORD, [10, 0, 0, 2]).await,
+        Ok(())
+    );
+    house.pass(SignedDuration::from_secs(1));
+    assert_eq!(try_from_address(&house, EMAIL, PASSWORD, here).await, Ok(()));
+    assert_eq!(
+        try_from_address(&house, EMAIL, "x", here).await,
+        Err("INVALID_CREDENTIALS")
+    );
+    assert_eq!(try_from_address(&house, EMAIL, PASSWORD, here).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_changed_password_counts_at_once() {
+    let house = House::new().await;
+    house
+        .identity
+        .set_password(EMAIL, &Secret::new("another one"))
+        .await
+        .unwrap();
+    let here = [10, 0, 0, 1];
+    assert_eq!(
+        try_from_address(&house, EMAIL, PASSWORD, here).await,
+        Err("INVALID_CREDENTIALS")
+    );
+    assert_eq!(try_from_address(&house, EMAIL, "another one", here).await, Ok(()));
+}
+
+#[tokio::test]
+async fn many_sign_ins_at_once_are_served_in_turn_or_told_to_come_back() {
+    let house = House::new().await;
+    let password = Secret::new(PASSWORD);
+    let facts = facts();
+    let tries = (0..8).map(|_| house.identity.login(EMAIL, &password, Mode::Json, &facts));
+    let results = futures_util::future::join_all(tries).await;
+    assert!(results.iter().all(Result::is_ok));
+}
