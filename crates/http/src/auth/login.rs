@@ -1,0 +1,49 @@
+//! `POST /auth/login` `{email, password, mode?}`.
+
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response;
+use loggia_access::Origin;
+use loggia_identity::Secret;
+use loggia_model::error::INVALID_PAYLOAD;
+use loggia_model::{Problem, Problems};
+use serde_json::{Map, Value};
+
+use super::{handed_over, members, mode, required};
+use crate::App;
+use crate::answer::Refusal;
+use crate::body::JsonBody;
+use crate::who::facts;
+
+pub(super) async fn post(State(app): State<App>, parts: Parts, body: JsonBody) -> Result<Response, Refusal> {
+    let body = members(body.0)?;
+    let mut problems = Problems::default();
+    let email = problems.take(address(&body));
+    let password = problems.take(required(&body, "password"));
+    let mode = problems.take(mode(&body));
+    let (Some(email), Some(password), Some(mode)) = (email, password, mode) else {
+        return Err(problems.into());
+    };
+    let facts = facts(&app, &parts, Origin::Rest);
+    let tokens = app
+        .identity()
+        .login(&email, &Secret::new(password), mode, &facts)
+        .await?;
+    handed_over(&app, mode, &tokens)
+}
+
+/// The `email` of a body, in the shape of an address.
+pub(super) fn address(body: &Map<String, Value>) -> Result<String, Problem> {
+    let email = required(body, "email")?;
+    let has_shape = email.len() <= 255
+        && !email.chars().any(char::is_whitespace)
+        && email
+            .rsplit_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    if has_shape {
+        return Ok(email);
+    }
+    Err(Problem::new(&INVALID_PAYLOAD, "\"email\" must be a valid email.")
+        .at("email")
+        .with("reason", "\"email\" must be a valid email"))
+}

@@ -1,0 +1,12 @@
+//! The resources of the REST dialect.
+//!
+//! To add a resource: `rest/<resource>.rs` with `routes()`, and its line in [`routes`].
+
+use axum::Router;
+
+use crate::App;
+
+/// Every resource.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+}

@@ -1,0 +1,222 @@
+//! The whole thing, running.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use loggia_http::{App, HttpConfig, Parts};
+use loggia_identity::{AdministratorSeed, Cost, Identity, NewUser, Options, Secret};
+use loggia_mcp::{Endpoint, Server};
+use loggia_model::{Clock, Generator, Record};
+use loggia_store::Store;
+use loggia_tools::catalogue::Catalogue;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::Client;
+
+/// The administrator's e-mail address.
+pub const ADMIN_EMAIL: &str = "admin@example.com";
+/// The administrator's password.
+pub const ADMIN_PASSWORD: &str = "admin-password-1";
+/// The administrator's static token.
+pub const ADMIN_TOKEN: &str = "administrators-static-token";
+
+/// The clock of tests starts here: 2027-01-15T08:00:00Z.
+const START: i64 = 1_800_000_000;
+
+/// A whole Loggia that answers on a free port until it is dropped. Asks as the administrator.
+pub struct TestApp {
+    /// Stands still until told.
+    pub clock: Clock,
+    /// Who is asking.
+    pub identity: Identity,
+    /// The database.
+    pub store: Store,
+    client: Client,
+    _folder: Option<tempfile::TempDir>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// How to start a [`TestApp`].
+pub struct Builder {
+    config: HttpConfig,
+    on_disk: bool,
+    settings: Record,
+    catalogue: Option<Arc<dyn Catalogue>>,
+    mcp_timeout: Duration,
+}
+
+impl TestApp {
+    /// In memory, with the defaults, the MCP server switched on.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// To be told more.
+    #[must_use]
+    pub fn builder() -> Builder {
+        let mut settings = Record::new();
+        settings.insert("mcp_enabled".to_owned(), true.into());
+        settings.insert("project_name".to_owned(), "Test".into());
+        Builder {
+            config: HttpConfig::default(),
+            on_disk: false,
+            settings,
+            catalogue: None,
+            mcp_timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// Somebody else: a new user with this token and no rights.
+    ///
+    /// # Panics
+    /// When the user cannot be made.
+    pub async fn user(&self, email: &str, token: &str) -> Client {
+        let user = NewUser {
+            email: email.to_owned(),
+            password: Some(Secret::new(ADMIN_PASSWORD)),
+            token: Some(Secret::new(token)),
+            role: None,
+        };
+        self.identity.create_user(user).await.expect("a user");
+        self.client.with_token(token)
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.client.url
+    }
+}
+
+impl Builder {
+    /// Changes how requests are taken.
+    #[must_use]
+    pub fn config(mut self, change: impl FnOnce(&mut HttpConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// In a folder of its own instead of memory.
+    #[must_use]
+    pub fn on_disk(mut self) -> Self {
+        self.on_disk = true;
+        self
+    }
+
+    /// Sets a setting.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.settings.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Offers these tools instead of the real ones.
+    #[must_use]
+    pub fn catalogue(mut self, catalogue: Arc<dyn Catalogue>) -> Self {
+        self.catalogue = Some(catalogue);
+        self
+    }
+
+    /// The longest that an MCP request may take.
+    #[must_use]
+    pub fn mcp_timeout(mut self, timeout: Duration) -> Self {
+        self.mcp_timeout = timeout;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When anything of it does not start.
+    pub async fn start(self) -> TestApp {
+        let clock = Clock::mock(Timestamp::from_second(START).expect("a moment"));
+        let generator = Generator::seeded(1);
+        let folder = self.on_disk.then(|| tempfile::tempdir().expect("a folder"));
+        let url = folder.as_ref().map_or_else(
+            || "sqlite::memory:".to_owned(),
+            |folder| format!("sqlite://{}", folder.path().join("loggia.db").display()),
+        );
+        let store = Store::open(loggia_store::Options {
+            clock: clock.clone(),
+            durable: false,
+            ..loggia_store::Options::new(url)
+        })
+        .await
+        .expect("a database");
+        let identity = identity(&store, &clock, &generator).await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let settings = Arc::new(self.settings);
+        let catalogue = self.catalogue.expect("tools");
+        let server = Server {
+            name: "loggia".to_owned(),
+            title: "Loggia".to_owned(),
+            version: loggia_http::VERSION.to_owned(),
+            timeout: self.mcp_timeout,
+        };
+        let mut config = self.config;
+        if config.public_url == HttpConfig::default().public_url {
+            config.public_url.clone_from(&url);
+        }
+        let limits = config.limits;
+        let app = App::new(Parts {
+            identity: identity.clone(),
+            mcp: Arc::new(Endpoint::new(catalogue, server)),
+            settings: Arc::new(move || settings.clone()),
+            config,
+            clock: clock.clone(),
+            generator,
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move { drop(stopped.await) };
+        tokio::spawn(loggia_http::serve(listener, app.router(), limits, stopped));
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        TestApp {
+            clock,
+            identity,
+            store,
+            client: Client {
+                http,
+                url,
+                token: Some(ADMIN_TOKEN.to_owned()),
+            },
+            _folder: folder,
+            _stop: stop,
+        }
+    }
+}
+
+async fn identity(store: &Store, clock: &Clock, generator: &Generator) -> Identity {
+    let identity = Identity::new(loggia_identity::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        generator: generator.clone(),
+        secret: Secret::new("a secret of tests, at least 32 bytes long"),
+        options: Options {
+            cost: Cost::least(),
+            ..Options::default()
+        },
+    })
+    .expect("identity");
+    let seed = AdministratorSeed {
+        email: ADMIN_EMAIL.to_owned(),
+        password: Some(Secret::new(ADMIN_PASSWORD)),
+        token: Some(Secret::new(ADMIN_TOKEN)),
+    };
+    identity
+        .first_administrator(seed)
+        .await
+        .expect("an administrator");
+    identity
+}
