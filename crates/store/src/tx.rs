@@ -64,6 +64,17 @@ impl Tx {
         outcome
     }
 
+    /// The schema's version, with what this transaction has done to it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn schema_version(&mut self) -> Result<u64, Error> {
+        self.embark()?;
+        let outcome = self.transaction.schema_version().await;
+        self.adrift = false;
+        outcome
+    }
+
     /// Keeps everything; returns when it is durable.
     ///
     /// # Errors

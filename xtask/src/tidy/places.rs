@@ -31,6 +31,7 @@ const PLACES: &[Place] = &[
         only_in: &[
             "crates/access/",
             "crates/identity/",
+            "crates/engine/tests/it/fixture.rs",
             "crates/mcp/tests/it/catalogue.rs",
         ],
         instead: "get the caller from `identity`, which is the only room that knows who someone is",

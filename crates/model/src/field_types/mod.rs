@@ -51,6 +51,9 @@ pub static FIELD_TYPES: &[&dyn FieldType] = &[
     &uuid::Uuid,
 ];
 
+/// The type of a field without a column.
+pub static ALIAS: &dyn FieldType = &alias::Alias;
+
 /// What the values of a field are.
 pub trait FieldType: Sync + fmt::Debug {
     /// The name in `type`.

@@ -54,6 +54,8 @@ pub(crate) trait Transaction: Send {
     fn change_schema(&mut self, plan: SchemaPlan) -> Promise<'_, ()>;
     /// As [`crate::Tx::tables`].
     fn tables(&mut self) -> Promise<'_, IndexMap<String, Table>>;
+    /// As [`crate::Tx::schema_version`].
+    fn schema_version(&mut self) -> Promise<'_, u64>;
     /// As [`crate::Tx::commit`].
     fn commit(self: Box<Self>) -> Promise<'static, ()>;
 }

@@ -228,6 +228,10 @@ impl Transaction for Turn {
         self.ask(Operation::Tables)
     }
 
+    fn schema_version(&mut self) -> Promise<'_, u64> {
+        self.ask(Operation::SchemaVersion)
+    }
+
     fn commit(mut self: Box<Self>) -> Promise<'static, ()> {
         Box::pin(async move { self.ask(Operation::Commit).await })
     }

@@ -46,6 +46,8 @@ pub(super) enum Operation {
     ChangeSchema(SchemaPlan, Reply<()>),
     /// The tables as they are.
     Tables(Reply<IndexMap<String, Table>>),
+    /// The schema's version as it is.
+    SchemaVersion(Reply<u64>),
     /// The end.
     Commit(Reply<()>),
 }
@@ -344,7 +346,9 @@ impl Pen {
     fn serve(&mut self, operation: Operation, fate: &Arc<Fate>, alone: bool) -> Result<(), String> {
         let reads = matches!(
             operation,
-            Operation::Tables(_) | Operation::Run(Plan::Read(_) | Plan::Aggregate(_), _)
+            Operation::Tables(_)
+                | Operation::SchemaVersion(_)
+                | Operation::Run(Plan::Read(_) | Plan::Aggregate(_), _)
         );
         self.watch(fate, reads || alone);
         match operation {
@@ -363,6 +367,10 @@ impl Pen {
             }
             Operation::Tables(reply) => {
                 let outcome = introspect::tables(&self.connection);
+                self.reply(reply, outcome)
+            }
+            Operation::SchemaVersion(reply) => {
+                let outcome = introspect::schema_version(&self.connection).map_err(failure::of);
                 self.reply(reply, outcome)
             }
             Operation::Commit(reply) => {

@@ -1,0 +1,160 @@
+//! The engine: its parts, and the snapshots that everybody reads.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use loggia_model::{Clock, Generator, Problems, Schema};
+use loggia_store::Store;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::schema::snapshot;
+use crate::{Error, Settings};
+
+/// The use cases, over one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    schema: ArcSwap<Schema>,
+    settings: ArcSwap<Settings>,
+    /// Held from the start of a schema change until its snapshot is swapped in.
+    schema_turn: Arc<Mutex<()>>,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Where keys come from.
+    pub generator: Generator,
+    /// How secrets are kept.
+    pub hasher: Arc<dyn Hasher>,
+    /// Told of every change of a system collection.
+    pub listeners: Vec<Arc<dyn Listener>>,
+    /// How much one request may ask for.
+    pub limits: Limits,
+}
+
+/// How secrets are kept; `identity` knows.
+pub trait Hasher: Send + Sync {
+    /// Checks a password against the policy of the settings and hashes it, off the async threads.
+    fn hash_password(
+        &self,
+        password: &str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, Problems>> + Send + '_>>;
+
+    /// The text under which a token is kept and looked up.
+    fn fingerprint(&self, token: &str) -> String;
+}
+
+/// Is told, after the commit and before the answer, that rows of a system collection changed.
+pub trait Listener: Send + Sync {
+    /// Rows of `collection` with these primary keys (none: any of them) were written or deleted.
+    fn changed(&self, collection: &str, keys: &[serde_json::Value]);
+}
+
+/// How much one request may ask for.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Rows of a list when the query names no limit.
+    pub default_rows: u64,
+    /// Rows of a list at most; `None`: any number.
+    pub max_rows: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            default_rows: 100,
+            max_rows: None,
+        }
+    }
+}
+
+impl Engine {
+    /// Reads the schema and the settings.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn open(parts: Parts) -> Result<Self, Error> {
+        let schema = snapshot::read(&parts.store).await?;
+        let settings = Settings::read(&parts.store).await?;
+        Ok(Self(Arc::new(Inner {
+            parts,
+            schema: ArcSwap::from_pointee(schema),
+            settings: ArcSwap::from_pointee(settings),
+            schema_turn: Arc::default(),
+        })))
+    }
+
+    /// The schema as it is now.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        self.0.schema.load_full()
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.0.settings.load_full()
+    }
+
+    /// The parts it was made of.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    /// Reads the schema again, if the database has another version: another process may have changed it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn refresh_schema(&self) -> Result<Arc<Schema>, Error> {
+        let _turn = self.schema_turn().await;
+        if self.parts().store.schema_version().await? != self.schema().version {
+            self.swap_schema(snapshot::read(&self.parts().store).await?);
+        }
+        Ok(self.schema())
+    }
+
+    /// Reads the settings again, after they changed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) async fn refresh_settings(&self) -> Result<(), Error> {
+        let settings = Settings::read(&self.parts().store).await?;
+        self.0.settings.store(Arc::new(settings));
+        Ok(())
+    }
+
+    /// Waits for other changes of the schema to be done.
+    pub(crate) async fn schema_turn(&self) -> OwnedMutexGuard<()> {
+        self.0.schema_turn.clone().lock_owned().await
+    }
+
+    /// Everybody who asks from now on sees `schema`.
+    pub(crate) fn swap_schema(&self, schema: Schema) -> Arc<Schema> {
+        let schema = Arc::new(schema);
+        self.0.schema.store(schema.clone());
+        schema
+    }
+
+    /// After the commit and before the answer: tells of rows of a system collection that changed.
+    ///
+    /// # Errors
+    /// When the settings cannot be read again.
+    pub(crate) async fn announce(&self, collection: &str, keys: &[serde_json::Value]) -> Result<(), Error> {
+        if collection == "directus_settings" {
+            self.refresh_settings().await?;
+        }
+        for listener in &self.parts().listeners {
+            listener.changed(collection, keys);
+        }
+        Ok(())
+    }
+}

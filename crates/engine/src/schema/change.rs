@@ -1,0 +1,250 @@
+//! One change of the schema: a transaction of tables and metadata, and the snapshot that it leads to.
+
+use std::sync::{Arc, LazyLock};
+
+use loggia_access::{Caller, decide, decide_schema};
+use loggia_model::filter::Test;
+use loggia_model::plan::{
+    DeletePlan, InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source, UpdatePlan,
+};
+use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar, Schema, system};
+use loggia_store::{Outcome, Tx};
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
+
+use super::snapshot;
+use crate::{Engine, Error};
+
+/// The system collections as they are defined: what metadata is written by.
+static SYSTEM: LazyLock<Schema> = LazyLock::new(system::schema);
+
+/// The definition of a system collection.
+pub(super) fn definition(name: &str) -> Result<&'static Arc<Collection>, Problem> {
+    SYSTEM.collection(name).ok_or_else(Problem::forbidden)
+}
+
+/// A change that has begun. Dropped unfinished, it leaves nothing behind.
+pub(super) struct Change {
+    engine: Engine,
+    caller: Caller,
+    turn: OwnedMutexGuard<()>,
+    tx: Tx,
+    /// The schema as it was when the change began.
+    pub(super) schema: Arc<Schema>,
+    touched: Vec<&'static str>,
+    versioned: bool,
+}
+
+impl Change {
+    /// Waits for the turn; callers who may not change the schema are refused before anything is read.
+    pub(super) async fn begin(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
+        decide_schema(caller, SchemaPlan { steps: Vec::new() })?;
+        let turn = engine.schema_turn().await;
+        let mut tx = engine.parts().store.begin().await?;
+        let mut schema = engine.schema();
+        if tx.schema_version().await? != schema.version {
+            schema = Arc::new(snapshot::read_within(&mut tx).await?);
+        }
+        Ok(Self {
+            engine: engine.clone(),
+            caller: caller.clone(),
+            turn,
+            tx,
+            schema,
+            touched: Vec::new(),
+            versioned: false,
+        })
+    }
+
+    /// Changes tables.
+    pub(super) async fn tables(&mut self, steps: Vec<SchemaStep>) -> Result<(), Error> {
+        if !steps.is_empty() {
+            self.versioned = true;
+            let permit = decide_schema(&self.caller, SchemaPlan { steps })?;
+            self.tx.change_schema(permit).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the schema anew, with what this change has done so far.
+    pub(super) async fn look_again(&mut self) -> Result<Arc<Schema>, Error> {
+        self.schema = Arc::new(snapshot::read_within(&mut self.tx).await?);
+        Ok(self.schema.clone())
+    }
+
+    /// Adds rows of metadata.
+    pub(super) async fn insert(&mut self, name: &'static str, rows: &[Record]) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let collection = definition(name)?.clone();
+        let rows = rows
+            .iter()
+            .map(|row| assignments(&collection, row))
+            .collect::<Result<_, _>>()?;
+        self.run(name, Plan::Insert(InsertPlan { collection, rows }))
+            .await?;
+        Ok(())
+    }
+
+    /// Changes rows of metadata; says how many there were.
+    pub(super) async fn update(
+        &mut self,
+        name: &'static str,
+        filter: Filter,
+        values: &Record,
+    ) -> Result<usize, Error> {
+        let collection = definition(name)?.clone();
+        let assign = assignments(&collection, values)?;
+        let plan = Plan::Update(UpdatePlan {
+            collection,
+            filter,
+            assign,
+        });
+        Ok(match self.run(name, plan).await? {
+            Outcome::Keys(keys) => keys.len(),
+            Outcome::Rows(_) => 0,
+        })
+    }
+
+    /// Changes the row of metadata that matches, or adds one made of `identity` and `values`.
+    pub(super) async fn put(
+        &mut self,
+        name: &'static str,
+        identity: &[(&str, &str)],
+        values: &Record,
+    ) -> Result<(), Error> {
+        if self.update(name, matching(name, identity)?, values).await? == 0 {
+            let mut row: Record = identity
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), Value::from(*value)))
+                .collect();
+            row.extend(values.clone());
+            self.insert(name, &[row]).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes rows of metadata.
+    pub(super) async fn delete(&mut self, name: &'static str, filter: Filter) -> Result<(), Error> {
+        let collection = definition(name)?.clone();
+        self.run(name, Plan::Delete(DeletePlan { collection, filter }))
+            .await?;
+        Ok(())
+    }
+
+    /// Rows of a system collection: all its columns.
+    pub(super) async fn rows(&mut self, name: &'static str, filter: Filter) -> Result<Vec<Record>, Error> {
+        let collection = definition(name)?.clone();
+        self.read(collection, filter, None).await
+    }
+
+    /// Whether any item of a collection matches.
+    pub(super) async fn any(&mut self, collection: &Arc<Collection>, filter: Filter) -> Result<bool, Error> {
+        Ok(!self.read(collection.clone(), filter, Some(1)).await?.is_empty())
+    }
+
+    async fn read(
+        &mut self,
+        collection: Arc<Collection>,
+        filter: Filter,
+        limit: Option<u64>,
+    ) -> Result<Vec<Record>, Error> {
+        let columns = collection.fields.values().filter(|field| !field.is_alias());
+        let select = columns
+            .take(if limit == Some(1) { 1 } else { usize::MAX })
+            .map(|field| Selected {
+                alias: field.name.clone(),
+                source: Source::Field(field.clone()),
+            })
+            .collect();
+        let plan = Plan::Read(ReadPlan {
+            collection,
+            select,
+            filter,
+            sort: Vec::new(),
+            limit,
+            offset: 0,
+        });
+        let permit = decide(&self.caller, plan)?;
+        Ok(match self.tx.run(permit).await? {
+            Outcome::Rows(rows) => rows,
+            Outcome::Keys(_) => Vec::new(),
+        })
+    }
+
+    async fn run(&mut self, name: &'static str, plan: Plan) -> Result<Outcome, Error> {
+        if !self.touched.contains(&name) {
+            self.touched.push(name);
+        }
+        let permit = decide(&self.caller, plan)?;
+        Ok(self.tx.run(permit).await?)
+    }
+
+    /// Commits, swaps the snapshot and tells the listeners: to the end, even when nobody waits for it any more.
+    pub(super) async fn finish(mut self) -> Result<Arc<Schema>, Error> {
+        if !self.versioned {
+            // Metadata is part of the schema: it has a new version too.
+            let permit = decide_schema(&self.caller, SchemaPlan { steps: Vec::new() })?;
+            self.tx.change_schema(permit).await?;
+        }
+        let finishing = tokio::spawn(async move {
+            let schema = snapshot::read_within(&mut self.tx).await?;
+            self.tx.commit().await?;
+            let schema = self.engine.swap_schema(schema);
+            drop(self.turn);
+            for collection in self.touched {
+                self.engine.announce(collection, &[]).await?;
+            }
+            Ok(schema)
+        });
+        match finishing.await {
+            Ok(outcome) => outcome,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+}
+
+/// Rows of a system collection whose text columns have these values.
+pub(super) fn matching(name: &str, identity: &[(&str, &str)]) -> Result<Filter, Problem> {
+    let collection = definition(name)?;
+    identity.iter().try_fold(Filter::All, |filter, (key, value)| {
+        let field = collection.field(key).ok_or_else(Problem::forbidden)?;
+        Ok(filter.and(Filter::field(field, Test::Equal(Scalar::from(*value)))))
+    })
+}
+
+/// The row of a system collection with a number for its key.
+pub(super) fn with_id(name: &str, id: i64) -> Result<Filter, Problem> {
+    let key = definition(name)?
+        .primary
+        .as_ref()
+        .ok_or_else(Problem::forbidden)?;
+    Ok(Filter::field(key, Test::Equal(Scalar::Int(id))))
+}
+
+/// Columns and canonical values of a row that has been checked.
+fn assignments(collection: &Collection, row: &Record) -> Result<Vec<(Arc<Field>, Scalar)>, Problems> {
+    let mut problems = Problems::default();
+    let mut assign = Vec::with_capacity(row.len());
+    for (key, value) in row {
+        let Some((field, column)) = collection
+            .field(key)
+            .and_then(|field| Some((field, field.column.as_ref()?)))
+        else {
+            continue;
+        };
+        let scalar = if value.is_null() {
+            Ok(Scalar::Null)
+        } else {
+            field
+                .ty
+                .parse(value, column)
+                .map_err(|problem| problem.within(key))
+        };
+        if let Some(scalar) = problems.take(scalar) {
+            assign.push((field.clone(), scalar));
+        }
+    }
+    problems.or(assign)
+}

@@ -1,0 +1,145 @@
+//! An engine over a fresh database, an administrator, and rows written and read below the use cases.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use loggia_access::{Caller, Claims, Origin, Permit, Rights};
+use loggia_engine::{Engine, Error, Hasher, Limits, Parts};
+use loggia_model::plan::{InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source};
+use loggia_model::{Clock, Filter, Generator, Problems, Scalar};
+use loggia_store::{Options, Outcome, Store};
+use serde_json::Value;
+
+/// Keeps secrets readable, so that tests can tell what was kept.
+struct PlainHasher;
+
+impl Hasher for PlainHasher {
+    fn hash_password(
+        &self,
+        password: &str,
+    ) -> Pin<Box<dyn Future<Output = Result<String, Problems>> + Send + '_>> {
+        let hash = format!("hashed:{password}");
+        Box::pin(async move { Ok(hash) })
+    }
+
+    fn fingerprint(&self, token: &str) -> String {
+        format!("fingerprint:{token}")
+    }
+}
+
+/// An engine over an empty database.
+pub(crate) async fn engine() -> Engine {
+    let clock = Clock::mock("2026-11-21T12:00:00Z".parse().unwrap());
+    let options = Options {
+        clock: clock.clone(),
+        ..Options::new("sqlite::memory:")
+    };
+    let store = Store::open(options).await.unwrap();
+    let parts = Parts {
+        store,
+        clock,
+        generator: Generator::seeded(1),
+        hasher: Arc::new(PlainHasher),
+        listeners: Vec::new(),
+        limits: Limits::default(),
+    };
+    Engine::open(parts).await.unwrap()
+}
+
+/// Somebody who may do everything.
+pub(crate) fn administrator() -> Caller {
+    caller(Rights::Administrator)
+}
+
+/// Somebody who may do nothing.
+pub(crate) fn nobody() -> Caller {
+    caller(Rights::None)
+}
+
+fn caller(rights: Rights) -> Caller {
+    Caller::established(Claims {
+        user: Some("11111111-1111-4111-8111-111111111111".to_owned()),
+        role: None,
+        roles: Vec::new(),
+        policies: Vec::new(),
+        rights,
+        app_access: false,
+        session: None,
+        origin: Origin::Rest,
+        ip: None,
+        user_agent: None,
+    })
+}
+
+/// Writes rows below the use cases.
+pub(crate) async fn insert(engine: &Engine, collection: &str, rows: &[Value]) {
+    let schema = engine.schema();
+    let collection = schema.collection(collection).unwrap().clone();
+    let row = |row: &Value| {
+        row.as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| {
+                let field = collection.field(name).unwrap_or_else(|| panic!("{name}")).clone();
+                let scalar = match value {
+                    Value::Null => Scalar::Null,
+                    value => field.ty.parse(value, field.column.as_ref().unwrap()).unwrap(),
+                };
+                (field, scalar)
+            })
+            .collect()
+    };
+    let plan = Plan::Insert(InsertPlan {
+        rows: rows.iter().map(row).collect(),
+        collection: collection.clone(),
+    });
+    let mut tx = engine.parts().store.begin().await.unwrap();
+    tx.run(Permit::system("rows of a test", plan)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// Reads one column of every row below the use cases, in the order of the key.
+pub(crate) async fn column(engine: &Engine, collection: &str, field: &str) -> Vec<Value> {
+    let schema = engine.schema();
+    let collection = schema.collection(collection).unwrap().clone();
+    let plan = Plan::Read(ReadPlan {
+        select: vec![Selected {
+            alias: "value".to_owned(),
+            source: Source::Field(collection.field(field).unwrap().clone()),
+        }],
+        collection,
+        filter: Filter::All,
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    });
+    match engine
+        .parts()
+        .store
+        .run(Permit::system("rows of a test", plan))
+        .await
+        .unwrap()
+    {
+        Outcome::Rows(rows) => rows.into_iter().map(|mut row| row["value"].take()).collect(),
+        Outcome::Keys(_) => unreachable!("a read gives rows"),
+    }
+}
+
+/// Changes tables behind the engine's back.
+pub(crate) async fn change_tables(engine: &Engine, steps: Vec<SchemaStep>) {
+    let mut tx = engine.parts().store.begin().await.unwrap();
+    let permit = Permit::system("tables of a test", SchemaPlan { steps });
+    tx.change_schema(permit).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// What was refused, as `CODE path` lines.
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
+    let problems = result.expect_err("should be refused").problems();
+    problems
+        .0
+        .iter()
+        .map(|problem| format!("{} {}", problem.code.name, problem.path))
+        .collect()
+}

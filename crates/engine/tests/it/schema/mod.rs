@@ -1,0 +1,10 @@
+//! The schema: defined, changed, protected, introspected.
+
+mod collections;
+mod crm;
+mod fields;
+mod introspection;
+mod migrations;
+mod protection;
+mod relations;
+mod template;
