@@ -239,6 +239,10 @@ impl Tables {
         self.delete(tx, &self.sessions, expired).await
     }
 
+    pub(crate) async fn delete_sessions_of(&self, tx: &mut Tx, user: &str) -> Result<(), Error> {
+        self.delete(tx, &self.sessions, equal(&self.sessions, "user", user)?).await
+    }
+
     pub(crate) async fn settings(&self, store: &Store) -> Result<SignInSettings, Error> {
         let columns = ["auth_login_attempts", "auth_password_policy"];
         let found = read(store, rows(&self.settings, &columns, Filter::All)?).await?;

@@ -112,14 +112,21 @@ impl Identity {
         Ok(id)
     }
 
-    /// Gives a user another password. Sessions go on.
+    /// Gives a user another password; sessions made with the old one end.
     ///
     /// # Errors
     /// `INVALID_PAYLOAD` when there is no such user; the problems of [`password::judge`].
     pub async fn set_password(&self, email: &str, password: &Secret) -> Result<(), Error> {
         let id = self.user_with(email).await?;
         let hash = self.checked_hash(password).await?;
-        self.change_user(&id, &[("password", hash.into())]).await
+        let house = &self.0;
+        let mut tx = house.store.begin().await?;
+        let values = [("password", hash.into())];
+        house.tables.update(&mut tx, &house.tables.users, ("id", &id), &values).await?;
+        house.tables.delete_sessions_of(&mut tx, &id).await?;
+        tx.commit().await?;
+        house.accounts.forget();
+        Ok(())
     }
 
     /// Gives a user another static token, generated; the one before stops working.

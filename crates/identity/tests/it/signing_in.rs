@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::SignedDuration;
-use loggia_identity::{Mode, RequestFacts, Secret};
+use loggia_identity::{Credential, Mode, RequestFacts, Secret};
 
 use crate::house::{EMAIL, House, PASSWORD, code, facts};
 
@@ -71,6 +71,7 @@ async fn failures_make_the_next_try_wait() {
 #[tokio::test]
 async fn a_changed_password_counts_at_once() {
     let house = House::new().await;
+    let before = house.login(Mode::Json).await;
     house
         .identity
         .set_password(EMAIL, &Secret::new("another one"))
@@ -82,6 +83,11 @@ async fn a_changed_password_counts_at_once() {
         Err("INVALID_CREDENTIALS")
     );
     assert_eq!(try_from_address(&house, EMAIL, "another one", here).await, Ok(()));
+    let access = Credential::Bearer(before.access.reveal());
+    assert!(
+        house.caller(access).await.is_err(),
+        "sessions of the old one end"
+    );
 }
 
 #[tokio::test]
