@@ -57,6 +57,6 @@ fn reads_secrets(read: &ReadPlan) -> bool {
     read.select.iter().any(|selected| match &selected.source {
         Source::Secret(_) => true,
         Source::Related(related) => related.plans.iter().any(reads_secrets),
-        Source::Field(_) | Source::Function { .. } | Source::Count(_) => false,
+        Source::Field(_) | Source::Function { .. } | Source::Json { .. } | Source::Count(_) => false,
     })
 }

@@ -65,6 +65,18 @@ pub struct Limits {
     pub default_rows: u64,
     /// Rows of a list at most; `None`: any number.
     pub max_rows: Option<u64>,
+    /// Relations followed one after the other, in fields, sort keys and written data.
+    pub relation_levels: usize,
+    /// Nested lists and objects read for one query.
+    pub nested_reads: usize,
+    /// Conditions in one filter.
+    pub filter_conditions: usize,
+    /// Levels of one filter.
+    pub filter_depth: usize,
+    /// Values in one list of a filter.
+    pub in_list: usize,
+    /// Items written by one request, nested ones included.
+    pub written_items: usize,
 }
 
 impl Default for Limits {
@@ -72,6 +84,12 @@ impl Default for Limits {
         Self {
             default_rows: 100,
             max_rows: None,
+            relation_levels: 10,
+            nested_reads: 200,
+            filter_conditions: 1_000,
+            filter_depth: 20,
+            in_list: 20_000,
+            written_items: 50_000,
         }
     }
 }

@@ -12,6 +12,8 @@
 
 mod engine;
 mod error;
+pub mod items;
+mod query;
 pub mod schema;
 mod settings;
 

@@ -225,6 +225,29 @@ impl Filter {
         }
     }
 
+    /// All of them hold.
+    #[must_use]
+    pub fn and_all(filters: Vec<Self>) -> Self {
+        filters.into_iter().fold(Self::All, Self::and)
+    }
+
+    /// Any of them holds; where there are none, nothing is asked.
+    #[must_use]
+    pub fn or_all(filters: Vec<Self>) -> Self {
+        if filters.is_empty() || filters.iter().any(|filter| matches!(filter, Self::All)) {
+            return Self::All;
+        }
+        let mut any: Vec<_> = filters
+            .into_iter()
+            .filter(|filter| !matches!(filter, Self::Nothing))
+            .collect();
+        match any.len() {
+            0 => Self::Nothing,
+            1 => any.remove(0),
+            _ => Self::Or(any),
+        }
+    }
+
     /// A test of a column.
     #[must_use]
     pub fn field(field: &Arc<Field>, test: Test) -> Self {

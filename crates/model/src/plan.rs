@@ -63,6 +63,13 @@ pub enum Source {
         /// Of which column.
         field: Arc<Field>,
     },
+    /// The JSON value at a path inside a JSON column; null where there is none.
+    Json {
+        /// The column.
+        field: Arc<Field>,
+        /// Object keys and array positions (all digits).
+        path: Vec<String>,
+    },
     /// How many related items there are.
     Count(Operand),
     /// What a relational field leads to.

@@ -76,6 +76,13 @@ enum Member<'p> {
         field: &'p Field,
         secret: bool,
     },
+    /// The value at a path inside a JSON document.
+    Json {
+        alias: &'p str,
+        at: usize,
+        field: &'p Field,
+        path: &'p [String],
+    },
     /// A whole number worked out by the database.
     Number { alias: &'p str, at: usize },
     /// What is related.
@@ -110,6 +117,12 @@ impl<'p> Layout<'p> {
                     at: layout.output(field),
                     field,
                     secret: matches!(selected.source, Source::Secret(_)),
+                }),
+                Source::Json { field, path } => Some(Member::Json {
+                    alias,
+                    at: layout.output(field),
+                    field,
+                    path,
                 }),
                 Source::Function { function, field } => {
                     Some(layout.number(alias, Output::Function(*function, field)))
@@ -185,6 +198,12 @@ impl<'p> Layout<'p> {
                     field,
                     secret,
                 } => (alias, print(field, row[*at].clone(), *secret)),
+                Member::Json {
+                    alias,
+                    at,
+                    field,
+                    path,
+                } => (alias, inside(print(field, row[*at].clone(), false), path)),
                 Member::Number { alias, at } => (alias, whole(row[*at].clone())),
                 Member::Related { alias, related } => {
                     let value = below
@@ -197,6 +216,18 @@ impl<'p> Layout<'p> {
         }
         Value::Object(record)
     }
+}
+
+/// What a JSON value holds at a path of keys and positions; null where it holds nothing there.
+fn inside(value: Value, path: &[String]) -> Value {
+    path.iter().fold(value, |value, step| match value {
+        Value::Object(mut members) => members.remove(step).unwrap_or_default(),
+        Value::Array(mut entries) => match step.parse::<usize>() {
+            Ok(at) if at < entries.len() => entries.swap_remove(at),
+            _ => Value::Null,
+        },
+        _ => Value::Null,
+    })
 }
 
 impl Edge<'_> {

@@ -1,6 +1,4 @@
 //! The suite that every backend passes, written against the public doors. `world` has the tables that it plays with.
 
-mod changes;
-mod nested;
 mod rows;
 mod world;

@@ -1,0 +1,151 @@
+//! Reads: a page, an item, a singleton.
+
+use std::sync::Arc;
+
+use loggia_access::{Caller, decide};
+use loggia_model::plan::{Plan, ReadPlan, Source};
+use loggia_model::schema::Default as ColumnDefault;
+use loggia_model::{Collection, Filter, Link, Problem, Query, Record, Schema};
+use loggia_store::Outcome;
+use serde_json::Value;
+
+use super::{Page, keys};
+use crate::query::{Resolver, count};
+use crate::{Engine, Error};
+
+impl Engine {
+    /// A page of items, or the figures that the query asks for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the query; the one answer for a collection that is denied or does not exist.
+    pub async fn read_items(&self, caller: &Caller, collection: &str, query: Query) -> Result<Page, Error> {
+        let schema = self.schema();
+        let on = self.resolver(&schema, caller);
+        let collection = on.collection(collection)?.clone();
+        let (plan, filter) = if query.aggregate.is_empty() && query.group_by.is_empty() {
+            let plan = on.read(&collection, &query)?;
+            let filter = plan.filter.clone();
+            (Plan::Read(plan), filter)
+        } else {
+            let plan = on.aggregate(&collection, &query)?;
+            let filter = plan.filter.clone();
+            (Plan::Aggregate(plan), filter)
+        };
+        let mut permits = vec![decide(caller, plan)?];
+        if query.meta.total_count {
+            permits.push(decide(caller, count(&collection, Filter::All))?);
+        }
+        if query.meta.filter_count {
+            permits.push(decide(caller, count(&collection, filter))?);
+        }
+        let mut outcomes = self.parts().store.run_all(permits).await?.into_iter();
+        let rows = outcomes.next().map(Outcome::into_rows).unwrap_or_default();
+        let mut counted = |asked: bool| asked.then(|| outcomes.next().map(counted)).flatten();
+        Ok(Page {
+            rows,
+            total_count: counted(query.meta.total_count),
+            filter_count: counted(query.meta.filter_count),
+        })
+    }
+
+    /// One item by its primary key. Of the query, everything counts but sort, limit and page.
+    ///
+    /// # Errors
+    /// As [`Engine::read_items`]; the one answer for an item that does not exist.
+    pub async fn read_item(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        key: &Value,
+        query: Query,
+    ) -> Result<Record, Error> {
+        let schema = self.schema();
+        let on = self.resolver(&schema, caller);
+        let collection = on.collection(collection)?.clone();
+        let primary = keys::primary(&collection)?;
+        let plan = on.read(&collection, &query)?;
+        let key = keys::scalar(primary, key).ok_or_else(Problem::forbidden)?;
+        let plan = ReadPlan {
+            filter: keys::among(primary, vec![key]).and(plan.filter),
+            sort: Vec::new(),
+            limit: None,
+            offset: 0,
+            ..plan
+        };
+        let outcome = self.parts().store.run(decide(caller, Plan::Read(plan))?).await?;
+        let row = outcome.into_rows().into_iter().next();
+        row.ok_or_else(|| Problem::forbidden().into())
+    }
+
+    /// The one item of a singleton; where it was never written, the defaults of its fields.
+    ///
+    /// # Errors
+    /// As [`Engine::read_items`].
+    pub async fn read_singleton(
+        &self,
+        caller: &Caller,
+        collection: &str,
+        query: Query,
+    ) -> Result<Record, Error> {
+        let schema = self.schema();
+        let on = self.resolver(&schema, caller);
+        let collection = on.collection(collection)?.clone();
+        let plan = ReadPlan {
+            limit: Some(1),
+            offset: 0,
+            ..on.read(&collection, &query)?
+        };
+        let outcome = self
+            .parts()
+            .store
+            .run(decide(caller, Plan::Read(plan.clone()))?)
+            .await?;
+        let row = outcome.into_rows().into_iter().next();
+        Ok(row.unwrap_or_else(|| defaults(&plan)))
+    }
+
+    /// Looks names up for a caller, now.
+    pub(crate) fn resolver<'a>(&'a self, schema: &'a Arc<Schema>, caller: &'a Caller) -> Resolver<'a> {
+        Resolver {
+            schema,
+            caller,
+            limits: &self.parts().limits,
+            now: self.parts().clock.now(),
+        }
+    }
+}
+
+/// The one number of a counting plan.
+pub(super) fn counted(outcome: Outcome) -> u64 {
+    let row = outcome.into_rows().into_iter().next().unwrap_or_default();
+    let count = row.get("count");
+    count
+        .and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()))
+        .unwrap_or(0)
+}
+
+/// What a row would hold that nothing was written to.
+fn defaults(plan: &ReadPlan) -> Record {
+    let members = plan.select.iter().map(|selected| {
+        let value = match &selected.source {
+            Source::Field(field) | Source::Secret(field) => default_of(&plan.collection, &field.name),
+            Source::Related(related) if matches!(related.link, Link::ToMany { .. }) => {
+                Value::Array(Vec::new())
+            }
+            Source::Count(_) => 0.into(),
+            Source::Related(_) | Source::Function { .. } | Source::Json { .. } => Value::Null,
+        };
+        (selected.alias.clone(), value)
+    });
+    members.collect()
+}
+
+fn default_of(collection: &Collection, field: &str) -> Value {
+    let Some(field) = collection.field(field) else {
+        return Value::Null;
+    };
+    match field.column.as_ref().map(|column| &column.default) {
+        Some(ColumnDefault::Value(scalar)) => field.ty.print(scalar.clone()),
+        _ => Value::Null,
+    }
+}

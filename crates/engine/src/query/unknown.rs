@@ -1,0 +1,65 @@
+//! The words for names that do not exist, or that the caller may not know of: the two must look the same.
+//!
+//! The code is `FORBIDDEN` and the message the REST dialect's own, whoever asks. A caller who may know of the
+//! collection is also told the nearest names.
+
+use loggia_model::error::{FORBIDDEN, nearest};
+use loggia_model::{Collection, Problem};
+
+use super::Resolver;
+
+/// Longer lists of names teach nothing.
+const MOST_NAMES: usize = 30;
+
+/// No such collection, or not for this caller.
+pub(super) fn collection(on: &Resolver<'_>, name: &str) -> Problem {
+    let reason = format!(
+        "You don't have permission to access collection \"{name}\" or it does not exist. Queried in root."
+    );
+    let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
+    let known: Vec<_> = loggia_access::may_read(on.caller, on.schema)
+        .filter(|known| known.table.is_some() && (!known.system || name.starts_with("directus_")))
+        .map(|known| known.name.as_str())
+        .collect();
+    suggest(problem, name, &known, "Collections")
+}
+
+/// No such field, or not for this caller. `at`: the relational path that led to the collection.
+pub(super) fn field(on: &Resolver<'_>, collection: &Collection, name: &str, at: &str) -> Problem {
+    let at = if at.is_empty() {
+        "root".to_owned()
+    } else {
+        format!("\"{at}\"")
+    };
+    let reason = format!(
+        "You don't have permission to access field \"{name}\" in collection \"{}\" or it does not exist. Queried in {at}.",
+        collection.name
+    );
+    let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
+    if !loggia_access::visible(on.caller, collection) {
+        return problem;
+    }
+    let known: Vec<_> = collection.fields.keys().map(String::as_str).collect();
+    suggest(problem, name, &known, "Fields")
+}
+
+/// Adds the nearest name, or the first names there are.
+pub(crate) fn suggest(problem: Problem, name: &str, known: &[&str], what: &str) -> Problem {
+    if known.is_empty() {
+        return problem;
+    }
+    if let Some(near) = nearest(name, known.iter().copied()) {
+        return problem.hint(format!("Did you mean `{near}`?"));
+    }
+    let more = known.len().saturating_sub(MOST_NAMES);
+    let names = known
+        .iter()
+        .take(MOST_NAMES)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    problem.hint(match more {
+        0 => format!("{what}: {names}."),
+        more => format!("{what}: {names} and {more} more."),
+    })
+}

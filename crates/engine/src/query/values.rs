@@ -1,0 +1,115 @@
+//! Variables: `$NOW`, `$NOW(-1 day)`, `$CURRENT_USER`, `$CURRENT_ROLE`, `$CURRENT_ROLES`, `$CURRENT_POLICIES`.
+
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use loggia_model::Problem;
+use loggia_model::field_types::calendar::timestamp;
+use serde_json::Value;
+
+use super::{Resolver, invalid};
+
+impl Resolver<'_> {
+    /// What a variable stands for (null: nothing); `None`: the text is not a variable but a value.
+    pub(super) fn variable(&self, text: &str) -> Result<Option<Value>, Problem> {
+        let claims = self.caller.claims();
+        Ok(Some(match text {
+            "$NOW" => timestamp(self.now).into(),
+            "$CURRENT_USER" => claims.user.clone().into(),
+            "$CURRENT_ROLE" => claims.role.clone().into(),
+            "$CURRENT_ROLES" | "$CURRENT_POLICIES" => {
+                return Err(invalid(format!("`{text}` stands for a list.")).hint("Use it with _in or _nin."));
+            }
+            _ => match text.strip_prefix("$NOW(").and_then(|rest| rest.strip_suffix(')')) {
+                Some(adjustment) => timestamp(adjusted(self.now, adjustment)?).into(),
+                None if text.starts_with("$CURRENT_") => {
+                    let known = "$CURRENT_USER, $CURRENT_ROLE, $CURRENT_ROLES, $CURRENT_POLICIES";
+                    return Err(invalid(format!("There is no variable `{text}`."))
+                        .hint(format!("Variables: $NOW, $NOW(-1 day), {known}.")));
+                }
+                None => return Ok(None),
+            },
+        }))
+    }
+
+    /// What a variable that stands for several values stands for.
+    pub(super) fn list_variable(&self, text: &str) -> Option<Vec<Value>> {
+        let claims = self.caller.claims();
+        let keys = match text {
+            "$CURRENT_ROLES" => &claims.roles,
+            "$CURRENT_POLICIES" => &claims.policies,
+            _ => return None,
+        };
+        Some(keys.iter().map(|key| Value::from(key.as_str())).collect())
+    }
+}
+
+/// A rule with its variables replaced by what they stand for now; what cannot be replaced stays.
+pub(crate) fn substituted(on: &Resolver<'_>, rule: &Value) -> Value {
+    match rule {
+        Value::String(text) if text.starts_with('$') => match on.list_variable(text) {
+            Some(values) => Value::Array(values),
+            None => on.variable(text).ok().flatten().unwrap_or_else(|| rule.clone()),
+        },
+        Value::Array(entries) => entries.iter().map(|entry| substituted(on, entry)).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), substituted(on, value)))
+                    .collect(),
+            )
+        }
+        other => other.clone(),
+    }
+}
+
+/// A moment moved by `-1 day`, `+2 months`, `1y`.
+fn adjusted(now: Timestamp, adjustment: &str) -> Result<Timestamp, Problem> {
+    let wrong = || {
+        invalid(format!("`$NOW({adjustment})` is no moment."))
+            .hint("Write a whole number and a unit: $NOW(-1 day), $NOW(+2 hours), $NOW(-3 months).")
+    };
+    let text = adjustment.trim();
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | ' '));
+    let number: String = text[..text.len() - unit.len()]
+        .chars()
+        .filter(|c| *c != ' ')
+        .collect();
+    let number: i64 = number.parse().map_err(|_| wrong())?;
+    let span = Span::new();
+    let span = match unit.trim().to_ascii_lowercase().as_str() {
+        "y" | "yr" | "yrs" | "year" | "years" => span.try_years(number),
+        "month" | "months" | "mth" | "mths" | "mo" => span.try_months(number),
+        "w" | "week" | "weeks" => span.try_weeks(number),
+        "d" | "day" | "days" => span.try_days(number),
+        "h" | "hr" | "hrs" | "hour" | "hours" => span.try_hours(number),
+        "m" | "min" | "mins" | "minute" | "minutes" => span.try_minutes(number),
+        "s" | "sec" | "secs" | "second" | "seconds" => span.try_seconds(number),
+        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => span.try_milliseconds(number),
+        _ => return Err(wrong()),
+    };
+    let moved = span.and_then(|span| now.to_zoned(TimeZone::UTC).checked_add(span));
+    moved.map(|moment| moment.timestamp()).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_moved_by_calendar_units() {
+        let now: Timestamp = "2026-03-31T12:00:00Z".parse().unwrap();
+        let check = |adjustment: &str, expect: &str| {
+            let got = adjusted(now, adjustment).map_or_else(|_| "refused".to_owned(), timestamp);
+            assert_eq!(got, expect, "{adjustment}");
+        };
+        check("-1 day", "2026-03-30T12:00:00.000Z");
+        check("+1 month", "2026-04-30T12:00:00.000Z");
+        check("- 2 years", "2024-03-31T12:00:00.000Z");
+        check("90m", "2026-03-31T13:30:00.000Z");
+        check("1 fortnight", "refused");
+        check("day", "refused");
+        check("99999999999999 years", "refused");
+        check("", "refused");
+    }
+}
