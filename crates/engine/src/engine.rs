@@ -128,7 +128,8 @@ impl Engine {
         &self.0.parts
     }
 
-    /// Reads the schema again, if the database has another version: another process may have changed it.
+    /// Reads the schema again, if the database has another version: another process may have changed it. Waits for
+    /// changes under way, so it must not be called inside a transaction.
     ///
     /// # Errors
     /// When the database cannot be read.

@@ -329,3 +329,109 @@ fn implied(table: &str, key: &ForeignKey) -> Relation {
 fn text(row: &Record, name: &str) -> Option<String> {
     row.get(name)?.as_str().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use loggia_model::StorageKind;
+    use loggia_model::schema::Action;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn column(name: &str, primary_key: bool) -> Column {
+        Column {
+            name: name.to_owned(),
+            kind: StorageKind::Integer,
+            primary_key,
+            ..Column::default()
+        }
+    }
+
+    fn rows(rows: Value) -> Vec<Record> {
+        serde_json::from_value(rows).unwrap()
+    }
+
+    fn tables(named: &[(&str, Table)]) -> IndexMap<String, Table> {
+        named
+            .iter()
+            .map(|(name, table)| ((*name).to_owned(), table.clone()))
+            .collect()
+    }
+
+    #[test]
+    fn tables_decide_what_exists_and_metadata_how_it_looks() {
+        let posts = Table {
+            columns: vec![
+                column("id", true),
+                column("title", false),
+                column("author", false),
+            ],
+            foreign_keys: vec![ForeignKey {
+                column: "author".to_owned(),
+                foreign_table: "people".to_owned(),
+                foreign_column: "id".to_owned(),
+                on_update: Action::NoAction,
+                on_delete: Action::Cascade,
+            }],
+            comment: None,
+        };
+        let people = Table {
+            columns: vec![column("id", true)],
+            ..Table::default()
+        };
+        let metadata = Metadata {
+            collections: rows(json!([{"collection": "posts", "sort": 1}, {"collection": "box"}])),
+            fields: rows(json!([
+                {"collection": "posts", "field": "title", "sort": 2},
+                {"collection": "posts", "field": "id", "sort": 3},
+                {"collection": "posts", "field": "list", "sort": 1, "special": ["o2m"]},
+                {"collection": "gone", "field": "x"},
+                {"collection": "directus_users", "field": "posts", "special": ["o2m"]},
+                {"collection": "directus_users", "field": "email", "note": "not yours to say"},
+            ])),
+            relations: rows(json!([
+                {"id": 1, "many_collection": "gone", "many_field": "x", "one_collection": "posts"},
+                {"id": 2, "many_collection": "posts", "many_field": "gone", "one_collection": "people"},
+                {"id": 3, "many_collection": "posts", "many_field": "title", "one_collection": "gone"},
+            ])),
+        };
+        let schema = build(7, tables(&[("people", people), ("posts", posts)]), metadata);
+        let own: Vec<_> = schema
+            .collections
+            .values()
+            .filter(|collection| !collection.system)
+            .collect();
+        let names: Vec<_> = own.iter().map(|collection| collection.name.as_str()).collect();
+        assert_eq!(names, ["posts", "box", "people"]);
+        let fields: Vec<_> = own[0].fields.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["list", "title", "id", "author"]);
+        assert!(own[1].table.is_none());
+        assert!(own[2].meta.is_none());
+        let relations: Vec<_> = schema
+            .relations
+            .iter()
+            .filter(|relation| !relation.system)
+            .collect();
+        assert_eq!(relations.len(), 1, "what misses an end is left out");
+        assert_eq!(
+            (relations[0].many_field.as_str(), relations[0].id),
+            ("author", None)
+        );
+        let users = schema.collection("directus_users").unwrap();
+        assert!(
+            users.field("posts").is_none(),
+            "without its table there is nothing to add to"
+        );
+        assert_eq!(users.field("email").unwrap().meta.as_ref().unwrap().note, None);
+    }
+
+    #[test]
+    fn a_key_of_several_columns_identifies_no_item() {
+        let pairs = Table {
+            columns: vec![column("a", true), column("b", true)],
+            ..Table::default()
+        };
+        let schema = build(1, tables(&[("pairs", pairs)]), Metadata::default());
+        assert!(schema.collection("pairs").unwrap().primary.is_none());
+    }
+}

@@ -50,7 +50,7 @@ async fn a_template_comes_back_as_it_was_applied() {
         template("fields.json"),
         template("relations.json"),
     ) else {
-        println!("left out: no ../shared/data/cms-template beside the workspace");
+        eprintln!("left out: no ../shared/data/cms-template beside the workspace");
         return;
     };
     let (engine, admin) = (engine().await, administrator());
