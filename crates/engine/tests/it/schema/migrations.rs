@@ -54,6 +54,7 @@ async fn values_are_converted() {
         json!([{"a": 1}, [2]]),
     )
     .await;
+    check("string", "json", json!(["not json"]), json!(["not json"])).await;
     check("text", "csv", json!(["a,b"]), json!([["a", "b"]])).await;
     check("integer", "boolean", json!([0, 1]), json!([false, true])).await;
 }
@@ -82,8 +83,8 @@ async fn what_cannot_be_converted_changes_nothing() {
     .await;
     check(
         "string",
-        json!(["not json"]),
-        json!({"type": "json"}),
+        json!(["not a key"]),
+        json!({"type": "uuid"}),
         "INVALID_PAYLOAD",
     )
     .await;
