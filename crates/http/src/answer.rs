@@ -87,6 +87,12 @@ impl From<Problems> for Refusal {
     }
 }
 
+impl From<loggia_engine::Error> for Refusal {
+    fn from(error: loggia_engine::Error) -> Self {
+        Self::from_error(error.problems(), &error)
+    }
+}
+
 impl From<loggia_identity::Error> for Refusal {
     fn from(error: loggia_identity::Error) -> Self {
         Self::from_error(error.problems(), &error)

@@ -24,14 +24,16 @@ mod serve;
 mod server;
 pub mod verbs;
 pub mod who;
+pub mod wiring;
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
+use loggia_engine::Engine;
 use loggia_identity::Identity;
 use loggia_mcp::Endpoint;
-use loggia_model::{Clock, Generator, Record};
+use loggia_model::{Clock, Generator};
 use tokio::sync::Semaphore;
 
 pub use config::{Cookies, Cors, HttpConfig, HttpLimits, McpConfig, SameSite};
@@ -50,8 +52,8 @@ pub struct Parts {
     pub identity: Identity,
     /// The MCP server.
     pub mcp: Arc<Endpoint>,
-    /// What the row of `directus_settings` says now.
-    pub settings: Arc<dyn Fn() -> Arc<Record> + Send + Sync>,
+    /// What can be done.
+    pub engine: Engine,
     /// How requests are taken.
     pub config: HttpConfig,
     /// For durations and ids.
@@ -88,8 +90,8 @@ impl App {
         &self.0.parts.config
     }
 
-    pub(crate) fn settings(&self) -> Arc<Record> {
-        (self.0.parts.settings)()
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.parts.engine
     }
 
     pub(crate) fn identity(&self) -> &Identity {

@@ -16,7 +16,6 @@ use loggia_mcp::{HttpFacts, Incoming, Outgoing, Refusal, Transport, Visitor};
 use loggia_model::Problems;
 use loggia_model::error::{INTERNAL_SERVER_ERROR, INVALID_TOKEN, Kind};
 use loggia_tools::catalogue::Narrowing;
-use serde_json::Value;
 
 use crate::answer::Cause;
 use crate::who::{Shown, facts, same_host};
@@ -63,8 +62,8 @@ impl Door<'_> {
     /// The switch, the page and the method.
     fn admit(&self) -> Result<(), Box<Response>> {
         let config = self.app.config();
-        let setting = || self.app.settings().get("mcp_enabled").and_then(Value::as_bool);
-        if !config.mcp.enabled.or_else(setting).unwrap_or(false) {
+        let setting = || self.app.engine().settings().mcp_enabled();
+        if !config.mcp.enabled.unwrap_or_else(setting) {
             return Err(self.refuse(
                 403,
                 "The MCP server is switched off. An administrator can switch it on: PATCH /settings {\"mcp_enabled\": true}.",

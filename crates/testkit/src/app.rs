@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use loggia_http::{App, HttpConfig, Parts};
+use loggia_access::Permit;
+use loggia_engine::{Engine, Limits};
+use loggia_http::{App, HttpConfig, Parts, wiring};
 use loggia_identity::{AdministratorSeed, Cost, Identity, NewUser, Options, Secret};
 use loggia_mcp::{Endpoint, Server};
-use loggia_model::{Clock, Generator, Record};
+use loggia_model::plan::{Plan, UpdatePlan};
+use loggia_model::{Clock, Filter, Generator, Record, Scalar, system};
 use loggia_store::Store;
 use loggia_tools::catalogue::Catalogue;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -32,6 +36,8 @@ pub struct TestApp {
     pub clock: Clock,
     /// Who is asking.
     pub identity: Identity,
+    /// What can be done.
+    pub engine: Engine,
     /// The database.
     pub store: Store,
     client: Client,
@@ -116,7 +122,7 @@ impl Builder {
 
     /// Sets a setting.
     #[must_use]
-    pub fn setting(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+    pub fn setting(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.settings.insert(name.to_owned(), value.into());
         self
     }
@@ -157,7 +163,8 @@ impl Builder {
         let identity = identity(&store, &clock, &generator).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let settings = Arc::new(self.settings);
+        set(&store, self.settings).await;
+        let engine = engine(&store, &identity, &clock, &generator).await;
         let catalogue = self.catalogue.expect("tools");
         let server = Server {
             name: "loggia".to_owned(),
@@ -173,7 +180,7 @@ impl Builder {
         let app = App::new(Parts {
             identity: identity.clone(),
             mcp: Arc::new(Endpoint::new(catalogue, server)),
-            settings: Arc::new(move || settings.clone()),
+            engine: engine.clone(),
             config,
             clock: clock.clone(),
             generator,
@@ -185,6 +192,7 @@ impl Builder {
         TestApp {
             clock,
             identity,
+            engine,
             store,
             client: Client {
                 http,
@@ -195,6 +203,45 @@ impl Builder {
             _stop: stop,
         }
     }
+}
+
+/// Writes settings before anybody reads them.
+async fn set(store: &Store, settings: Record) {
+    let schema = system::schema();
+    let collection = schema.collection("directus_settings").expect("settings").clone();
+    let scalar = |value: Value| match value {
+        Value::Bool(truth) => Scalar::Bool(truth),
+        Value::Number(number) => Scalar::Int(number.as_i64().expect("a whole number")),
+        Value::String(text) => Scalar::Text(text),
+        other => panic!("not a setting: {other}"),
+    };
+    let assign = settings
+        .into_iter()
+        .map(|(name, value)| (collection.field(&name).expect("a setting").clone(), scalar(value)))
+        .collect();
+    let plan = Plan::Update(UpdatePlan {
+        collection,
+        filter: Filter::All,
+        assign,
+    });
+    let mut tx = store.begin().await.expect("a transaction");
+    tx.run(Permit::system("settings of a test", plan))
+        .await
+        .expect("settings");
+    tx.commit().await.expect("a commit");
+}
+
+async fn engine(store: &Store, identity: &Identity, clock: &Clock, generator: &Generator) -> Engine {
+    Engine::open(loggia_engine::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        generator: generator.clone(),
+        hasher: wiring::hasher(identity),
+        listeners: vec![wiring::listener(identity)],
+        limits: Limits::default(),
+    })
+    .await
+    .expect("an engine")
 }
 
 async fn identity(store: &Store, clock: &Clock, generator: &Generator) -> Identity {

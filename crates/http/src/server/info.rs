@@ -30,13 +30,13 @@ const PUBLIC_SETTINGS: &[&str] = &[
 ];
 
 pub(super) async fn get(State(app): State<App>, Who(caller): Who) -> Result<Response, Refusal> {
-    let settings = app.settings();
+    let settings = app.engine().settings();
     let project: Map<String, Value> = PUBLIC_SETTINGS
         .iter()
         .map(|name| {
             (
                 (*name).to_owned(),
-                settings.get(*name).cloned().unwrap_or_default(),
+                settings.record().get(*name).cloned().unwrap_or_default(),
             )
         })
         .collect();

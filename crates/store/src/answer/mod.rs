@@ -13,6 +13,8 @@ mod figures;
 mod reading;
 mod writing;
 
+pub(crate) use writing::now;
+
 /// A connection that runs statements, one after the other.
 pub(crate) trait Executor: Send {
     /// How statements must be written.

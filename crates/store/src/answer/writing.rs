@@ -83,7 +83,7 @@ fn filled<'p>(collection: &'p Collection, row: &Assigned, clock: &Clock) -> Vec<
 }
 
 /// The current time in the canonical form of a kind.
-fn now(clock: &Clock, kind: StorageKind) -> Scalar {
+pub(crate) fn now(clock: &Clock, kind: StorageKind) -> Scalar {
     let moment = calendar::timestamp(clock.now());
     // `YYYY-MM-DDTHH:MM:SS.fffZ`: every calendar kind is a piece of it.
     let piece = match kind {

@@ -200,6 +200,35 @@ pub(super) fn pointing_to(
     Ok(pointing)
 }
 
+/// An index that covers a column.
+pub(super) struct Index {
+    pub(super) name: String,
+    pub(super) unique: bool,
+    /// Made by a statement of its own, so it can be dropped by one.
+    pub(super) made_by_create_index: bool,
+    /// It covers nothing else, and every row.
+    pub(super) alone: bool,
+}
+
+/// The indexes of a table that cover a column.
+pub(super) fn indexes_of(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Vec<Index>> {
+    let mut statement = connection.prepare(
+        "SELECT il.name, il.\"unique\", il.origin, il.partial, \
+         (SELECT COUNT(*) FROM pragma_index_info(il.name)) AS width \
+         FROM pragma_index_list(?1) AS il \
+         WHERE EXISTS (SELECT 1 FROM pragma_index_info(il.name) AS ii WHERE ii.name = ?2)",
+    )?;
+    let indexes = statement.query_map([table, column], |row| {
+        Ok(Index {
+            name: row.get(0)?,
+            unique: row.get(1)?,
+            made_by_create_index: row.get::<_, String>(2)? == "c",
+            alone: !row.get::<_, bool>(3)? && row.get::<_, i64>(4)? == 1,
+        })
+    })?;
+    indexes.collect()
+}
+
 /// Makes the store's own tables where they are missing: the schema's version, and the migrations that ran.
 pub(super) fn make_own_tables(connection: &Connection) -> rusqlite::Result<()> {
     let made: i64 = connection.query_row(

@@ -23,12 +23,14 @@ use crate::{Error, answer};
 
 mod change;
 mod connection;
+mod conversion;
 mod decimal;
 mod dialect;
 mod failure;
 mod functions;
 mod introspect;
 mod readers;
+mod table_text;
 mod types;
 mod writer;
 

@@ -361,7 +361,7 @@ impl Pen {
                 self.reply(reply, outcome)
             }
             Operation::ChangeSchema(plan, reply) => {
-                let outcome = self.guarded(true, |pen| change::run(&pen.connection, &plan));
+                let outcome = self.guarded(true, |pen| change::run(&pen.connection, &plan, &pen.clock));
                 self.connection.flush_prepared_statement_cache();
                 self.reply(reply, outcome)
             }

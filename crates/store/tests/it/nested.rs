@@ -1,0 +1,210 @@
+//! Rows with rows related to them.
+
+use loggia_model::filter::{Operand, Test};
+use loggia_model::plan::{Selected, Source};
+use loggia_model::{Filter, Scalar};
+use serde_json::json;
+
+use crate::world::{World, newspaper};
+
+/// Two authors, three articles, two tags, blocks that point to authors and tags.
+async fn filled() -> World {
+    let world = newspaper().await;
+    let writes = [
+        world.insert(
+            "authors",
+            &[
+                &[("name", json!("Ann"))],
+                &[("name", json!("Bob")), ("editor", json!(1))],
+            ],
+        ),
+        world.insert(
+            "tags",
+            &[
+                &[("id", json!(TAGS[0])), ("name", json!("red"))],
+                &[("id", json!(TAGS[1])), ("name", json!("blue"))],
+            ],
+        ),
+        world.insert(
+            "articles",
+            &[
+                &[("title", json!("one")), ("author", json!(1)), ("views", json!(1))],
+                &[("title", json!("two")), ("author", json!(1)), ("views", json!(2))],
+                &[
+                    ("title", json!("three")),
+                    ("author", json!(2)),
+                    ("views", json!(3)),
+                ],
+                &[("title", json!("four")), ("views", json!(4))],
+            ],
+        ),
+        world.insert(
+            "articles_tags",
+            &[
+                &[("article", json!(1)), ("tag", json!(TAGS[0])), ("sort", json!(2))],
+                &[("article", json!(1)), ("tag", json!(TAGS[1])), ("sort", json!(1))],
+                &[("article", json!(2)), ("tag", json!(TAGS[0])), ("sort", json!(1))],
+                &[("article", json!(3))],
+            ],
+        ),
+        world.insert(
+            "blocks",
+            &[
+                &[
+                    ("article", json!(1)),
+                    ("collection", json!("authors")),
+                    ("item", json!("2")),
+                ],
+                &[
+                    ("article", json!(1)),
+                    ("collection", json!("tags")),
+                    ("item", json!(TAGS[1])),
+                ],
+                &[
+                    ("article", json!(1)),
+                    ("collection", json!("tags")),
+                    ("item", json!("gone")),
+                ],
+                &[("article", json!(2))],
+            ],
+        ),
+    ];
+    for plan in writes {
+        world.write(plan).await.unwrap();
+    }
+    world
+}
+
+const TAGS: [&str; 2] = [
+    "11111111-1111-4111-8111-111111111111",
+    "22222222-2222-4222-8222-222222222222",
+];
+
+#[tokio::test]
+async fn to_one_gives_an_object_or_null() {
+    let world = filled().await;
+    let mut author = world.read("authors", &["name"]);
+    author
+        .select
+        .push(world.related("authors.editor", vec![world.read("authors", &["name"])], false));
+    let mut plan = world.read("articles", &["title", "author"]);
+    let related = world.related("articles.author", vec![author], false);
+    plan.select[1] = related;
+    assert_eq!(
+        world.json(plan).await,
+        json!([
+            {"title": "one", "author": {"name": "Ann", "editor": null}},
+            {"title": "two", "author": {"name": "Ann", "editor": null}},
+            {"title": "three", "author": {"name": "Bob", "editor": {"name": "Ann"}}},
+            {"title": "four", "author": null},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn to_many_gives_arrays_with_order_and_limits_of_each_parent() {
+    let world = filled().await;
+    let check = async |limit: Option<u64>, offset: u64, descending: bool, expect: serde_json::Value| {
+        let mut articles = world.read("articles", &["title"]);
+        articles.sort = vec![world.sort("articles.views", descending)];
+        articles.limit = limit;
+        articles.offset = offset;
+        let mut plan = world.read("authors", &[]);
+        plan.select = vec![world.related("authors.articles", vec![articles], false)];
+        let lists: Vec<_> = world
+            .rows(plan)
+            .await
+            .into_iter()
+            .map(|row| {
+                let titles = row["articles"].as_array().unwrap().iter();
+                titles
+                    .map(|article| article["title"].clone())
+                    .collect::<serde_json::Value>()
+            })
+            .collect();
+        assert_eq!(serde_json::Value::Array(lists), expect, "{limit:?} {offset}");
+    };
+    check(None, 0, false, json!([["one", "two"], ["three"]])).await;
+    check(None, 0, true, json!([["two", "one"], ["three"]])).await;
+    check(Some(1), 0, true, json!([["two"], ["three"]])).await;
+    check(Some(1), 1, true, json!([["one"], []])).await;
+    check(None, 1, false, json!([["two"], []])).await;
+    check(Some(0), 0, false, json!([[], []])).await;
+}
+
+#[tokio::test]
+async fn many_to_many_goes_through_its_junction() {
+    let world = filled().await;
+    let mut junction = world.read("articles_tags", &[]);
+    junction.sort = vec![world.sort("articles_tags.sort", false)];
+    junction.select = vec![world.related("articles_tags.tag", vec![world.read("tags", &["name"])], false)];
+    let mut plan = world.read("articles", &["title"]);
+    plan.limit = Some(3);
+    plan.select
+        .push(world.related("articles.tags", vec![junction], false));
+    assert_eq!(
+        world.json(plan).await,
+        json!([
+            {"title": "one", "tags": [{"tag": {"name": "blue"}}, {"tag": {"name": "red"}}]},
+            {"title": "two", "tags": [{"tag": {"name": "red"}}]},
+            {"title": "three", "tags": [{"tag": null}]},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn bare_keys_where_only_keys_are_asked_for() {
+    let world = filled().await;
+    let mut plan = world.read("articles", &[]);
+    plan.filter = world.test("articles.id", Test::Equal(Scalar::Int(1)));
+    plan.select = vec![world.related("articles.tags", vec![world.read("articles_tags", &[])], true)];
+    assert_eq!(world.json(plan).await, json!([{"tags": [1, 2]}]));
+}
+
+#[tokio::test]
+async fn to_any_gives_objects_of_the_collections_asked_for_and_keys_of_the_others() {
+    let world = filled().await;
+    let plan = |targets: &[&str]| {
+        let plans = targets.iter().map(|name| world.read(name, &["name"])).collect();
+        let mut plan = world.read("blocks", &["collection"]);
+        plan.select.push(world.related("blocks.item", plans, false));
+        plan
+    };
+    assert_eq!(
+        world.json(plan(&["authors", "tags"])).await,
+        json!([
+            {"collection": "authors", "item": {"name": "Bob"}},
+            {"collection": "tags", "item": {"name": "blue"}},
+            {"collection": "tags", "item": null},
+            {"collection": null, "item": null},
+        ])
+    );
+    assert_eq!(
+        world.json(plan(&["tags"])).await[0],
+        json!({"collection": "authors", "item": "2"})
+    );
+}
+
+#[tokio::test]
+async fn related_items_are_counted_and_filtered() {
+    let world = filled().await;
+    let mut articles = world.read("articles", &["title"]);
+    articles.filter = world.test("articles.views", Test::Greater(Scalar::Int(1)));
+    let mut plan = world.read("authors", &["name"]);
+    plan.select.push(Selected {
+        alias: "count".to_owned(),
+        source: Source::Count(Operand::Count {
+            step: world.step("authors.articles", None),
+            filter: Box::new(Filter::All),
+        }),
+    });
+    plan.select
+        .push(world.related("authors.articles", vec![articles], false));
+    assert_eq!(
+        world.json(plan).await,
+        json!([
+            {"name": "Ann", "count": 2, "articles": [{"title": "two"}]},
+            {"name": "Bob", "count": 1, "articles": [{"title": "three"}]},
+        ])
+    );
+}
