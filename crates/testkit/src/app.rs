@@ -1,5 +1,6 @@
 //! The whole thing, running.
 
+use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use loggia_tools::catalogue::Catalogue;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::Client;
 
@@ -42,7 +44,8 @@ pub struct TestApp {
     pub store: Store,
     client: Client,
     _folder: Option<tempfile::TempDir>,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<io::Result<()>>,
 }
 
 impl Deref for TestApp {
@@ -96,6 +99,15 @@ impl TestApp {
         };
         self.identity.create_user(user).await.expect("a user");
         self.client.with_token(token)
+    }
+
+    /// Stops it in good order; returns when the last running request has been answered, or cut off.
+    ///
+    /// # Panics
+    /// When serving itself failed.
+    pub async fn stop(self) {
+        drop(self.stop);
+        self.serving.await.expect("no panic").expect("served");
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -187,7 +199,7 @@ impl Builder {
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
-        tokio::spawn(loggia_http::serve(listener, app.router(), limits, stopped));
+        let serving = tokio::spawn(loggia_http::serve(listener, app.router(), limits, stopped));
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         TestApp {
             clock,
@@ -200,7 +212,8 @@ impl Builder {
                 token: Some(ADMIN_TOKEN.to_owned()),
             },
             _folder: folder,
-            _stop: stop,
+            stop,
+            serving,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What every request passes.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use loggia_http::HttpConfig;
@@ -211,14 +212,14 @@ async fn more_requests_than_there_are_turns_are_told_to_come_back() {
         .await;
     let waiting = app.with_token(loggia_testkit::ADMIN_TOKEN);
     let waiting = tokio::spawn(async move { waiting.mcp("tools/call", json!({"name": "wait"})).await });
-    while parrot.begun.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+    while parrot.begun.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
     let refused = app.get("/server/info").await;
     assert_eq!(refused.refusal(), (503, "SERVICE_UNAVAILABLE"));
     assert_eq!(refused.header("retry-after"), "1");
     waiting.abort();
-    while parrot.dropped.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+    while parrot.dropped.load(Ordering::SeqCst) == 0 {
         tokio::task::yield_now().await;
     }
     // The turn is given back once the connection has noticed.
@@ -240,4 +241,40 @@ async fn a_client_that_does_not_finish_its_head_is_let_go() {
     slow.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer);
     assert!(!answer.contains("200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stop_lets_running_requests_finish_and_takes_no_new_ones() {
+    let (builder, parrot) = builder();
+    let app = builder.start().await;
+    let client = app.with_token(loggia_testkit::ADMIN_TOKEN);
+    let address = app.url().trim_start_matches("http://").to_owned();
+    let running = tokio::spawn(async move { client.mcp("tools/call", json!({"name": "wait"})).await });
+    while parrot.begun.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let stopping = tokio::spawn(app.stop());
+    while tokio::net::TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    parrot.release.notify_one();
+    assert_eq!(running.await.unwrap().status, 200);
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_idle_connections_nor_for_ever() {
+    let (builder, parrot) = builder();
+    let app = builder
+        .config(|config| config.limits.stop_timeout = Duration::from_millis(20))
+        .start()
+        .await;
+    let client = app.with_token(loggia_testkit::ADMIN_TOKEN);
+    assert_eq!(client.get("/server/ping").await.status, 200);
+    let running = tokio::spawn(async move { client.mcp("tools/call", json!({"name": "wait"})).await });
+    while parrot.begun.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    app.stop().await;
+    running.abort();
 }

@@ -1,4 +1,4 @@
-//! A catalogue of two tools: one says who called, the other does not come back.
+//! A catalogue of two tools: one says who called, the other does not come back until it is told to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,12 +8,14 @@ use loggia_tools::catalogue::{
     Annotations, BoxFuture, CallContext, CallError, Catalogue, ToolDescription, ToolListing, ToolResult,
 };
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
 /// Counts the calls that began and those that were dropped before they ended.
 #[derive(Default)]
 pub(crate) struct Parrot {
     pub(crate) begun: AtomicUsize,
     pub(crate) dropped: AtomicUsize,
+    pub(crate) release: Notify,
 }
 
 struct NoteDrop<'a>(&'a AtomicUsize);
@@ -52,7 +54,7 @@ impl Catalogue for Parrot {
             self.begun.fetch_add(1, Ordering::SeqCst);
             if name == "wait" {
                 let _noted = NoteDrop(&self.dropped);
-                std::future::pending::<()>().await;
+                self.release.notified().await;
             }
             let said = json!({
                 "user": context.caller.user(),
