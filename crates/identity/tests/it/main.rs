@@ -1,5 +1,7 @@
 //! Identity over a real database: who is asking, and how long.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod authenticating;
 mod first_administrator;
 mod house;
