@@ -17,6 +17,7 @@ pub mod body;
 pub mod config;
 pub mod entrance;
 mod mcp;
+pub mod openapi;
 pub mod query_string;
 mod rest;
 mod router;
