@@ -1,6 +1,10 @@
-//! The resources of the REST dialect.
+//! The REST dialect's resources.
 //!
-//! To add a resource: `rest/<resource>.rs` with `routes()`, and its line in [`routes`].
+//! To add a resource: one file here, one line in [`routes`].
+
+mod items;
+mod me;
+mod schema;
 
 use axum::Router;
 
@@ -8,5 +12,5 @@ use crate::App;
 
 /// Every resource.
 pub(crate) fn routes() -> Router<App> {
-    Router::new()
+    Router::new().merge(items::routes()).merge(me::routes()).merge(schema::routes())
 }
