@@ -26,7 +26,9 @@ pub fn document(schema: &Schema, caller: &Caller, public_url: &str, version: &st
         if collection.table.is_none() || !visible(caller, collection) {
             continue;
         }
-        let resource = SYSTEM_RESOURCES.iter().find(|(_, name, _)| *name == collection.name);
+        let resource = SYSTEM_RESOURCES
+            .iter()
+            .find(|(_, name, _)| *name == collection.name);
         let path = match (resource, collection.system) {
             (Some((path, ..)), _) => (*path).to_owned(),
             (None, true) => continue,
@@ -58,7 +60,13 @@ pub fn document(schema: &Schema, caller: &Caller, public_url: &str, version: &st
 }
 
 fn schema_name(collection: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
     format!("Item_{}", collection.chars().map(safe).collect::<String>())
 }
 
@@ -86,7 +94,12 @@ fn item_schema(schema: &Schema, collection: &Collection) -> Value {
 
 fn property(schema: &Schema, collection: &Collection, field: &Field) -> Value {
     let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{}", schema_name(name))});
-    let key_of = |target: &Collection| target.primary.as_ref().map_or_else(|| json!({}), |key| key.ty.json_schema());
+    let key_of = |target: &Collection| {
+        target
+            .primary
+            .as_ref()
+            .map_or_else(|| json!({}), |key| key.ty.json_schema())
+    };
     let mut property = match schema.link(&collection.name, &field.name) {
         Some(Link::ToOne { target, .. }) if !target.system => {
             json!({"anyOf": [key_of(&target), reference(&target.name), {"type": "null"}]})
@@ -100,7 +113,9 @@ fn property(schema: &Schema, collection: &Collection, field: &Field) -> Value {
         Some(Link::ToMany { target, .. }) => {
             json!({"type": "array", "items": {"anyOf": [key_of(&target), {"type": "object"}]}})
         }
-        Some(Link::ToAny { .. }) => json!({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}]}),
+        Some(Link::ToAny { .. }) => {
+            json!({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}]})
+        }
         None if field.is_alias() => json!({}),
         None => value_schema(field),
     };
@@ -154,19 +169,33 @@ fn body(schema: &Value) -> Value {
 
 fn query_parameters(many: bool) -> Value {
     let names: &[&str] = if many {
-        &["fields", "filter", "search", "sort", "limit", "offset", "page", "aggregate", "groupBy", "deep", "alias", "meta"]
+        &[
+            "fields",
+            "filter",
+            "search",
+            "sort",
+            "limit",
+            "offset",
+            "page",
+            "aggregate",
+            "groupBy",
+            "deep",
+            "alias",
+            "meta",
+        ]
     } else {
         &["fields", "deep", "alias"]
     };
-    names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
+    names
+        .iter()
+        .map(|name| json!({"$ref": format!("#/components/parameters/{name}")}))
+        .collect()
 }
 
 fn add_resource(paths: &mut Record, path: &str, collection: &Collection) {
     let item = json!({"$ref": format!("#/components/schemas/{}", schema_name(&collection.name))});
     let tag = json!([collection.name]);
-    let operation = |id: &str, summary: &str| {
-        json!({"operationId": format!("{id}_{}", collection.name), "summary": summary, "tags": tag})
-    };
+    let operation = |id: &str, summary: &str| json!({"operationId": format!("{id}_{}", collection.name), "summary": summary, "tags": tag});
     let with = |mut operation: Value, members: Value| {
         if let (Some(operation), Value::Object(members)) = (operation.as_object_mut(), members) {
             operation.extend(members);
@@ -202,7 +231,10 @@ fn add_resource(paths: &mut Record, path: &str, collection: &Collection) {
         "delete": with(operation("delete_many", "Delete many items"), delete),
     });
     paths.insert(path.to_owned(), many);
-    let key = collection.primary.as_ref().map_or_else(|| json!({"type": "string"}), |key| key.ty.json_schema());
+    let key = collection
+        .primary
+        .as_ref()
+        .map_or_else(|| json!({"type": "string"}), |key| key.ty.json_schema());
     let one = json!({
         "parameters": [{"name": "id", "in": "path", "required": true, "schema": key}],
         "get": with(operation("read", "Read an item"), json!({"parameters": query_parameters(false), "responses": answer(item.clone())})),
@@ -214,17 +246,32 @@ fn add_resource(paths: &mut Record, path: &str, collection: &Collection) {
 
 fn parameters() -> Value {
     let text = |name: &str, description: &str| {
-        (name.to_owned(), json!({"name": name, "in": "query", "description": description, "schema": {"type": "string"}}))
+        (
+            name.to_owned(),
+            json!({"name": name, "in": "query", "description": description, "schema": {"type": "string"}}),
+        )
     };
     let number = |name: &str, description: &str, least: i64| {
         let schema = json!({"type": "integer", "minimum": least});
-        (name.to_owned(), json!({"name": name, "in": "query", "description": description, "schema": schema}))
+        (
+            name.to_owned(),
+            json!({"name": name, "in": "query", "description": description, "schema": schema}),
+        )
     };
     Value::Object(Map::from_iter([
-        text("fields", "Fields to return, separated by commas: `*`, `title`, `author.name`, `item:pages.title`."),
-        text("filter", "A filter as JSON, or in brackets: `filter[status][_eq]=published`."),
+        text(
+            "fields",
+            "Fields to return, separated by commas: `*`, `title`, `author.name`, `item:pages.title`.",
+        ),
+        text(
+            "filter",
+            "A filter as JSON, or in brackets: `filter[status][_eq]=published`.",
+        ),
         text("search", "Text that any text field must contain."),
-        text("sort", "Fields to sort by, separated by commas; `-` in front: largest first."),
+        text(
+            "sort",
+            "Fields to sort by, separated by commas; `-` in front: largest first.",
+        ),
         number("limit", "At most so many items; -1: all.", -1),
         number("offset", "Skip so many items.", 0),
         number("page", "The page of `limit` items, counted from 1.", 1),
@@ -261,50 +308,88 @@ fn fixed_schemas() -> Record {
 fn fixed_paths() -> Record {
     let object = json!({"type": "object"});
     let list = json!({"type": "array", "items": {"type": "object"}});
-    let get = |id: &str, summary: &str, data: &Value| {
-        json!({"operationId": id, "summary": summary, "tags": ["system"], "responses": answer(data.clone())})
-    };
-    let write = |id: &str, summary: &str| {
-        json!({"operationId": id, "summary": summary, "tags": ["system"], "requestBody": body(&object), "responses": answer(object.clone())})
-    };
+    let get = |id: &str, summary: &str, data: &Value| json!({"operationId": id, "summary": summary, "tags": ["system"], "responses": answer(data.clone())});
+    let write = |id: &str, summary: &str| json!({"operationId": id, "summary": summary, "tags": ["system"], "requestBody": body(&object), "responses": answer(object.clone())});
     let delete = |id: &str, summary: &str| json!({"operationId": id, "summary": summary, "tags": ["system"], "responses": no_content()});
     let path = |names: &[&str]| -> Value {
-        names.iter().map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect()
+        names
+            .iter()
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+            .collect()
     };
     let mut paths = Map::new();
     let mut add = |address: &str, operations: Value| paths.insert(address.to_owned(), operations);
-    add("/server/ping", json!({"get": {"operationId": "ping", "summary": "Is it there?", "tags": ["system"], "security": [],
-        "responses": {"200": {"description": "`pong`", "content": {"text/plain": {"schema": {"type": "string"}}}}}}}));
-    add("/server/info", json!({"get": get("server_info", "What server this is", &object)}));
-    add("/server/health", json!({"get": {"operationId": "health", "summary": "Is it well?", "tags": ["system"],
-        "responses": {"200": {"description": "Well."}, "503": {"description": "Not well."}}}}));
-    add("/auth/login", json!({"post": write("login", "Sign in with e-mail and password")}));
-    add("/auth/refresh", json!({"post": write("refresh", "Exchange a refresh token")}));
-    add("/auth/logout", json!({"post": {"operationId": "logout", "summary": "End a session", "tags": ["system"],
-        "requestBody": body(&object), "responses": no_content()}}));
-    add("/users/me", json!({"get": get("read_me", "The caller", &object), "patch": write("update_me", "Change the caller")}));
-    add("/collections", json!({"get": get("list_collections", "List collections", &list), "post": write("create_collection", "Create a collection")}));
-    add("/collections/{collection}", json!({
-        "parameters": path(&["collection"]),
-        "get": get("read_collection", "Read a collection", &object),
-        "patch": write("update_collection", "Change a collection"),
-        "delete": delete("delete_collection", "Delete a collection and its items"),
-    }));
-    for (resource, title) in [("fields", "field"), ("relations", "relation")] {
-        add(&format!("/{resource}"), json!({"get": get(&format!("list_{resource}"), &format!("List {resource}"), &list)}));
-        add(&format!("/{resource}/{{collection}}"), json!({
+    add(
+        "/server/ping",
+        json!({"get": {"operationId": "ping", "summary": "Is it there?", "tags": ["system"], "security": [],
+        "responses": {"200": {"description": "`pong`", "content": {"text/plain": {"schema": {"type": "string"}}}}}}}),
+    );
+    add(
+        "/server/info",
+        json!({"get": get("server_info", "What server this is", &object)}),
+    );
+    add(
+        "/server/health",
+        json!({"get": {"operationId": "health", "summary": "Is it well?", "tags": ["system"],
+        "responses": {"200": {"description": "Well."}, "503": {"description": "Not well."}}}}),
+    );
+    add(
+        "/auth/login",
+        json!({"post": write("login", "Sign in with e-mail and password")}),
+    );
+    add(
+        "/auth/refresh",
+        json!({"post": write("refresh", "Exchange a refresh token")}),
+    );
+    add(
+        "/auth/logout",
+        json!({"post": {"operationId": "logout", "summary": "End a session", "tags": ["system"],
+        "requestBody": body(&object), "responses": no_content()}}),
+    );
+    add(
+        "/users/me",
+        json!({"get": get("read_me", "The caller", &object), "patch": write("update_me", "Change the caller")}),
+    );
+    add(
+        "/collections",
+        json!({"get": get("list_collections", "List collections", &list), "post": write("create_collection", "Create a collection")}),
+    );
+    add(
+        "/collections/{collection}",
+        json!({
             "parameters": path(&["collection"]),
-            "get": get(&format!("list_{resource}_of"), &format!("List {resource} of a collection"), &list),
-        }));
-        add(&format!("/{resource}/{{collection}}/{{field}}"), json!({
-            "parameters": path(&["collection", "field"]),
-            "get": get(&format!("read_{title}"), &format!("Read a {title}"), &object),
-            "patch": write(&format!("update_{title}"), &format!("Change a {title}")),
-            "delete": delete(&format!("delete_{title}"), &format!("Delete a {title}")),
-        }));
+            "get": get("read_collection", "Read a collection", &object),
+            "patch": write("update_collection", "Change a collection"),
+            "delete": delete("delete_collection", "Delete a collection and its items"),
+        }),
+    );
+    for (resource, title) in [("fields", "field"), ("relations", "relation")] {
+        add(
+            &format!("/{resource}"),
+            json!({"get": get(&format!("list_{resource}"), &format!("List {resource}"), &list)}),
+        );
+        add(
+            &format!("/{resource}/{{collection}}"),
+            json!({
+                "parameters": path(&["collection"]),
+                "get": get(&format!("list_{resource}_of"), &format!("List {resource} of a collection"), &list),
+            }),
+        );
+        add(
+            &format!("/{resource}/{{collection}}/{{field}}"),
+            json!({
+                "parameters": path(&["collection", "field"]),
+                "get": get(&format!("read_{title}"), &format!("Read a {title}"), &object),
+                "patch": write(&format!("update_{title}"), &format!("Change a {title}")),
+                "delete": delete(&format!("delete_{title}"), &format!("Delete a {title}")),
+            }),
+        );
     }
     paths["/fields/{collection}"]["post"] = write("create_field", "Create a field");
     paths["/relations"]["post"] = write("create_relation", "Create a relation");
-    paths.insert("/schema/snapshot".to_owned(), json!({"get": get("schema_snapshot", "The whole schema", &object)}));
+    paths.insert(
+        "/schema/snapshot".to_owned(),
+        json!({"get": get("schema_snapshot", "The whole schema", &object)}),
+    );
     paths
 }

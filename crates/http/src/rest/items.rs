@@ -24,7 +24,8 @@ use serde_json::{Map, Value, json};
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
-use crate::extract::{QueryString, Who};
+use crate::query_string::QueryString;
+use crate::who::Who;
 use crate::openapi::SYSTEM_RESOURCES;
 use crate::verbs::Verbs;
 

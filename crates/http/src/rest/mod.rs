@@ -1,9 +1,7 @@
-//! The REST dialect's resources.
+//! The resources of the REST dialect.
 //!
-//! To add a resource: one file here, one line in [`routes`].
+//! To add a resource: `rest/<resource>.rs` with `routes()`, and its line in [`routes`].
 
-mod items;
-mod me;
 mod schema;
 
 use axum::Router;
@@ -12,5 +10,5 @@ use crate::App;
 
 /// Every resource.
 pub(crate) fn routes() -> Router<App> {
-    Router::new().merge(items::routes()).merge(me::routes()).merge(schema::routes())
+    Router::new().merge(schema::routes())
 }

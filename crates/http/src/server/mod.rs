@@ -2,6 +2,7 @@
 
 mod health;
 mod info;
+mod specs;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -15,6 +16,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/server/ping", Verbs::new().get(ping).into_router())
         .route("/server/health", Verbs::new().get(health::get).into_router())
         .route("/server/info", Verbs::new().get(info::get).into_router())
+        .route("/server/specs/oas", Verbs::new().get(specs::get).into_router())
 }
 
 /// For load balancers: answers whoever asks, whatever they show.
