@@ -33,6 +33,7 @@ const PLACES: &[Place] = &[
             "crates/identity/",
             "crates/engine/tests/it/fixture.rs",
             "crates/mcp/tests/it/catalogue.rs",
+            "crates/tools/tests/it/fixture.rs",
         ],
         instead: "get the caller from `identity`, which is the only room that knows who someone is",
     },

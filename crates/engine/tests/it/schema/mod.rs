@@ -3,7 +3,6 @@
 mod collections;
 mod crm;
 mod fields;
-mod hostile;
 mod introspection;
 mod migrations;
 mod protection;

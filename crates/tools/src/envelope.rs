@@ -1,0 +1,178 @@
+//! What results look like: the same envelope for every tool that answers with rows.
+//!
+//! `{data: [row…], meta: {returned, total?, truncated, next?, omitted?, missing?}, receipt?, url?}`
+
+use loggia_model::Record;
+use serde_json::{Map, Value, json};
+
+use crate::bounds::{Bounds, Fitted};
+use crate::catalogue::ToolResult;
+
+/// A result under construction.
+pub(crate) struct Envelope {
+    data: Vec<Record>,
+    meta: Map<String, Value>,
+    receipt: Option<Value>,
+    url: Option<String>,
+}
+
+impl Envelope {
+    /// Takes the rows that fit.
+    pub(crate) fn of(rows: Vec<Record>, bounds: Bounds) -> Self {
+        let Fitted { rows, omitted, cut } = bounds.fit(rows);
+        let mut meta = Map::new();
+        meta.insert("returned".into(), rows.len().into());
+        meta.insert("truncated".into(), cut.into());
+        if !omitted.is_empty() {
+            meta.insert(
+                "omitted".into(),
+                omitted.iter().map(crate::bounds::Omitted::to_json).collect(),
+            );
+        }
+        Self {
+            data: rows,
+            meta,
+            receipt: None,
+            url: None,
+        }
+    }
+
+    /// How many rows there are.
+    pub(crate) fn returned(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether something is missing, for want of room or because [`Envelope::truncated`] said so.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.meta
+            .get("truncated")
+            .is_some_and(|truncated| truncated == true)
+    }
+
+    /// Whether the first row lost members.
+    pub(crate) fn has_omitted(&self) -> bool {
+        self.meta.contains_key("omitted")
+    }
+
+    /// The row, if there is exactly one.
+    pub(crate) fn only(&self) -> Option<&Record> {
+        match self.data.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Says that there is more than is shown.
+    pub(crate) fn truncated(&mut self) {
+        self.meta.insert("truncated".into(), true.into());
+    }
+
+    /// Adds a member to `meta`.
+    pub(crate) fn note(&mut self, name: &str, value: impl Into<Value>) {
+        self.meta.insert(name.to_owned(), value.into());
+    }
+
+    /// Adds a receipt that is JSON already.
+    pub(crate) fn receipt_value(&mut self, receipt: Value) {
+        self.receipt = Some(receipt);
+    }
+
+    /// Adds the link into the Studio.
+    pub(crate) fn url(&mut self, url: String) {
+        self.url = Some(url);
+    }
+
+    /// The result.
+    pub(crate) fn finish(self) -> ToolResult {
+        let mut structured = Map::new();
+        structured.insert("data".into(), self.data.into_iter().map(Value::Object).collect());
+        structured.insert("meta".into(), self.meta.into());
+        structured.extend(self.receipt.map(|receipt| ("receipt".to_owned(), receipt)));
+        structured.extend(self.url.map(|url| ("url".to_owned(), url.into())));
+        ToolResult::new(structured)
+    }
+}
+
+/// The schema of the envelope. `$defs` of the tool may be added by the tool.
+pub(crate) fn schema(row: &str) -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "data": {
+                "type": "array",
+                "description": row,
+                "items": {"type": "object", "additionalProperties": true},
+            },
+            "meta": {
+                "type": "object",
+                "properties": {
+                    "returned": {"type": "integer", "description": "Rows in `data`."},
+                    "total": {"type": "integer", "description": "Rows that match, if it was counted."},
+                    "truncated": {"type": "boolean", "description": "There is more than is shown here."},
+                    "next": {
+                        "type": "object",
+                        "description": "Arguments to replace for the rest.",
+                        "additionalProperties": true,
+                    },
+                    "omitted": {
+                        "type": "array",
+                        "description": "Fields left out of the row, too long for this result.",
+                        "items": {
+                            "type": "object",
+                            "properties": {"field": {"type": "string"}, "tokens": {"type": "integer"}},
+                            "required": ["field", "tokens"],
+                        },
+                    },
+                    "missing": {
+                        "type": "array",
+                        "description": "Keys asked for that do not exist.",
+                        "items": {"type": "string"},
+                    },
+                    "hint": {"type": "string"},
+                },
+                "required": ["returned", "truncated"],
+            },
+            "receipt": {
+                "type": "object",
+                "description": "What a write did.",
+                "properties": {
+                    "applied": {
+                        "type": "array",
+                        "description": "Paths written as given.",
+                        "items": {"type": "string"},
+                    },
+                    "defaulted": {
+                        "type": "object",
+                        "description": "Paths that were filled in.",
+                        "additionalProperties": true,
+                    },
+                    "coerced": {
+                        "type": "array",
+                        "description": "Values stored in another form.",
+                        "items": {
+                            "type": "object",
+                            "properties": {"path": {"type": "string"}},
+                            "required": ["path"],
+                            "additionalProperties": true,
+                        },
+                    },
+                    "changed": {
+                        "type": "object",
+                        "description": "Rows by collection.",
+                        "additionalProperties": {
+                            "type": "object",
+                            "properties": {
+                                "created": {"type": "integer"},
+                                "updated": {"type": "integer"},
+                                "deleted": {"type": "integer"},
+                            },
+                        },
+                    },
+                    "more": {"type": "integer", "description": "Entries left out of these lists."},
+                },
+            },
+            "url": {"type": "string", "description": "The item in the Studio."},
+        },
+        "required": ["data", "meta"],
+    })
+}

@@ -1,0 +1,297 @@
+//! `collections`: tables and folders, for administrators.
+
+use loggia_model::Record;
+use serde_json::{Map, Value, json};
+
+use super::fields::field_schema;
+use super::model_receipt::{ModelReceipt, compact};
+use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
+use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
+use crate::envelope::{self, Envelope};
+use crate::tool::{Call, Surface, Tool, array, companions, objects, refused, refused_within, text};
+
+/// The tool.
+pub(super) struct Collections;
+
+impl Tool for Collections {
+    fn name(&self) -> &'static str {
+        "collections"
+    }
+
+    fn title(&self) -> &'static str {
+        "Collections"
+    }
+
+    fn description(&self) -> &'static str {
+        "Read, create, change or delete collections (tables, or folders that group them). create: `data` with \
+         `fields`; a primary key `id` is added when none is given; `schema: null` makes a folder. update: `data` with \
+         `collection` and `meta`. delete: `keys`; it takes all items along. read: `keys`, or your own collections. \
+         Connect collections with `relations`."
+    }
+
+    fn annotations(&self, surface: &Surface) -> Annotations {
+        surface.annotations()
+    }
+
+    fn offered(&self, surface: &Surface) -> bool {
+        surface.schema_rights
+    }
+
+    fn input(&self, surface: &Surface) -> Value {
+        let mut properties = json!({
+            "action": {"type": "string", "enum": surface.actions()},
+            "keys": {
+                "type": "array",
+                "description": "Names of collections.",
+                "items": {"type": "string"},
+            },
+            "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
+        });
+        if surface.writes {
+            properties["data"] = json!({"anyOf": [
+                {"type": "array", "items": {"$ref": "#/$defs/collection"}},
+                {"$ref": "#/$defs/collection"},
+            ]});
+        }
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["action"],
+            "additionalProperties": false,
+            "$defs": {"collection": collection_schema(), "field": field_schema()},
+        })
+    }
+
+    fn output(&self) -> Value {
+        envelope::schema("{collection, meta, schema}; members that are null are left out of meta and schema.")
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: Call<'a>,
+        mut arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
+        Box::pin(async move {
+            match text(&mut arguments, "action").unwrap_or_default().as_str() {
+                "create" => create(&call, arguments).await,
+                "update" => update(&call, arguments).await,
+                "delete" => delete(&call, arguments).await,
+                _ => read(&call, arguments),
+            }
+        })
+    }
+}
+
+fn collection_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "collection": {"type": "string", "description": "Its name, e.g. blog_posts."},
+            "fields": {"type": "array", "items": {"$ref": "#/$defs/field"}},
+            "meta": {
+                "type": ["object", "null"],
+                "description": "note, icon, color, hidden, singleton, sort_field, archive_field, archive_value, \
+                                unarchive_value, group, display_template, …",
+                "additionalProperties": true,
+            },
+            "schema": {
+                "type": ["object", "null"],
+                "description": "{} for a table, null for a folder.",
+                "additionalProperties": true,
+            },
+        },
+        "required": ["collection"],
+        "additionalProperties": false,
+    })
+}
+
+fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    companions(
+        &given,
+        "read",
+        &[],
+        &[("data", "Leave it out, or say `create` or `update`.")],
+    )?;
+    let caller = &call.context.caller;
+    let Some(keys) = array(&mut given, "keys") else {
+        let listed = call
+            .engine
+            .list_collections(caller)
+            .map_err(|error| refused(&error))?;
+        let own = listed.into_iter().filter(|collection| {
+            let name = collection
+                .get("collection")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            !loggia_model::system::is_reserved(name)
+        });
+        return Ok(answer(call, own.collect()).finish());
+    };
+    let mut problems = loggia_model::Problems::default();
+    let mut rows = Vec::new();
+    for (i, key) in keys.iter().enumerate() {
+        let key = key.as_str().unwrap_or_default();
+        if let Some(known) = problems.take(call.collection(key, &format!("keys[{i}]"))) {
+            rows.push(
+                call.engine
+                    .read_collection(caller, &known.name)
+                    .map_err(|error| refused(&error))?,
+            );
+        }
+    }
+    let rows = problems.or(rows)?;
+    Ok(answer(call, rows).finish())
+}
+
+async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let unused = [("keys", "The names of new collections stand in `data`.")];
+    companions(
+        &given,
+        "create",
+        &[("data", "Describe the collections there.")],
+        &unused,
+    )?;
+    let mut bodies = objects(&mut given, "data").unwrap_or_default();
+    for body in &mut bodies {
+        // Without a word on `schema` a table is meant; `null` is the word for a folder.
+        body.entry("schema").or_insert_with(|| json!({}));
+        body.entry("meta").or_insert_with(|| json!({}));
+    }
+    let values = bodies.iter().cloned().map(Value::Object).collect();
+    let made = call.engine.create_collections(&call.context.caller, values).await;
+    let made = made.map_err(|error| refused_within("data", &error))?;
+    let mut receipt = ModelReceipt::default();
+    let mut columns = 0;
+    for (i, (body, stored)) in bodies.iter().zip(&made).enumerate() {
+        let path = format!("data[{i}]");
+        let mut alone = body.clone();
+        let fields = alone.shift_remove("fields");
+        receipt.compare(&path, &alone, stored);
+        columns += compare_fields(call, &mut receipt, &path, stored, fields.as_ref())?;
+    }
+    receipt.count("directus_collections", "created", made.len());
+    receipt.count("directus_fields", "created", columns);
+    let mut envelope = answer(call, made);
+    envelope.receipt_value(receipt.finish());
+    Ok(envelope.finish())
+}
+
+/// Holds the fields of a new collection against what was asked for; answers how many there are.
+fn compare_fields(
+    call: &Call<'_>,
+    receipt: &mut ModelReceipt,
+    path: &str,
+    stored: &Value,
+    asked: Option<&Value>,
+) -> Result<usize, CallError> {
+    let name = stored
+        .get("collection")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if stored.get("schema").is_none_or(Value::is_null) {
+        return Ok(0);
+    }
+    let fields = call
+        .engine
+        .list_fields(&call.context.caller, Some(name))
+        .map_err(|error| refused(&error))?;
+    let asked: Vec<&Record> = asked
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .collect();
+    for field in &fields {
+        let place = asked
+            .iter()
+            .position(|asked| asked.get("field") == field.get("field"));
+        match place {
+            Some(place) => {
+                let path = format!("{path}.fields[{place}]");
+                receipt.compare(&path, asked[place], field);
+                receipt.filled_in(&path, asked[place], field);
+            }
+            None => {
+                let name = field.get("field").and_then(Value::as_str).unwrap_or_default();
+                receipt.filled_in(&format!("{path}.{name}"), &Record::new(), field);
+            }
+        }
+    }
+    Ok(fields.len())
+}
+
+async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let unused = [("keys", "Name each collection in its object in `data`.")];
+    companions(
+        &given,
+        "update",
+        &[("data", "[{\"collection\": …, \"meta\": {…}}]")],
+        &unused,
+    )?;
+    let bodies = objects(&mut given, "data").unwrap_or_default();
+    let mut problems = loggia_model::Problems::default();
+    for (i, body) in bodies.iter().enumerate() {
+        let name = body.get("collection").and_then(Value::as_str).unwrap_or_default();
+        problems.take(call.collection(name, &format!("data[{i}].collection")));
+    }
+    problems.or(())?;
+    let values = bodies.iter().cloned().map(Value::Object).collect();
+    let changed = call.engine.update_collections(&call.context.caller, values).await;
+    let changed = changed.map_err(|error| refused_within("data", &error))?;
+    let mut receipt = ModelReceipt::default();
+    for (i, (body, stored)) in bodies.iter().zip(&changed).enumerate() {
+        receipt.compare(&format!("data[{i}]"), body, stored);
+    }
+    receipt.count("directus_collections", "updated", changed.len());
+    let mut envelope = answer(call, changed);
+    envelope.receipt_value(receipt.finish());
+    Ok(envelope.finish())
+}
+
+async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let unused = [("data", "Leave it out.")];
+    companions(
+        &given,
+        "delete",
+        &[("keys", "Name the collections to delete.")],
+        &unused,
+    )?;
+    let keys = array(&mut given, "keys").unwrap_or_default();
+    let names: Vec<String> = keys
+        .iter()
+        .filter_map(|key| key.as_str().map(str::to_owned))
+        .collect();
+    let mut problems = loggia_model::Problems::default();
+    for (i, name) in names.iter().enumerate() {
+        problems.take(call.collection(name, &format!("keys[{i}]")));
+    }
+    problems.or(())?;
+    let deleted = call.engine.delete_collections(&call.context.caller, &names).await;
+    deleted.map_err(|error| refused_within("keys", &error))?;
+    let rows = names
+        .iter()
+        .map(|name| Record::from_iter([("collection".to_owned(), name.as_str().into())]));
+    let mut envelope = Envelope::of(rows.collect(), call.bounds);
+    let mut receipt = ModelReceipt::default();
+    receipt.count("directus_collections", "deleted", names.len());
+    envelope.receipt_value(receipt.finish());
+    Ok(envelope.finish())
+}
+
+/// The definitions, as far as there is room; `next` names the others.
+fn answer(call: &Call<'_>, rows: Vec<Value>) -> Envelope {
+    let name = |row: &Record| row.get("collection").cloned().unwrap_or_default();
+    let rows: Vec<_> = rows.into_iter().map(compact).collect();
+    let names: Vec<_> = rows.iter().map(name).collect();
+    let mut envelope = Envelope::of(rows, call.bounds);
+    if envelope.returned() < names.len() {
+        envelope.note("total", names.len());
+        let rest: Vec<_> = names.into_iter().skip(envelope.returned()).collect();
+        envelope.note("next", json!({"action": "read", "keys": rest}));
+    }
+    let only = envelope.only().map(name);
+    if let Some(Value::String(only)) = only {
+        envelope.url(call.collection_url(&only));
+    }
+    envelope
+}

@@ -1,0 +1,208 @@
+//! `items`: reads and writes the items of any collection of the project.
+
+use std::sync::Arc;
+
+use loggia_model::error::INVALID_PAYLOAD;
+use loggia_model::query::Query;
+use loggia_model::{Collection, Problem, Problems, Record};
+use serde_json::{Map, Value, json};
+
+use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
+use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
+use crate::envelope::{self, Envelope};
+use crate::tool::{Call, Surface, Tool, text};
+
+mod reading;
+
+/// The tool.
+pub(super) struct Items;
+
+/// Members of a query that say which items, and so cannot stand beside keys in a write.
+const SELECTS: [&str; 2] = ["filter", "search"];
+
+/// Members of a query that shape the answer.
+const SHAPES: [&str; 4] = ["fields", "deep", "alias", "backlink"];
+
+impl Tool for Items {
+    fn name(&self) -> &'static str {
+        "items"
+    }
+
+    fn title(&self) -> &'static str {
+        "Items"
+    }
+
+    fn description(&self) -> &'static str {
+        "Read the items of a collection, by `keys` and/or `query`. Call `schema` with the collection first: unknown \
+         names are errors."
+    }
+
+    fn annotations(&self, _: &Surface) -> Annotations {
+        crate::tool::READS
+    }
+
+    fn offered(&self, surface: &Surface) -> bool {
+        surface.items
+    }
+
+    fn input(&self, _: &Surface) -> Value {
+        let properties = json!({
+            "action": {"type": "string", "enum": ["read"]},
+            "collection": {"type": "string"},
+            "query": {"$ref": "#/$defs/query"},
+            "keys": {
+                "type": "array",
+                "description": "Primary keys.",
+                "items": {"type": ["string", "integer"]},
+            },
+            "max_tokens": {
+                "type": "integer",
+                "minimum": FEWEST_TOKENS,
+                "maximum": MOST_TOKENS,
+                "description": "How long the result may be.",
+            },
+        });
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["action", "collection"],
+            "additionalProperties": false,
+            "$defs": {"query": query_schema()},
+        })
+    }
+
+    fn output(&self) -> Value {
+        envelope::schema("Items; groups with their figures for an aggregate; deleted ones by primary key.")
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: Call<'a>,
+        mut arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
+        Box::pin(async move {
+            text(&mut arguments, "action");
+            let name = text(&mut arguments, "collection").unwrap_or_default();
+            let collection = own_collection(&call, &name)?;
+            reading::read(&call, &collection, arguments).await
+        })
+    }
+}
+
+fn query_schema() -> Value {
+    let names = json!({"type": "array", "items": {"type": "string"}});
+    let with = |description: &str| {
+        let mut names = names.clone();
+        names["description"] = description.into();
+        names
+    };
+    let functions = [
+        "count",
+        "countDistinct",
+        "countAll",
+        "sum",
+        "sumDistinct",
+        "avg",
+        "avgDistinct",
+        "min",
+        "max",
+    ];
+    let aggregate: Map<_, _> = functions
+        .iter()
+        .map(|name| ((*name).to_owned(), names.clone()))
+        .collect();
+    json!({
+        "type": "object",
+        "properties": {
+            "fields": with("E.g. [\"title\",\"author.name\"]. Default [\"*\"]."),
+            "filter": {
+                "type": "object",
+                "description": "E.g. {\"status\":{\"_eq\":\"draft\"},\"author\":{\"name\":{\"_icontains\":\"a\"}}}; _and, _or.",
+                "additionalProperties": true,
+            },
+            "search": {"type": "string"},
+            "sort": with("E.g. [\"-date\"]."),
+            "limit": {"type": "integer", "minimum": -1},
+            "offset": {"type": "integer", "minimum": 0},
+            "page": {"type": "integer", "minimum": 1},
+            "aggregate": {
+                "type": "object",
+                "description": "E.g. {\"count\":[\"*\"]}.",
+                "properties": aggregate,
+                "additionalProperties": false,
+            },
+            "groupBy": names,
+            "deep": {
+                "type": "object",
+                "description": "E.g. {\"comments\":{\"_limit\":3}}.",
+                "additionalProperties": true,
+            },
+            "alias": {"type": "object", "additionalProperties": {"type": "string"}},
+            "backlink": {"type": "boolean"},
+        },
+        "additionalProperties": false,
+    })
+}
+
+/// A collection with items that this tool may touch.
+fn own_collection(call: &Call<'_>, name: &str) -> Result<Arc<Collection>, CallError> {
+    if loggia_model::system::is_reserved(name) {
+        let hint = match name {
+            "directus_collections" | "directus_fields" | "directus_relations" => {
+                let tool = name.trim_start_matches("directus_");
+                format!("Use the tool `{tool}`, if you have it.")
+            }
+            _ => "They can be reached through relations, e.g. the field `owner.first_name` of an item."
+                .to_owned(),
+        };
+        let message = "The system's own collections are out of reach of this tool.";
+        return Err(Problem::new(&INVALID_PAYLOAD, message)
+            .at("collection")
+            .hint(hint)
+            .into());
+    }
+    let collection = call.collection(name, "collection")?;
+    if collection.primary.is_none() {
+        let message = format!("`{name}` is a folder for collections: it has no items.");
+        return Err(Problem::new(&INVALID_PAYLOAD, message).at("collection").into());
+    }
+    Ok(collection)
+}
+
+fn primary(collection: &Collection) -> &str {
+    collection
+        .primary
+        .as_ref()
+        .map_or("id", |field| field.name.as_str())
+}
+
+fn selects(query: &Record) -> bool {
+    SELECTS.iter().any(|name| query.contains_key(*name))
+}
+
+fn parsed(query: &Record) -> Result<Query, Problems> {
+    Query::from_json(&Value::Object(query.clone())).map_err(|problems| problems.within("query"))
+}
+
+/// Adds the link to the one item.
+fn linked(call: &Call<'_>, collection: &Collection, mut envelope: Envelope) -> Envelope {
+    let key = envelope
+        .only()
+        .and_then(|row| row.get(primary(collection)))
+        .filter(|key| !key.is_null())
+        .cloned();
+    if let Some(key) = key {
+        envelope.url(call.item_url(&collection.name, &key));
+    }
+    envelope
+}
+
+/// What is said of keys, or of several objects, where there is one item.
+fn singleton_problem(path: &str) -> Problem {
+    Problem::new(
+        &INVALID_PAYLOAD,
+        "The collection holds a single item: there is nothing to choose.",
+    )
+    .at(path)
+    .hint("Leave `keys` out; give one object in `data` to change it.")
+}

@@ -1,0 +1,135 @@
+//! What a change of the data model did, found by holding what was asked for against what is there now.
+
+use loggia_model::Record;
+use serde_json::{Map, Value, json};
+
+/// Members that the server fills in, worth telling about.
+const FILLED_IN: [(&str, &str); 3] = [
+    ("meta", "interface"),
+    ("meta", "special"),
+    ("schema", "is_primary_key"),
+];
+
+/// A receipt under construction, in the shape of the receipts of items.
+#[derive(Default)]
+pub(super) struct ModelReceipt {
+    applied: Vec<Value>,
+    defaulted: Map<String, Value>,
+    coerced: Vec<Value>,
+    changed: Map<String, Value>,
+}
+
+impl ModelReceipt {
+    /// Compares one definition: `meta` and `schema` member by member, the rest as it stands.
+    pub(super) fn compare(&mut self, path: &str, given: &Record, stored: &Value) {
+        for (name, given) in given {
+            let at = format!("{path}.{name}");
+            match (given, stored.get(name)) {
+                (Value::Object(members), Some(stored @ Value::Object(_))) => {
+                    for (name, given) in members {
+                        self.compare_value(format!("{at}.{name}"), given, stored.get(name));
+                    }
+                }
+                // An empty object asks for nothing but what it stands in to exist.
+                (Value::Object(members), _) if members.is_empty() => {}
+                (given, stored) => self.compare_value(at, given, stored),
+            }
+        }
+    }
+
+    /// Notes what was filled in where nothing was given.
+    pub(super) fn filled_in(&mut self, path: &str, given: &Record, stored: &Value) {
+        for (part, name) in FILLED_IN {
+            let was_given = given.get(part).and_then(|part| part.get(name)).is_some();
+            let value = stored.get(part).and_then(|part| part.get(name));
+            if let Some(value) = value.filter(|value| !was_given && !value.is_null() && **value != false) {
+                self.defaulted
+                    .insert(format!("{path}.{part}.{name}"), value.clone());
+            }
+        }
+    }
+
+    /// Counts rows of one of the collections that hold the model.
+    pub(super) fn count(&mut self, collection: &str, action: &str, rows: usize) {
+        self.changed
+            .insert(collection.to_owned(), json!({ action: rows }));
+    }
+
+    fn compare_value(&mut self, path: String, given: &Value, stored: Option<&Value>) {
+        let stored = stored.unwrap_or(&Value::Null);
+        if given == stored {
+            self.applied.push(path.into());
+        } else {
+            self.coerced
+                .push(json!({"path": path, "from": given, "to": stored}));
+        }
+    }
+
+    /// The receipt.
+    pub(super) fn finish(self) -> Value {
+        json!({
+            "applied": self.applied,
+            "defaulted": self.defaulted,
+            "coerced": self.coerced,
+            "changed": self.changed,
+        })
+    }
+}
+
+/// A definition without the members that are null, to spare context.
+pub(super) fn compact(definition: Value) -> Record {
+    let Value::Object(members) = definition else {
+        return Record::new();
+    };
+    let compacted = members.into_iter().map(|(name, value)| match value {
+        Value::Object(mut inner) if name == "meta" || name == "schema" => {
+            inner.retain(|_, value| !value.is_null());
+            (name, inner.into())
+        }
+        other => (name, other),
+    });
+    compacted.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_is_held_against_what_is_there() {
+        let Value::Object(given) = json!({
+            "field": "date", "type": "timestamp",
+            "schema": {"is_nullable": false, "default_value": "now()"},
+            "meta": {"note": null},
+        }) else {
+            panic!("an object")
+        };
+        let stored = json!({
+            "field": "date", "type": "timestamp",
+            "schema": {"is_nullable": false, "default_value": "CURRENT_TIMESTAMP"},
+            "meta": {"note": null, "interface": "datetime", "special": null},
+        });
+        let mut receipt = ModelReceipt::default();
+        receipt.compare("data", &given, &stored);
+        receipt.filled_in("data", &given, &stored);
+        receipt.count("directus_fields", "created", 1);
+        assert_eq!(
+            receipt.finish(),
+            json!({
+                "applied": ["data.field", "data.type", "data.schema.is_nullable", "data.meta.note"],
+                "defaulted": {"data.meta.interface": "datetime"},
+                "coerced": [{"path": "data.schema.default_value", "from": "now()", "to": "CURRENT_TIMESTAMP"}],
+                "changed": {"directus_fields": {"created": 1}},
+            })
+        );
+    }
+
+    #[test]
+    fn nulls_are_spared_in_meta_and_schema_only() {
+        let given = json!({"collection": "a", "meta": {"note": null, "icon": "x"}, "schema": null});
+        assert_eq!(
+            Value::from(compact(given)),
+            json!({"collection": "a", "meta": {"icon": "x"}, "schema": null})
+        );
+    }
+}

@@ -1,0 +1,283 @@
+//! `relations`: how collections belong together, for administrators.
+
+use loggia_model::error::INVALID_PAYLOAD;
+use loggia_model::{Problem, Problems, Record, error};
+use serde_json::{Map, Value, json};
+
+use super::model_receipt::{ModelReceipt, compact};
+use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
+use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
+use crate::envelope::{self, Envelope};
+use crate::tool::{Call, Surface, Tool, companions, object, refused, refused_within, text};
+
+/// The tool.
+pub(super) struct Relations;
+
+impl Tool for Relations {
+    fn name(&self) -> &'static str {
+        "relations"
+    }
+
+    fn title(&self) -> &'static str {
+        "Relations"
+    }
+
+    fn description(&self) -> &'static str {
+        "Read, create, change or delete relations. A relation belongs to the field that points: `collection` + \
+         `field`. create: `data` with `related_collection`; `meta.one_field` names the list on the other side; for \
+         many-to-many make one relation for each field of the junction collection, with `meta.junction_field` naming \
+         the other; for many-to-any leave `related_collection` null and give `meta.one_allowed_collections` and \
+         `meta.one_collection_field`. Missing columns and lists are made. delete keeps the column."
+    }
+
+    fn annotations(&self, surface: &Surface) -> Annotations {
+        surface.annotations()
+    }
+
+    fn offered(&self, surface: &Surface) -> bool {
+        surface.schema_rights
+    }
+
+    fn input(&self, surface: &Surface) -> Value {
+        let mut properties = json!({
+            "action": {"type": "string", "enum": surface.actions()},
+            "collection": {"type": "string"},
+            "field": {"type": "string"},
+            "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
+        });
+        if surface.writes {
+            properties["data"] = relation_schema();
+        }
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["action"],
+            "additionalProperties": false,
+        })
+    }
+
+    fn output(&self) -> Value {
+        envelope::schema(
+            "{collection, field, related_collection, schema, meta}; members that are null are left out of meta and schema.",
+        )
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: Call<'a>,
+        mut arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
+        Box::pin(async move {
+            let action = text(&mut arguments, "action").unwrap_or_default();
+            let which = [
+                ("collection", "The collection that points."),
+                ("field", "The field that points."),
+            ];
+            match action.as_str() {
+                "create" => create(&call, arguments).await,
+                "update" => {
+                    let needed = [which[0], which[1], ("data", "What to change: `meta`, `schema`.")];
+                    companions(&arguments, "update", &needed, &[])?;
+                    update(&call, arguments).await
+                }
+                "delete" => {
+                    companions(&arguments, "delete", &which, &[("data", "Leave it out.")])?;
+                    delete(&call, arguments).await
+                }
+                _ => {
+                    companions(&arguments, "read", &[], &[("data", "Leave it out.")])?;
+                    read(&call, arguments)
+                }
+            }
+        })
+    }
+}
+
+fn relation_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "collection": {"type": "string"},
+            "field": {"type": "string"},
+            "related_collection": {"type": ["string", "null"], "description": "Pointed to; null for many-to-any."},
+            "schema": {
+                "type": ["object", "null"],
+                "description": "on_delete, on_update: SET NULL, CASCADE, NO ACTION, RESTRICT, SET DEFAULT.",
+                "additionalProperties": true,
+            },
+            "meta": {
+                "type": ["object", "null"],
+                "description": "one_field, junction_field, sort_field, one_deselect_action (nullify, delete), \
+                                one_allowed_collections, one_collection_field",
+                "additionalProperties": true,
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
+fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let caller = &call.context.caller;
+    let rows = match (text(&mut given, "collection"), text(&mut given, "field")) {
+        (Some(collection), Some(field)) => {
+            known_relation(call, &collection, &field)?;
+            vec![
+                call.engine
+                    .read_relation(caller, &collection, &field)
+                    .map_err(|error| refused(&error))?,
+            ]
+        }
+        (None, Some(_)) => {
+            let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
+            return Err(problem.at("collection").hint("Give both.").into());
+        }
+        (collection, None) => {
+            if let Some(name) = &collection {
+                call.collection(name, "collection")?;
+            }
+            let own = collection.is_none();
+            let listed = call
+                .engine
+                .list_relations(caller, collection.as_deref())
+                .map_err(|error| refused(&error))?;
+            let wanted = |relation: &Value| {
+                let name = relation
+                    .get("collection")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default();
+                !(own && loggia_model::system::is_reserved(name))
+            };
+            listed.into_iter().filter(wanted).collect()
+        }
+    };
+    Ok(answer(call, rows).finish())
+}
+
+/// A relation that exists, by the field that points.
+fn known_relation(call: &Call<'_>, collection: &str, field: &str) -> Result<(), Problem> {
+    let schema = call.engine.schema();
+    call.collection(collection, "collection")?;
+    let from_here = || {
+        schema
+            .relations
+            .iter()
+            .filter(|relation| relation.many_collection == collection)
+    };
+    if from_here().any(|relation| relation.many_field == field) {
+        return Ok(());
+    }
+    let shown: String = field.chars().take(60).collect();
+    let message = format!("No relation starts at `{shown}` of `{collection}`.");
+    let near = error::nearest(field, from_here().map(|relation| relation.many_field.as_str()));
+    Err(Problem::new(&error::FORBIDDEN, message)
+        .at("field")
+        .hint(match near {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => {
+                "A relation belongs to the field that points, not to the list on the other side.".to_owned()
+            }
+        }))
+}
+
+async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    companions(&given, "create", &[("data", "Describe the relation there.")], &[])?;
+    let mut body = object(&mut given, "data").unwrap_or_default();
+    let mut problems = Problems::default();
+    for name in ["collection", "field"] {
+        let beside = text(&mut given, name);
+        let inside = body.get(name).and_then(Value::as_str).map(str::to_owned);
+        match (beside, inside) {
+            (Some(beside), Some(inside)) if beside != inside => {
+                let message = format!("`{name}` is given twice, and differently.");
+                problems.push(
+                    Problem::new(&INVALID_PAYLOAD, message)
+                        .at(name)
+                        .hint("Give it once."),
+                );
+            }
+            (Some(beside), None) => {
+                body.insert(name.to_owned(), beside.into());
+            }
+            (_, Some(_)) => {}
+            (None, None) => {
+                let message = format!("It is not said which {name} points.");
+                problems.push(
+                    Problem::new(&INVALID_PAYLOAD, message)
+                        .at(name)
+                        .hint("Give `collection` and `field`."),
+                );
+            }
+        }
+    }
+    let name = |body: &Record, member: &str| body.get(member).and_then(Value::as_str).map(str::to_owned);
+    for (member, path) in [
+        ("collection", "collection"),
+        ("related_collection", "data.related_collection"),
+    ] {
+        if let Some(name) = name(&body, member) {
+            problems.take(call.collection(&name, path));
+        }
+    }
+    problems.or(())?;
+    for member in ["schema", "meta"] {
+        body.entry(member).or_insert_with(|| json!({}));
+    }
+    let made = call
+        .engine
+        .create_complete_relation(&call.context.caller, Value::Object(body.clone()))
+        .await;
+    let made = made.map_err(|error| refused_within("data", &error))?;
+    Ok(written(call, "created", &body, made))
+}
+
+async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let collection = text(&mut given, "collection").unwrap_or_default();
+    let field = text(&mut given, "field").unwrap_or_default();
+    let body = object(&mut given, "data").unwrap_or_default();
+    known_relation(call, &collection, &field)?;
+    let caller = &call.context.caller;
+    let changed = call
+        .engine
+        .update_relation(caller, &collection, &field, Value::Object(body.clone()))
+        .await;
+    let changed = changed.map_err(|error| refused_within("data", &error))?;
+    Ok(written(call, "updated", &body, changed))
+}
+
+async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let collection = text(&mut given, "collection").unwrap_or_default();
+    let field = text(&mut given, "field").unwrap_or_default();
+    known_relation(call, &collection, &field)?;
+    let deleted = call
+        .engine
+        .delete_relation(&call.context.caller, &collection, &field)
+        .await;
+    deleted.map_err(|error| refused_within("field", &error))?;
+    let row = compact(json!({"collection": collection, "field": field}));
+    let mut envelope = Envelope::of(vec![row], call.bounds);
+    let mut receipt = ModelReceipt::default();
+    receipt.count("directus_relations", "deleted", 1);
+    envelope.receipt_value(receipt.finish());
+    Ok(envelope.finish())
+}
+
+fn written(call: &Call<'_>, action: &str, body: &Record, stored: Value) -> ToolResult {
+    let mut receipt = ModelReceipt::default();
+    receipt.compare("data", body, &stored);
+    receipt.count("directus_relations", action, 1);
+    let mut envelope = answer(call, vec![stored]);
+    envelope.receipt_value(receipt.finish());
+    envelope.finish()
+}
+
+/// The definitions, as far as there is room.
+fn answer(call: &Call<'_>, rows: Vec<Value>) -> Envelope {
+    let rows: Vec<_> = rows.into_iter().map(compact).collect();
+    let total = rows.len();
+    let mut envelope = Envelope::of(rows, call.bounds);
+    if envelope.returned() < total {
+        envelope.note("total", total);
+        envelope.note("hint", "Read the relations of one collection.");
+    }
+    envelope
+}
