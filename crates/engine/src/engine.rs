@@ -128,6 +128,17 @@ impl Engine {
         &self.0.parts
     }
 
+    /// Takes in what other processes have changed: the schema if it has another version, and the settings.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        if self.parts().store.schema_version().await? != self.schema().version {
+            self.refresh_schema().await?;
+        }
+        self.refresh_settings().await
+    }
+
     /// Reads the schema again, if the database has another version: another process may have changed it. Waits for
     /// changes under way, so it must not be called inside a transaction.
     ///

@@ -6,8 +6,8 @@ use loggia_model::{Field, FieldType, Problem, Problems, Record, Scalar, StorageK
 use serde_json::Value;
 
 use super::change::definition;
-use super::names;
 use super::payload::{self, Body, Given, invalid};
+use super::{names, rules};
 
 /// The members of a field, as the dialect writes them.
 pub(super) const FIELD_KEYS: &[&str] = &["collection", "field", "type", "schema", "meta"];
@@ -139,8 +139,8 @@ pub(super) fn field(value: &Value) -> Result<FieldDraft, Problems> {
     }
     let mut meta = match body.object("meta") {
         Given::Object(given) => {
-            let (row, wrong) = payload::meta(definition("directus_fields")?, given, META_SKIP);
-            problems.extend(wrong.within("meta"));
+            let (row, wrong) = read_meta(given)?;
+            problems.extend(wrong);
             row
         }
         Given::Absent | Given::Null => Record::new(),
@@ -176,6 +176,12 @@ pub(super) fn field(value: &Value) -> Result<FieldDraft, Problems> {
     problems.or(FieldDraft { name, column, meta })
 }
 
+fn read_meta(given: &Record) -> Result<(Record, Problems), Problem> {
+    let (row, mut problems) = payload::meta(definition("directus_fields")?, given, META_SKIP);
+    problems.extend(rules::check(row.get("validation")).within("validation"));
+    Ok((row, problems.within("meta")))
+}
+
 /// Stands in for a draft whose problems are reported instead.
 fn unreachable_draft() -> FieldDraft {
     FieldDraft {
@@ -200,8 +206,8 @@ pub(super) fn update(field: &Field, value: &Value) -> Result<FieldUpdate, Proble
     }
     let mut meta = match body.object("meta") {
         Given::Object(given) => {
-            let (row, wrong) = payload::meta(definition("directus_fields")?, given, META_SKIP);
-            problems.extend(wrong.within("meta"));
+            let (row, wrong) = read_meta(given)?;
+            problems.extend(wrong);
             row
         }
         Given::Absent | Given::Null => Record::new(),

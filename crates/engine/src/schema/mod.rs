@@ -20,6 +20,7 @@ mod names;
 mod payload;
 mod relation_draft;
 mod relations;
+mod rules;
 pub(crate) mod snapshot;
 mod snapshot_document;
 mod view;

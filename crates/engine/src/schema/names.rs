@@ -5,6 +5,7 @@
 
 use loggia_model::Problem;
 use loggia_model::error::INVALID_PAYLOAD;
+use loggia_model::operator::Operator;
 use loggia_model::system;
 
 /// The longest identifier that every supported database keeps, in bytes (PostgreSQL's 63).
@@ -39,56 +40,15 @@ pub(super) fn field(name: &str) -> Result<(), Problem> {
         return Err(problem(message).hint("Leave the \"$\" out."));
     }
     // Operators of filters stand where fields stand.
-    if name
-        .strip_prefix('_')
-        .is_some_and(|rest| OPERATORS.contains(&rest))
-    {
+    if WORDS.contains(&name) || Operator::parse(name).is_some() {
         let message = format!("The name {name:?} is that of a filter operator.");
         return Err(problem(message).hint("Leave the underscore out, or choose another name."));
     }
     any(name)
 }
 
-const OPERATORS: &[&str] = &[
-    "and",
-    "or",
-    "not",
-    "some",
-    "none",
-    "eq",
-    "neq",
-    "lt",
-    "lte",
-    "gt",
-    "gte",
-    "in",
-    "nin",
-    "null",
-    "nnull",
-    "empty",
-    "nempty",
-    "contains",
-    "ncontains",
-    "icontains",
-    "nicontains",
-    "starts_with",
-    "nstarts_with",
-    "istarts_with",
-    "nistarts_with",
-    "ends_with",
-    "nends_with",
-    "iends_with",
-    "niends_with",
-    "between",
-    "nbetween",
-    "regex",
-    "json",
-    "intersects",
-    "nintersects",
-    "intersects_bbox",
-    "nintersects_bbox",
-    "submitted",
-];
+/// What joins and quantifies in the filter language, beside its operators.
+const WORDS: &[&str] = &["_and", "_or", "_not", "_some", "_none", "_json"];
 
 fn any(name: &str) -> Result<(), Problem> {
     let what = if name.is_empty() {

@@ -320,3 +320,26 @@ async fn deleting_a_field_leaves_no_mention_of_it() {
         2
     );
 }
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_read_is_refused_where_it_is_defined() {
+    let (engine, admin) = with_posts().await;
+    let body = |rule: Value| json!({"field": "slug", "type": "string", "meta": {"validation": rule}});
+    let bad = engine
+        .create_field(
+            &admin,
+            "posts",
+            body(json!({"_and": [{"slug": {"_regx": "^a"}}]})),
+        )
+        .await;
+    assert_eq!(
+        refused(bad),
+        ["INVALID_PAYLOAD meta.validation._and[0].slug._regx"]
+    );
+    let good = json!({"_and": [{"slug": {"_regex": "^a"}}]});
+    let made = engine
+        .create_field(&admin, "posts", body(good.clone()))
+        .await
+        .unwrap();
+    assert_eq!(made["meta"]["validation"], good);
+}
