@@ -10,6 +10,7 @@ use loggia_model::Problem;
 use loggia_model::error::{FORBIDDEN, INVALID_CREDENTIALS, INVALID_PAYLOAD};
 
 use crate::answer::Refusal;
+use crate::auth::cookies;
 use crate::query_string::ACCESS_TOKEN;
 use crate::{App, entrance, query_string};
 
@@ -27,7 +28,15 @@ impl FromRequestParts<App> for Who {
             refuse_foreign_pages(app, parts)?;
         }
         let facts = facts(app, parts, Origin::Rest);
-        Ok(Self(app.identity().authenticate(credential, facts).await?))
+        let caller = app.identity().authenticate(credential, facts).await;
+        caller.map(Self).map_err(|error| {
+            let refusal = Refusal::from(error);
+            match &shown {
+                // Browsers send it on their own accord: one that is no good any more must not spoil what is public.
+                Shown::Cookie(_) => cookies::cleared(app.config(), refusal),
+                _ => refusal,
+            }
+        })
     }
 }
 

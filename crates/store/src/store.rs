@@ -1,6 +1,7 @@
 //! The handle to a database, and what it can be asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use loggia_access::Permit;
@@ -25,6 +26,8 @@ pub struct Options {
     pub durable: bool,
     /// Whether this is a server. One server at a time may have a database open; command-line tools beside it may.
     pub server: bool,
+    /// A transaction whose owner asks for nothing for so long is rolled back, so that nobody waits forever.
+    pub idle: Duration,
 }
 
 impl Options {
@@ -37,6 +40,7 @@ impl Options {
             clock: Clock::system(),
             durable: true,
             server: true,
+            idle: Duration::from_secs(10),
         }
     }
 }

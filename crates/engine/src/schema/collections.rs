@@ -30,6 +30,9 @@ const TABLE_KEYS: &[&str] = &[
     "row_count",
 ];
 
+/// The most columns that every supported database can give a table, with room for the system's own.
+pub(super) const MOST_COLUMNS: usize = 1_000;
+
 /// What in `meta` is said elsewhere.
 const META_SKIP: &[&str] = &["collection", "system"];
 
@@ -267,6 +270,13 @@ fn draft(value: &Value) -> Result<Draft, Problems> {
         problems.push(problem);
     }
     problems.extend(std::mem::take(&mut body.problems));
+    if listed.len() > MOST_COLUMNS {
+        let message = format!(
+            "{} fields are listed; at most {MOST_COLUMNS} are allowed.",
+            listed.len()
+        );
+        problems.push(invalid("fields", message).hint("Divide them among related collections."));
+    }
     let mut fields = fields(listed, &mut problems);
     if has_table {
         with_primary_key(&mut fields, &mut problems);
@@ -382,7 +392,10 @@ fn ordering(meta: &Record, fields: &[FieldDraft], has_table: bool, problems: &mu
 }
 
 fn no_such_column<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
-    let problem = invalid("", format!("There is no field {name:?} with a column."));
+    let problem = invalid(
+        "",
+        format!("There is no field {} with a column.", names::shown(name)),
+    );
     match loggia_model::error::nearest(name, known) {
         Some(near) => problem.hint(format!("Did you mean {near:?}?")),
         None => problem.hint("Create the field first, or in the same request."),
@@ -399,7 +412,7 @@ fn grouped(schema: &Schema, groups: &Groups, name: &str, group: &str) -> Result<
         Some(collection.meta.as_ref().and_then(|meta| meta.group.clone()))
     };
     if parent(group).is_none() {
-        let problem = invalid("", format!("Collection {group:?} doesn't exist."));
+        let problem = invalid("", format!("Collection {} doesn't exist.", names::shown(group)));
         let known = schema.collections.keys().map(String::as_str);
         return Err(match loggia_model::error::nearest(group, known) {
             Some(near) => problem.hint(format!("Did you mean {near:?}?")),

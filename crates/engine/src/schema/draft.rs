@@ -399,7 +399,7 @@ fn known_types() -> String {
 }
 
 fn unknown_type(name: &str) -> Problem {
-    let problem = invalid("", format!("There is no type {name:?}."));
+    let problem = invalid("", format!("There is no type {}.", names::shown(name)));
     let lower = name.to_lowercase();
     let meant = OTHER_NAMES.iter().find(|(other, _)| *other == lower);
     let near = meant

@@ -11,7 +11,7 @@ use loggia_model::{Collection, Field, Filter, Problem, Problems, Schema};
 use serde_json::Value;
 
 use super::change::Change;
-use super::collections::{field_row, protected, seen};
+use super::collections::{MOST_COLUMNS, field_row, protected, seen};
 use super::draft::{self, FieldDraft, FieldUpdate};
 use super::payload::invalid;
 use super::relation_draft::fits;
@@ -88,6 +88,10 @@ impl Engine {
                 problems.push(problem.within(&step));
             }
             drafts.push(draft);
+        }
+        if target.fields.len() + drafts.len() > MOST_COLUMNS {
+            let message = format!("The collection would have more than {MOST_COLUMNS} fields.");
+            problems.push(invalid("", message).hint("Divide them among related collections."));
         }
         problems.or(())?;
         for (i, draft) in drafts.iter().enumerate() {

@@ -18,6 +18,7 @@ const MEANINGFUL: &[char] = &[
 
 /// The name of a collection to be made.
 pub(super) fn collection(name: &str) -> Result<(), Problem> {
+    short(name)?;
     if system::is_reserved(name) {
         let message = format!(
             "The name {name:?} is not free: the system keeps names that start with \"directus_\" and \"loggia_\"."
@@ -34,6 +35,7 @@ pub(super) fn collection(name: &str) -> Result<(), Problem> {
 
 /// The name of a field to be made.
 pub(super) fn field(name: &str) -> Result<(), Problem> {
+    short(name)?;
     if name.starts_with('$') {
         let message =
             format!("The name {name:?} starts with \"$\", which the query language gives a meaning to.");
@@ -50,16 +52,21 @@ pub(super) fn field(name: &str) -> Result<(), Problem> {
 /// What joins and quantifies in the filter language, beside its operators.
 const WORDS: &[&str] = &["_and", "_or", "_not", "_some", "_none", "_json"];
 
+fn short(name: &str) -> Result<(), Problem> {
+    if name.len() <= LONGEST {
+        return Ok(());
+    }
+    let message = format!(
+        "The name {} has {} bytes; at most {LONGEST} are allowed.",
+        shown(name),
+        name.len()
+    );
+    Err(problem(message).hint("Choose a shorter name."))
+}
+
 fn any(name: &str) -> Result<(), Problem> {
     let what = if name.is_empty() {
         "is empty"
-    } else if name.len() > LONGEST {
-        let message = format!(
-            "The name {:?}… has {} bytes; at most {LONGEST} are allowed.",
-            cut(name),
-            name.len()
-        );
-        return Err(problem(message).hint("Choose a shorter name."));
     } else if name.trim() != name {
         "starts or ends with a blank"
     } else if name.chars().any(invisible) {
@@ -80,8 +87,18 @@ fn invisible(character: char) -> bool {
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-fn cut(name: &str) -> String {
-    name.chars().take(30).collect()
+/// The start of a text that may be long.
+pub(super) fn cut(name: &str) -> String {
+    let mut cut: String = name.chars().take(LONGEST).collect();
+    if cut.len() < name.len() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// A text from a caller, quoted, and cut where it is too long for a name anyway.
+pub(super) fn shown(name: &str) -> String {
+    format!("{:?}", cut(name))
 }
 
 fn problem(message: String) -> Problem {

@@ -5,6 +5,8 @@ use loggia_model::schema::Default;
 use loggia_model::{Collection, Problem, Problems, Record};
 use serde_json::Value;
 
+use super::names;
+
 /// An object of a body, and what is wrong with it so far.
 pub(super) struct Body<'a> {
     record: &'a Record,
@@ -134,7 +136,7 @@ impl<'a> Body<'a> {
 
 /// A member that nobody reads: said, never dropped.
 fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
-    let problem = invalid(key, format!("{key:?} is not allowed."));
+    let problem = invalid(&names::cut(key), format!("{} is not allowed.", names::shown(key)));
     match nearest(key, known.clone()) {
         Some(name) => problem.hint(format!("Did you mean {name:?}?")),
         None => problem.hint(format!("Known here: {}.", known.collect::<Vec<_>>().join(", "))),

@@ -6,6 +6,7 @@ use loggia_model::{Collection, Problem, Problems, Record, Schema, StorageKind};
 use serde_json::Value;
 
 use super::change::definition;
+use super::names;
 use super::payload::{self, Body, Given, invalid};
 
 /// The members of a relation, as the dialect writes them.
@@ -300,7 +301,7 @@ pub(super) fn fits<'a>(
 }
 
 fn no_collection(schema: &Schema, name: &str) -> Problem {
-    let problem = invalid("", format!("Collection {name:?} doesn't exist."));
+    let problem = invalid("", format!("Collection {} doesn't exist.", names::shown(name)));
     match nearest(name, schema.collections.keys().map(String::as_str)) {
         Some(near) => problem.hint(format!("Did you mean {near:?}?")),
         None => problem.hint("Create the collection first."),
@@ -312,7 +313,8 @@ fn no_field(collection: &Collection, name: &str, target: Option<&Collection>) ->
     let problem = invalid(
         "",
         format!(
-            "Field {name:?} doesn't exist in collection {:?}.",
+            "Field {} doesn't exist in collection {:?}.",
+            names::shown(name),
             collection.name
         ),
     );
@@ -390,8 +392,8 @@ fn one_field(schema: &Schema, draft: &RelationDraft, problems: &mut Problems) {
         }
         Some(_) => {}
         None => {
-            problems.take(super::names::field(name).map_err(|problem| problem.within("meta.one_field")));
-            if one.fields.keys().any(|known| super::names::same(known, name)) {
+            problems.take(names::field(name).map_err(|problem| problem.within("meta.one_field")));
+            if one.fields.keys().any(|known| names::same(known, name)) {
                 let message = format!("Field {name:?} differs from another of {related:?} only in case.");
                 problems.push(invalid("meta.one_field", message));
             }

@@ -1,6 +1,7 @@
 //! Cookies of signing in (RFC 6265bis): never readable by scripts.
 
 use axum::http::HeaderValue;
+use axum::http::header::SET_COOKIE;
 use jiff::SignedDuration;
 use loggia_identity::Secret;
 
@@ -8,7 +9,7 @@ use crate::answer::Refusal;
 use crate::config::HttpConfig;
 
 /// `Set-Cookie` with a secret.
-pub(super) fn set(
+pub(crate) fn set(
     config: &HttpConfig,
     name: &str,
     value: &Secret,
@@ -22,9 +23,17 @@ pub(super) fn set(
 }
 
 /// `Set-Cookie` that removes a cookie.
-pub(super) fn clear(config: &HttpConfig, name: &str) -> Result<HeaderValue, Refusal> {
+pub(crate) fn clear(config: &HttpConfig, name: &str) -> Result<HeaderValue, Refusal> {
     HeaderValue::from_str(&line(config, name, "", 0))
         .map_err(|_| Refusal::internal(format!("the cookie {name} cannot be written as a header")))
+}
+
+/// A refusal that also removes the session's cookie.
+pub(crate) fn cleared(config: &HttpConfig, refusal: Refusal) -> Refusal {
+    match clear(config, &config.cookies.session) {
+        Ok(cookie) => refusal.header(SET_COOKIE, cookie),
+        Err(_) => refusal,
+    }
 }
 
 fn line(config: &HttpConfig, name: &str, value: &str, seconds: i64) -> String {

@@ -3,7 +3,7 @@
 //! What a client shows to refresh or to sign out comes in the body or in the cookie that signing in set. Cookies are
 //! accepted from our own pages only.
 
-mod cookies;
+pub(crate) mod cookies;
 mod login;
 mod logout;
 mod password;

@@ -91,6 +91,11 @@ async fn session_mode_keeps_everything_in_a_cookie() {
     assert_eq!(out.status, 204);
     let health = with_cookie(&app, "GET", "/server/health", &cookie, Value::Null).await;
     assert_eq!(health.refusal(), (401, "INVALID_CREDENTIALS"));
+    let gone = health.header("set-cookie");
+    assert!(
+        gone.starts_with("directus_session_token=; Path=/; Max-Age=0"),
+        "{gone}"
+    );
 }
 
 #[tokio::test]

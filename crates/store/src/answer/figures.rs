@@ -28,20 +28,35 @@ fn record(plan: &AggregatePlan, row: &mut [Scalar]) -> Record {
     }
     for figure in &plan.figures {
         let value = print_figure(figure, cells.next().unwrap_or_default());
-        let name = figure.function.name();
-        match &figure.field {
-            None => {
-                record.insert(name.to_owned(), value);
-            }
-            Some(field) => {
-                let entry = record.entry(name).or_insert_with(|| Value::Object(Record::new()));
-                if let Value::Object(figures) = entry {
-                    figures.insert(field.name.clone(), value);
-                }
-            }
-        }
+        insert(&mut record, figure, value);
     }
     record
+}
+
+/// Adds a figure: `{function: {field: value}}`, or `{function: value}` where it is of all rows. Where both are asked
+/// for, the one of all rows stands under `*` beside the fields.
+fn insert(record: &mut Record, figure: &Figure, value: Value) {
+    const ROWS: &str = "*";
+    let name = figure.function.name();
+    match (record.get_mut(name), &figure.field) {
+        (None, None) => {
+            record.insert(name.to_owned(), value);
+        }
+        (None, Some(field)) => {
+            let figures = Record::from_iter([(field.name.clone(), value)]);
+            record.insert(name.to_owned(), Value::Object(figures));
+        }
+        (Some(Value::Object(figures)), field) => {
+            let field = field.as_ref().map_or(ROWS, |field| field.name.as_str());
+            figures.insert(field.to_owned(), value);
+        }
+        (Some(of_rows), Some(field)) => {
+            let figures = [(ROWS.to_owned(), of_rows.take()), (field.name.clone(), value)];
+            *of_rows = Value::Object(Record::from_iter(figures));
+        }
+        // The same figure twice.
+        (Some(_), None) => {}
+    }
 }
 
 fn print_group(group: &Group, scalar: Scalar) -> Value {

@@ -1,6 +1,10 @@
 //! The suite that every backend passes, written against the public doors. `world` has the tables that it plays with.
 
 mod changes;
+mod conditions;
+mod crash;
+mod foreign;
 mod nested;
 mod rows;
+mod transactions;
 mod world;

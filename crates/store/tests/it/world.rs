@@ -241,7 +241,7 @@ pub(crate) fn table(name: &str, columns: Vec<Column>, foreign_keys: Vec<ForeignK
     }
 }
 
-fn newspaper_tables() -> Vec<SchemaStep> {
+pub(crate) fn newspaper_tables() -> Vec<SchemaStep> {
     let required = |column: Column| Column {
         nullable: false,
         ..column
@@ -326,7 +326,7 @@ fn newspaper_tables() -> Vec<SchemaStep> {
     ]
 }
 
-fn newspaper_relations() -> Vec<Relation> {
+pub(crate) fn newspaper_relations() -> Vec<Relation> {
     let relation = |many: &str, one: &str, one_field: Option<&str>| {
         let (collection, field) = many.split_once('.').unwrap();
         Relation {

@@ -3,6 +3,7 @@
 mod collections;
 mod crm;
 mod fields;
+mod hostile;
 mod introspection;
 mod migrations;
 mod protection;

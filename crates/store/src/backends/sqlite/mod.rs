@@ -74,7 +74,7 @@ impl Sqlite {
                 durable: options.durable,
             },
         )?;
-        let writer = Writer::start(connection, options.clock.clone())?;
+        let writer = Writer::start(connection, options.clock.clone(), options.idle)?;
         Ok(Self {
             readers: Readers::new(path, options.readers),
             writer: Arc::new(writer),

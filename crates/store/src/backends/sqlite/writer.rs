@@ -30,8 +30,6 @@ use crate::{Error, answer};
 const GROUP: usize = 128;
 /// A group takes no more transactions after so long: the first of it waits.
 const GROUP_TIME: Duration = Duration::from_millis(20);
-/// A transaction whose owner asks for nothing for so long is rolled back.
-const IDLE: Duration = Duration::from_secs(10);
 /// SQLite asks after so many steps of its machine whether the work is still wanted.
 const STEPS: i32 = 4_000;
 
@@ -58,6 +56,7 @@ pub(super) struct Writer {
     begins: Option<Sender<Begin>>,
     thread: Option<std::thread::JoinHandle<()>>,
     counts: Arc<Counts>,
+    idle: Duration,
 }
 
 #[derive(Default)]
@@ -88,6 +87,7 @@ struct Fate {
 pub(super) struct Turn {
     operations: Sender<Operation>,
     fate: Arc<Fate>,
+    idle: Duration,
     /// The database stays open while a transaction is.
     _writer: Arc<Writer>,
 }
@@ -108,12 +108,11 @@ impl Turn {
         // Where the writer has ended the transaction, the answer never comes, and the fate says why.
         let _ = self.operations.send(operation(reply));
         let fate = self.fate.clone();
+        let seconds = self.idle.as_secs();
         Box::pin(async move {
             match answer.await {
                 Ok(outcome) => outcome,
-                Err(_) if fate.stalled.load(Ordering::Relaxed) => Err(Error::Stalled {
-                    seconds: IDLE.as_secs(),
-                }),
+                Err(_) if fate.stalled.load(Ordering::Relaxed) => Err(Error::Stalled { seconds }),
                 Err(_) => Err(match fate.lost.get() {
                     Some(why) => Error::Unavailable {
                         what: "the transaction was lost with its group".to_owned(),
@@ -128,7 +127,7 @@ impl Turn {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, Error> {
+    pub(super) fn start(connection: Connection, clock: Clock, idle: Duration) -> Result<Self, Error> {
         introspect::make_own_tables(&connection).map_err(failure::of)?;
         let counts = Arc::new(Counts::default());
         let (begins, queue) = crossbeam_channel::unbounded();
@@ -136,6 +135,7 @@ impl Writer {
             single: introspect::has_deferred_keys(&connection).map_err(failure::of)?,
             connection,
             clock,
+            idle,
             counts: counts.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -150,6 +150,7 @@ impl Writer {
             begins: Some(begins),
             thread: Some(thread),
             counts,
+            idle,
         })
     }
 
@@ -162,6 +163,7 @@ impl Writer {
         let turn = Turn {
             operations,
             fate: fate.clone(),
+            idle: writer.idle,
             _writer: writer.clone(),
         };
         let begin = Begin {
@@ -200,6 +202,7 @@ impl Drop for Writer {
 struct Pen {
     connection: Connection,
     clock: Clock,
+    idle: Duration,
     counts: Arc<Counts>,
     /// Groups hold one transaction.
     single: bool,
@@ -297,7 +300,7 @@ impl Pen {
         let begun = begin.ready.send(Ok(())).is_ok();
         let mut end = None;
         while begun && end.is_none() {
-            let operation = match begin.operations.recv_timeout(IDLE) {
+            let operation = match begin.operations.recv_timeout(self.idle) {
                 Ok(Operation::Commit(reply)) => {
                     end = Some(reply);
                     break;
@@ -306,7 +309,7 @@ impl Pen {
                 Err(RecvTimeoutError::Timeout) => {
                     begin.fate.stalled.store(true, Ordering::Relaxed);
                     tracing::warn!(
-                        seconds = IDLE.as_secs(),
+                        seconds = self.idle.as_secs(),
                         "a transaction was idle and has been rolled back"
                     );
                     break;

@@ -1,0 +1,270 @@
+//! Transactions: whole or not at all, grouped, given up, and out of the readers' way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use loggia_model::filter::{Operand, Place, Test};
+use loggia_model::plan::{Plan, Sort};
+use loggia_model::{Filter, Scalar};
+use loggia_store::{Error, Options, Store};
+use serde_json::{Value, json};
+
+use crate::world::{World, change, newspaper, newspaper_relations, newspaper_tables, permit, run};
+
+async fn authors(world: &World) -> Vec<Value> {
+    let rows = world.rows(world.read("authors", &["name"])).await;
+    rows.into_iter().map(|mut row| row["name"].take()).collect()
+}
+
+fn author(world: &World, name: &str) -> Plan {
+    world.insert("authors", &[&[("name", json!(name))]])
+}
+
+#[tokio::test]
+async fn a_dropped_transaction_leaves_nothing_and_a_failed_plan_leaves_the_rest() {
+    let world = newspaper().await;
+    let mut tx = world.store.begin().await.unwrap();
+    run(&mut tx, author(&world, "Ann")).await.unwrap();
+    drop(tx);
+    let mut tx = world.store.begin().await.unwrap();
+    run(&mut tx, author(&world, "Bob")).await.unwrap();
+    let both = world.insert("authors", &[&[("name", json!("Cid"))], &[("name", json!("Bob"))]]);
+    run(&mut tx, both).await.unwrap_err();
+    let seen = run(&mut tx, Plan::Read(world.read("authors", &["name"])))
+        .await
+        .unwrap();
+    assert_eq!(seen.into_rows().len(), 1, "it reads what it wrote");
+    assert_eq!(authors(&world).await, Vec::<Value>::new(), "others do not");
+    tx.commit().await.unwrap();
+    assert_eq!(authors(&world).await, [json!("Bob")]);
+}
+
+#[tokio::test]
+async fn concurrent_transactions_share_commits() {
+    let world = Arc::new(newspaper().await);
+    let before = world.store.activity();
+    let tasks: Vec<_> = (0..100)
+        .map(|i| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                // Every fourth fails and every fifth is dropped: the others of its group do not notice.
+                let name = if i % 4 == 0 {
+                    "Ann".to_owned()
+                } else {
+                    format!("a{i}")
+                };
+                let mut tx = world.store.begin().await.unwrap();
+                let outcome = run(&mut tx, author(&world, &name)).await;
+                if i % 5 == 0 {
+                    drop(tx);
+                    return false;
+                }
+                tx.commit().await.unwrap();
+                outcome.is_ok()
+            })
+        })
+        .collect();
+    let mut kept = 0;
+    for task in tasks {
+        kept += usize::from(task.await.unwrap());
+    }
+    assert_eq!(authors(&world).await.len(), kept);
+    let after = world.store.activity();
+    let (transactions, commits) = (
+        after.transactions - before.transactions,
+        after.commits - before.commits,
+    );
+    assert_eq!(transactions, 80);
+    assert!(
+        commits < transactions / 2,
+        "{commits} commits for {transactions} transactions"
+    );
+}
+
+#[tokio::test]
+async fn readers_do_not_wait_for_a_writer() {
+    let world = newspaper().await;
+    let mut tx = world.store.begin().await.unwrap();
+    for i in 0..50 {
+        run(&mut tx, author(&world, &format!("a{i}"))).await.unwrap();
+        assert_eq!(authors(&world).await.len(), 0);
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(authors(&world).await.len(), 50);
+}
+
+#[tokio::test]
+async fn plans_together_see_one_snapshot() {
+    let world = Arc::new(newspaper().await);
+    let writer = {
+        let world = world.clone();
+        tokio::spawn(async move {
+            for i in 0..50 {
+                let mut tx = world.store.begin().await.unwrap();
+                run(&mut tx, author(&world, &format!("a{i}"))).await.unwrap();
+                let article = world.insert("articles", &[&[("title", json!("x"))]]);
+                run(&mut tx, article).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        })
+    };
+    while !writer.is_finished() {
+        let plans = ["authors", "articles"].map(|name| permit(Plan::Read(world.read(name, &["id"]))));
+        let outcomes = world.store.run_all(plans.into()).await.unwrap();
+        let counts: Vec<_> = outcomes
+            .into_iter()
+            .map(|outcome| outcome.into_rows().len())
+            .collect();
+        assert_eq!(counts[0], counts[1]);
+    }
+    writer.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_waits_for_frees_its_thread() {
+    let store = Store::open(Options {
+        readers: 1,
+        durable: false,
+        ..Options::new("sqlite::memory:")
+    })
+    .await
+    .unwrap();
+    change(&store, newspaper_tables()).await.unwrap();
+    let world = World::of(store, newspaper_relations()).await;
+    let row: &[(&str, Value)] = &[("collection", json!("authors")), ("item", json!("x".repeat(200)))];
+    world
+        .write(world.insert("blocks", &vec![row; 5_000]))
+        .await
+        .unwrap();
+    let title: &[(&str, Value)] = &[("title", json!("t"))];
+    world
+        .write(world.insert("articles", &vec![title; 5_000]))
+        .await
+        .unwrap();
+    // 25 million matches of text, hours of work in all.
+    let mut endless = world.read("articles", &["id"]);
+    let mut step = world.step("articles.blocks", None);
+    let relation = Arc::make_mut(&mut step.relation);
+    relation.many_field = "collection".to_owned();
+    let never = world.test(
+        "blocks.item",
+        Test::Text {
+            at: Place::Anywhere,
+            piece: "y".repeat(100),
+            ignore_case: true,
+            negated: true,
+        },
+    );
+    relation.one_collection = Some("articles".to_owned());
+    relation.foreign_key = Some(loggia_model::schema::ForeignKey {
+        column: "collection".to_owned(),
+        foreign_table: "articles".to_owned(),
+        foreign_column: "status".to_owned(),
+        on_update: loggia_model::schema::Action::NoAction,
+        on_delete: loggia_model::schema::Action::NoAction,
+    });
+    world
+        .write(world.update("articles", Filter::All, &[("status", json!("authors"))]))
+        .await
+        .unwrap();
+    endless.sort = vec![Sort {
+        operand: Operand::Count {
+            step,
+            filter: Box::new(never),
+        },
+        descending: false,
+    }];
+    for _ in 0..3 {
+        let abandoned = world.store.run(permit(Plan::Read(endless.clone())));
+        tokio::select! {
+            biased;
+            outcome = abandoned => panic!("it ended: {outcome:?}"),
+            () = async { for _ in 0..1_000 { tokio::task::yield_now().await } } => {}
+        }
+        assert_eq!(world.rows(world.read("authors", &["id"])).await.len(), 0);
+    }
+    // The same inside a transaction: the writer is free for the next.
+    let mut tx = world.store.begin().await.unwrap();
+    tokio::select! {
+        biased;
+        outcome = run(&mut tx, Plan::Read(endless)) => panic!("it ended: {outcome:?}"),
+        () = async { for _ in 0..1_000 { tokio::task::yield_now().await } } => {}
+    }
+    let error = run(&mut tx, Plan::Read(world.read("authors", &["id"])))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "what it did is unknown");
+    drop(tx);
+    world.write(author(&world, "Ann")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_left_idle_is_rolled_back_and_the_next_runs() {
+    let store = Store::open(Options {
+        idle: Duration::from_millis(20),
+        durable: false,
+        ..Options::new("sqlite::memory:")
+    })
+    .await
+    .unwrap();
+    change(&store, newspaper_tables()).await.unwrap();
+    let world = World::of(store, newspaper_relations()).await;
+    let mut idle = world.store.begin().await.unwrap();
+    run(&mut idle, author(&world, "Ann")).await.unwrap();
+    world.write(author(&world, "Bob")).await.unwrap();
+    let error = run(&mut idle, author(&world, "Cid")).await.unwrap_err();
+    assert!(matches!(error, Error::Stalled { .. }), "{error}");
+    assert!(matches!(idle.commit().await.unwrap_err(), Error::Stalled { .. }));
+    assert_eq!(authors(&world).await, [json!("Bob")]);
+}
+
+#[tokio::test]
+async fn one_server_at_a_time_has_a_file_and_tools_may_join() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options {
+        durable: false,
+        ..Options::new(format!(
+            "sqlite://{}",
+            folder.path().join("new/folder/a.db").display()
+        ))
+    };
+    let server = Store::open(options()).await.unwrap();
+    let second = Store::open(options()).await.unwrap_err();
+    assert!(matches!(second, Error::InUse { .. }), "{second}");
+    let tool = Store::open(Options {
+        server: false,
+        ..options()
+    })
+    .await
+    .unwrap();
+    change(&tool, newspaper_tables()).await.unwrap();
+    let world = World::of(server, newspaper_relations()).await;
+    let other = World::of(tool, newspaper_relations()).await;
+    for i in 0..20 {
+        let (world, name) = (if i % 2 == 0 { &world } else { &other }, format!("a{i}"));
+        world.write(author(world, &name)).await.unwrap();
+    }
+    assert_eq!(authors(&world).await.len(), 20);
+    drop(world);
+    let again = Store::open(options()).await.unwrap();
+    assert!(again.tables().await.unwrap().contains_key("authors"));
+}
+
+#[tokio::test]
+async fn addresses_are_checked() {
+    for url in ["postgres://x", "sqlite://", "sqlite:x", "nothing"] {
+        let error = Store::open(Options::new(url)).await.unwrap_err();
+        assert!(matches!(error, Error::Address(_)), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_count_beyond_every_bound_of_sql_is_no_bound() {
+    let world = newspaper().await;
+    let keys: Vec<_> = (0..100_000).map(Scalar::Int).collect();
+    world.write(author(&world, "Ann")).await.unwrap();
+    let mut plan = world.read("authors", &["name"]);
+    plan.filter = world.test("authors.id", Test::In(keys));
+    plan.limit = Some(u64::MAX);
+    assert_eq!(world.rows(plan).await.len(), 1);
+}
