@@ -22,6 +22,8 @@ struct Inner {
     settings: ArcSwap<Settings>,
     /// Held from the start of a schema change until its snapshot is swapped in.
     schema_turn: Arc<Mutex<()>>,
+    /// Held while the settings are read and swapped in.
+    settings_turn: Mutex<()>,
 }
 
 /// What an engine is made of.
@@ -107,6 +109,7 @@ impl Engine {
             schema: ArcSwap::from_pointee(schema),
             settings: ArcSwap::from_pointee(settings),
             schema_turn: Arc::default(),
+            settings_turn: Mutex::default(),
         })))
     }
 
@@ -157,6 +160,8 @@ impl Engine {
     /// # Errors
     /// When the database cannot be read.
     pub(crate) async fn refresh_settings(&self) -> Result<(), Error> {
+        // One at a time: what was read first must not be stored last.
+        let _turn = self.0.settings_turn.lock().await;
         let settings = Settings::read(&self.parts().store).await?;
         self.0.settings.store(Arc::new(settings));
         Ok(())

@@ -3,7 +3,7 @@
 //! To add a command: a file in `commands/` with its `Arguments` and `run`, one variant of [`Command`], one line in
 //! [`Command::run`].
 
-use crate::commands::{doctor, mcp, serve};
+use crate::commands::{bootstrap, doctor, mcp, serve, token, user};
 use crate::configuration::{Configuration, Layers, Sources};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -21,6 +21,12 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Serve REST and MCP until told to stop
     Serve(serve::Arguments),
+    /// Make what a first start makes, without serving
+    Bootstrap(bootstrap::Arguments),
+    /// Make users and give them passwords
+    User(user::Arguments),
+    /// Give users tokens and take them away
+    Token(token::Arguments),
     /// Serve MCP on standard input and output, for clients that start their servers themselves
     Mcp(mcp::Arguments),
     /// Look at everything that a server needs, change nothing, and say what to mend
@@ -35,6 +41,9 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Command::Serve(arguments) => serve::run(arguments),
+            Command::Bootstrap(arguments) => bootstrap::run(arguments),
+            Command::User(arguments) => user::run(arguments),
+            Command::Token(arguments) => token::run(arguments),
             Command::Mcp(arguments) => mcp::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
         }

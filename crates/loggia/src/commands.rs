@@ -4,6 +4,9 @@
     reason = "a command answers on its terminal; events go to the log"
 )]
 
+pub(crate) mod bootstrap;
 pub(crate) mod doctor;
 pub(crate) mod mcp;
 pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod user;

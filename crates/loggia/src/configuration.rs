@@ -12,11 +12,16 @@ mod layers;
 mod values;
 
 pub(crate) use layers::{Layers, Sources};
-pub(crate) use values::{Filter, HostPort, LogFormat, Secret, WebUrl};
+pub(crate) use values::{Filter, HostPort, LogFormat, WebUrl};
 
-use std::path::{Path, PathBuf};
+use crate::stop::GRACE;
+use jiff::SignedDuration;
+use loggia_engine::Limits;
+use loggia_http::{Cookies, Cors, HttpConfig, HttpLimits, McpConfig};
+use loggia_identity::{Options, Secret};
+use std::path::PathBuf;
 use std::time::Duration;
-use values::{Email, LongSecret, Millis, SqliteUrl};
+use values::{Count, Email, LongSecret, Millis, Name, Seconds, SiteRule, SqliteUrl, Words};
 
 /// The effective configuration, parsed.
 #[derive(Debug)]
@@ -33,8 +38,14 @@ pub(crate) struct Configuration {
     pub(crate) secret: Option<Secret>,
     /// The administrator to make when there is none.
     pub(crate) admin: Administrator,
-    /// The MCP server.
-    pub(crate) mcp: Mcp,
+    /// How long sign-ins are good for.
+    pub(crate) identity: Options,
+    /// How much one request may ask for.
+    pub(crate) limits: Limits,
+    /// How requests are taken; the public address is not known before `listen` is bound.
+    pub(crate) http: HttpConfig,
+    /// The longest that one MCP request may take.
+    pub(crate) mcp_timeout: Duration,
     /// The log.
     pub(crate) log: Log,
 }
@@ -48,17 +59,6 @@ pub(crate) struct Administrator {
     pub(crate) password: Option<Secret>,
     /// A static token; none: generated and printed once.
     pub(crate) token: Option<Secret>,
-}
-
-/// The MCP server.
-#[derive(Debug)]
-pub(crate) struct Mcp {
-    /// False: it cannot be switched on and answers 404.
-    pub(crate) available: bool,
-    /// Overrules the setting in the database.
-    pub(crate) enabled: Option<bool>,
-    /// The longest that one request may take.
-    pub(crate) request_timeout: Duration,
 }
 
 /// The log.
@@ -104,11 +104,10 @@ impl Configuration {
                 password: layers.find("admin.password")?,
                 token: layers.find("admin.token")?,
             },
-            mcp: Mcp {
-                available: layers.need("mcp.available")?,
-                enabled: layers.find("mcp.enabled")?,
-                request_timeout: layers.need::<Millis>("mcp.request_timeout_ms")?.0,
-            },
+            identity: identity(layers)?,
+            limits: limits(layers)?,
+            http: http(layers)?,
+            mcp_timeout: layers.need::<Millis>("mcp.request_timeout_ms")?.0,
             log: Log {
                 format: layers.find("log.format")?,
                 level: layers.need("log.level")?,
@@ -119,13 +118,98 @@ impl Configuration {
 
     /// Where the generated secret is kept.
     pub(crate) fn secret_file(&self) -> PathBuf {
-        secret_file(&self.data)
+        self.data.join("secret")
+    }
+
+    /// The address of the database, as the store reads it.
+    pub(crate) fn database_url(&self) -> String {
+        format!("sqlite://{}", self.database.display())
+    }
+
+    /// The address that clients see, given the one that is listened on. A server that listens on every address of
+    /// the machine is shown as `localhost`: no client can connect to 0.0.0.0.
+    pub(crate) fn url(&self, bound: &str) -> String {
+        match &self.public_url {
+            Some(url) => url.as_str().to_owned(),
+            None => {
+                let (host, port) = bound.rsplit_once(':').unwrap_or((bound, "80"));
+                let host = if matches!(host, "0.0.0.0" | "[::]") {
+                    "localhost"
+                } else {
+                    host
+                };
+                format!("http://{host}:{port}")
+            }
+        }
     }
 }
 
-/// Where the generated secret is kept in a data folder.
-pub(crate) fn secret_file(data: &Path) -> PathBuf {
-    data.join("secret")
+fn identity(layers: &Layers) -> Result<Options, String> {
+    let seconds = |name| {
+        layers
+            .need::<Seconds>(name)
+            .map(|seconds| SignedDuration::from_secs(seconds.0.into()))
+    };
+    Ok(Options {
+        access_ttl: seconds("auth.access_ttl_s")?,
+        refresh_ttl: seconds("auth.refresh_ttl_s")?,
+        session_ttl: seconds("auth.session_ttl_s")?,
+        ..Options::default()
+    })
+}
+
+fn limits(layers: &Layers) -> Result<Limits, String> {
+    let count = |name| layers.need::<Count>(name).map(|count| count.0 as usize);
+    Ok(Limits {
+        default_rows: layers.need::<Count>("limits.default_rows")?.0.into(),
+        max_rows: layers.find::<Count>("limits.max_rows")?.map(|rows| rows.0.into()),
+        relation_levels: count("limits.relation_levels")?,
+        nested_reads: count("limits.nested_reads")?,
+        filter_conditions: count("limits.filter_conditions")?,
+        filter_depth: count("limits.filter_depth")?,
+        in_list: count("limits.in_list")?,
+        written_items: count("limits.written_items")?,
+    })
+}
+
+fn http(layers: &Layers) -> Result<HttpConfig, String> {
+    let count = |name| layers.need::<Count>(name).map(|count| count.0 as usize);
+    let millis = |name| layers.need::<Millis>(name).map(|millis| millis.0);
+    let words = |name| {
+        layers
+            .find::<Words>(name)
+            .map(|words| words.map_or_else(Vec::new, |words| words.0))
+    };
+    Ok(HttpConfig {
+        allowed_hosts: words("allowed_hosts")?,
+        trust_proxy: layers.need("trust_proxy")?,
+        cors: Cors {
+            origins: words("cors.origins")?,
+            credentials: layers.need("cors.credentials")?,
+        },
+        cookies: Cookies {
+            session: layers.need::<Name>("cookies.session")?.0,
+            refresh: layers.need::<Name>("cookies.refresh")?.0,
+            secure: layers.find("cookies.secure")?,
+            same_site: layers.need::<SiteRule>("cookies.same_site")?.0,
+            domain: layers.find::<Name>("cookies.domain")?.map(|domain| domain.0),
+        },
+        limits: HttpLimits {
+            body_bytes: count("limits.body_bytes")?,
+            body_depth: count("limits.body_depth")?,
+            concurrent_requests: count("limits.concurrent_requests")?,
+            connections: count("limits.connections")?,
+            request_timeout: millis("limits.request_timeout_ms")?,
+            header_timeout: millis("limits.header_timeout_ms")?,
+            stop_timeout: GRACE,
+        },
+        mcp: McpConfig {
+            available: layers.need("mcp.available")?,
+            enabled: layers.find("mcp.enabled")?,
+            body_bytes: count("mcp.body_bytes")?,
+        },
+        ..HttpConfig::default()
+    })
 }
 
 #[cfg(test)]
@@ -136,9 +220,48 @@ mod tests {
     fn the_defaults_are_a_configuration() {
         let (configuration, _) = Configuration::gather(&Sources::default()).unwrap();
         assert_eq!(configuration.listen.to_string(), "127.0.0.1:8055");
-        assert_eq!(configuration.database, Path::new("./data/loggia.db"));
-        assert!(configuration.mcp.available);
-        assert_eq!(configuration.mcp.enabled, None);
+        assert_eq!(configuration.database, PathBuf::from("./data/loggia.db"));
+        assert!(configuration.http.mcp.available);
+        assert_eq!(configuration.http.mcp.enabled, None);
+    }
+
+    #[test]
+    fn the_rooms_own_defaults_are_the_ones_of_the_table() {
+        let (configuration, _) = Configuration::gather(&Sources::default()).unwrap();
+        assert_eq!(
+            format!("{:?}", configuration.http),
+            format!("{:?}", HttpConfig::default())
+        );
+        assert_eq!(
+            format!("{:?}", configuration.identity),
+            format!("{:?}", Options::default())
+        );
+        assert_eq!(
+            format!("{:?}", configuration.limits),
+            format!("{:?}", Limits::default())
+        );
+    }
+
+    #[test]
+    fn clients_see_an_address_that_they_can_connect_to() {
+        for (settings, bound, expect) in [
+            (vec![], "127.0.0.1:41233", "http://127.0.0.1:41233"),
+            (vec![], "0.0.0.0:8055", "http://localhost:8055"),
+            (vec![], "[::]:8055", "http://localhost:8055"),
+            (vec![], "[::1]:8055", "http://[::1]:8055"),
+            (
+                vec!["public_url=https://cms.example.com/".to_owned()],
+                "0.0.0.0:1",
+                "https://cms.example.com",
+            ),
+        ] {
+            let (configuration, _) = Configuration::gather(&Sources {
+                settings,
+                ..Sources::default()
+            })
+            .unwrap();
+            assert_eq!(configuration.url(bound), expect);
+        }
     }
 
     #[test]

@@ -8,8 +8,11 @@
 mod command_line;
 mod commands;
 mod configuration;
+mod first_start;
+mod house;
 mod log;
 mod secret;
+mod stop;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The secret that signs, made once and kept in the data folder.
 
-use crate::configuration::Secret;
 use anyhow::{Context, Result, bail};
+use loggia_identity::Secret;
 use loggia_model::Generator;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -103,8 +103,8 @@ mod tests {
         let file = data.join("secret");
         let first = keep(&file, &Generator::seeded(1)).unwrap();
         let second = keep(&file, &Generator::seeded(2)).unwrap();
-        assert_eq!(first.expose(), second.expose());
-        assert_eq!(first.expose().len(), 64);
+        assert_eq!(first.reveal(), second.reveal());
+        assert_eq!(first.reveal().len(), 64);
         assert!(!open_to_others(&file).unwrap());
         assert_eq!(
             fs::metadata(&file).unwrap().permissions().mode() & 0o777,

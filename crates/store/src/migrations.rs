@@ -12,10 +12,10 @@ use loggia_model::plan::{Aggregate, AggregatePlan, Figure, InsertPlan, Plan, Sch
 use loggia_model::schema::{Column, Default};
 use loggia_model::{Collection, Field, Filter, Scalar, StorageKind, system};
 
-use crate::{Error, Store};
+use crate::{Error, Finding, Outcome, Store};
 
 /// The table of the migrations that ran.
-const TABLE: &str = "loggia_migrations";
+pub(crate) const TABLE: &str = "loggia_migrations";
 const REASON: &str = "migrations of the system tables";
 
 /// One change of the system tables. Its number is its position in the list, from 1.
@@ -44,7 +44,7 @@ pub(crate) async fn run(store: &Store, migrations: &[Migration]) -> Result<(), E
     loop {
         // One more transaction than migrations: the look and the change must not be torn apart.
         let mut tx = store.begin().await?;
-        let ran = last(&mut tx, &ledger).await?;
+        let ran = number(tx.run(Permit::system(REASON, last(&ledger))).await?);
         let known = migrations.len() as u64;
         if ran > known {
             return Err(Error::Newer { found: ran, known });
@@ -69,9 +69,9 @@ pub(crate) async fn run(store: &Store, migrations: &[Migration]) -> Result<(), E
     }
 }
 
-/// The number of the last migration that ran; 0: none.
-async fn last(tx: &mut crate::Tx, ledger: &Arc<Collection>) -> Result<u64, Error> {
-    let plan = Plan::Aggregate(AggregatePlan {
+/// Reads the number of the last migration that ran.
+pub(crate) fn last(ledger: &Arc<Collection>) -> Plan {
+    Plan::Aggregate(AggregatePlan {
         collection: ledger.clone(),
         filter: Filter::All,
         group_by: Vec::new(),
@@ -82,10 +82,38 @@ async fn last(tx: &mut crate::Tx, ledger: &Arc<Collection>) -> Result<u64, Error
         sort: Vec::new(),
         limit: None,
         offset: 0,
-    });
-    let rows = tx.run(Permit::system(REASON, plan)).await?.into_rows();
+    })
+}
+
+/// The number that [`last`] has read; 0: none ran.
+pub(crate) fn number(outcome: Outcome) -> u64 {
+    let rows = outcome.into_rows();
     let number = rows.first().and_then(|row| row["max"]["number"].as_u64());
-    Ok(number.unwrap_or(0))
+    number.unwrap_or(0)
+}
+
+/// What is wrong with a database of which so many migrations ran; `None`: it has no table of them.
+pub(crate) fn finding(ran: Option<u64>) -> Option<Finding> {
+    let known = MIGRATIONS.len() as u64;
+    let what = match ran {
+        None => "this is not a database of Loggia; a start would make its tables in it".to_owned(),
+        Some(ran) if ran < known => format!(
+            "{} migration(s) have not run yet; the next start runs them",
+            known - ran
+        ),
+        Some(ran) if ran > known => {
+            format!(
+                "it was migrated by a newer program, which knows {ran} migrations; this one knows {known}"
+            )
+        }
+        Some(_) => return None,
+    };
+    let mended_by_start = ran.is_none_or(|ran| ran < known);
+    Some(Finding {
+        table: None,
+        what,
+        mended_by_start,
+    })
 }
 
 /// The table of the migrations that ran. A backend makes it when it opens a database that has none.

@@ -82,6 +82,8 @@ pub struct Finding {
     pub table: Option<String>,
     /// What is wrong, for people who run the server.
     pub what: String,
+    /// Whether the next start mends it.
+    pub mended_by_start: bool,
 }
 
 /// Counts since the database was opened.
@@ -176,6 +178,15 @@ impl Store {
     /// When the database cannot be read at all.
     pub async fn check(&self) -> Result<Vec<Finding>, Error> {
         self.database.check().await
+    }
+
+    /// What is wrong with a database, migrations that have not run included, without opening it for work: nothing is
+    /// made or changed. Reads all of it.
+    ///
+    /// # Errors
+    /// When there is none at the address, or it cannot be read at all.
+    pub async fn examine(options: Options) -> Result<Vec<Finding>, Error> {
+        backends::examine(options).await
     }
 
     /// Counts for metrics and tests.

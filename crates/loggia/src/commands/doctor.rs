@@ -4,8 +4,9 @@
 
 use crate::command_line::ConfigurationArguments;
 use crate::configuration::Configuration;
-use crate::secret;
+use crate::{house, secret};
 use clap::Args;
+use loggia_store::Store;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -58,6 +59,10 @@ const CHECKS: &[Check] = &[
     Check {
         name: "secret",
         run: secret_file,
+    },
+    Check {
+        name: "database",
+        run: database,
     },
     Check {
         name: "address",
@@ -175,6 +180,44 @@ fn secret_file(patient: &Patient) -> Outcome {
             Ok(_) => Good(format!("{shown}, for its owner alone")),
             Err(error) => Bad(format!("{error:#}")),
         },
+    }
+}
+
+/// Most findings of one table's trouble are the same: these many are shown.
+const SHOWN_FINDINGS: usize = 10;
+
+fn database(patient: &Patient) -> Outcome {
+    let file = &patient.configuration.database;
+    let shown = file.display();
+    if !file.exists() {
+        return Good(format!("{shown} is not there yet: the first start makes it"));
+    }
+    let options = loggia_store::Options::new(patient.configuration.database_url());
+    let examined = house::runtime().and_then(|runtime| {
+        runtime
+            .block_on(Store::examine(options))
+            .map_err(anyhow::Error::from)
+    });
+    let findings = match examined {
+        Err(error) => return Bad(format!("{shown} cannot be read: {error:#}")),
+        Ok(findings) if findings.is_empty() => {
+            return Good(format!("{shown} is whole, and its tables are up to date"));
+        }
+        Ok(findings) => findings,
+    };
+    let words: Vec<String> = findings
+        .iter()
+        .take(SHOWN_FINDINGS)
+        .map(|finding| match &finding.table {
+            Some(table) => format!("{table}: {}", finding.what),
+            None => finding.what.clone(),
+        })
+        .collect();
+    let text = format!("{shown}: {}", words.join("; "));
+    if findings.iter().all(|finding| finding.mended_by_start) {
+        Doubtful(text)
+    } else {
+        Bad(text)
     }
 }
 

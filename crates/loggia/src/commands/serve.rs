@@ -1,10 +1,18 @@
 //! `loggia serve`: REST and MCP until told to stop.
 
 use crate::command_line::ConfigurationArguments;
-use crate::{log, secret};
+use crate::configuration::Configuration;
+use crate::house::{self, Foundation, House, Role};
+use crate::{first_start, log, stop};
+use anyhow::Context;
 use clap::Args;
-use loggia_model::Generator;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How often a server looks whether another process has changed its data.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The options of `loggia serve`.
 #[derive(Args)]
@@ -30,8 +38,48 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     log::start(&configuration.log);
-    let generator = Generator::system();
-    secret::make_folder(&configuration.data)?;
-    secret::keep(&configuration.secret_file(), &generator)?;
-    anyhow::bail!("this build has no server yet")
+    let runtime = house::runtime()?;
+    runtime.block_on(serve(&configuration))?;
+    // Whatever still runs has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
+    let asked_to_stop = stop::asked().context("cannot listen to signals")?;
+    // Before anything is made: a start that cannot serve leaves nothing behind.
+    let listener = TcpListener::bind(configuration.listen.to_string())
+        .await
+        .with_context(|| format!("cannot listen on {}", configuration.listen))?;
+    let address = listener.local_addr()?;
+    let url = configuration.url(&address.to_string());
+    let foundation = Foundation::lay(configuration, Role::Server).await?;
+    let made = foundation.first_administrator(configuration).await?;
+    let house = Arc::new(foundation.build(configuration, &url).await?);
+    let mcp = house.mcp_state(configuration);
+    if let Some(made) = made {
+        print!("{}", first_start::text(&made, &configuration.admin, &url, mcp));
+    }
+    let looking = tokio::spawn(look_around(Arc::clone(&house)));
+    tracing::info!(%address, url, ?mcp, data = %configuration.data.display(), "listening");
+    let app = house.app(configuration, &url);
+    loggia_http::serve(listener, app.router(), configuration.http.limits, async {
+        asked_to_stop.await;
+        tracing::info!("stopping: no new requests, and those that run may finish");
+    })
+    .await?;
+    looking.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Notices what another process changed in the database: the command line, or an assistant on standard input.
+async fn look_around(house: Arc<House>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = house.engine.refresh().await {
+            tracing::warn!(%error, "cannot look for changes by another process");
+        }
+    }
 }

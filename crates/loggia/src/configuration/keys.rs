@@ -1,8 +1,10 @@
 //! The one table of keys.
 
 use super::values::{
-    Email, Filter, HostPort, LogFormat, LongSecret, Millis, Secret, Setting, SqliteUrl, WebUrl, accepts,
+    Count, Email, Filter, HostPort, LogFormat, LongSecret, Millis, Name, Seconds, Setting, SiteRule,
+    SqliteUrl, WebUrl, Words, accepts,
 };
+use loggia_identity::Secret;
 use std::path::PathBuf;
 
 /// One thing that can be configured.
@@ -17,6 +19,8 @@ pub(crate) struct Key {
     pub(crate) expects: &'static str,
     /// Whether its value is never shown.
     pub(crate) secret: bool,
+    /// Whether it is a list.
+    pub(crate) list: bool,
     /// Says what is wrong with a value, if anything.
     pub(crate) check: fn(&str) -> Result<(), String>,
 }
@@ -38,6 +42,7 @@ const fn key<T: Setting>(name: &'static str, default: Default, meaning: &'static
         meaning,
         expects: T::EXPECTS,
         secret: T::SECRET,
+        list: T::LIST,
         check: accepts::<T>,
     }
 }
@@ -64,6 +69,17 @@ pub(crate) const KEYS: &[Key] = &[
         Default::Follows("generated, kept in `<data>/secret` with mode 0600"),
         "Signs sessions. Whoever knows it can be anyone; changing it signs everybody out.",
     ),
+    key::<Words>(
+        "allowed_hosts",
+        Default::Unset,
+        "Further names under which clients may call, with or without a port; `*` allows any. The name in `public_url`, \
+         `localhost` and addresses always are.",
+    ),
+    key::<bool>(
+        "trust_proxy",
+        Default::Is("false"),
+        "Whether `X-Forwarded-For` is believed: only behind a proxy that sets it.",
+    ),
     key::<SqliteUrl>(
         "database.url",
         Default::Follows("`sqlite://<data>/loggia.db`"),
@@ -84,6 +100,118 @@ pub(crate) const KEYS: &[Key] = &[
         Default::Follows("generated, printed once"),
         "Static token of that administrator.",
     ),
+    key::<Seconds>(
+        "auth.access_ttl_s",
+        Default::Is("900"),
+        "How long an access token is good for.",
+    ),
+    key::<Seconds>(
+        "auth.refresh_ttl_s",
+        Default::Is("604800"),
+        "How long a refresh token is good for.",
+    ),
+    key::<Seconds>(
+        "auth.session_ttl_s",
+        Default::Is("86400"),
+        "How long a session's cookie is good for.",
+    ),
+    key::<Name>(
+        "cookies.session",
+        Default::Is("directus_session_token"),
+        "Name of the session's cookie.",
+    ),
+    key::<Name>(
+        "cookies.refresh",
+        Default::Is("directus_refresh_token"),
+        "Name of the refresh token's cookie.",
+    ),
+    key::<bool>(
+        "cookies.secure",
+        Default::Follows("true when `public_url` is one of HTTPS"),
+        "Whether cookies are sent over HTTPS only.",
+    ),
+    key::<SiteRule>(
+        "cookies.same_site",
+        Default::Is("lax"),
+        "When cookies are sent along from other sites.",
+    ),
+    key::<Name>(
+        "cookies.domain",
+        Default::Unset,
+        "For which domain cookies are; else for this host only.",
+    ),
+    key::<Words>(
+        "cors.origins",
+        Default::Unset,
+        "Pages of which other origins may call, such as `https://app.example.com`; `*`: any, without cookies.",
+    ),
+    key::<bool>(
+        "cors.credentials",
+        Default::Is("false"),
+        "Whether those pages may send cookies.",
+    ),
+    key::<Count>("limits.body_bytes", Default::Is("10485760"), "Bytes of a body."),
+    key::<Count>(
+        "limits.body_depth",
+        Default::Is("64"),
+        "Levels of JSON in a body.",
+    ),
+    key::<Count>(
+        "limits.concurrent_requests",
+        Default::Is("1024"),
+        "Requests at the same time; more get 503 at once.",
+    ),
+    key::<Count>(
+        "limits.connections",
+        Default::Is("10000"),
+        "Connections at the same time; more wait.",
+    ),
+    key::<Millis>(
+        "limits.request_timeout_ms",
+        Default::Is("60000"),
+        "The longest that one REST request may take, in milliseconds. Its work is cancelled then.",
+    ),
+    key::<Millis>(
+        "limits.header_timeout_ms",
+        Default::Is("30000"),
+        "The longest that a client may take to send the head of a request, in milliseconds.",
+    ),
+    key::<Count>(
+        "limits.default_rows",
+        Default::Is("100"),
+        "Rows of a list when the query names no limit.",
+    ),
+    key::<Count>(
+        "limits.max_rows",
+        Default::Unset,
+        "Rows of a list at most, also for `limit=-1`.",
+    ),
+    key::<Count>(
+        "limits.relation_levels",
+        Default::Is("10"),
+        "Relations followed one after the other, in fields, sort keys and written data.",
+    ),
+    key::<Count>(
+        "limits.nested_reads",
+        Default::Is("200"),
+        "Nested lists and objects read for one query.",
+    ),
+    key::<Count>(
+        "limits.filter_conditions",
+        Default::Is("1000"),
+        "Conditions in one filter.",
+    ),
+    key::<Count>("limits.filter_depth", Default::Is("20"), "Levels of one filter."),
+    key::<Count>(
+        "limits.in_list",
+        Default::Is("20000"),
+        "Values in one list of a filter.",
+    ),
+    key::<Count>(
+        "limits.written_items",
+        Default::Is("50000"),
+        "Items written by one request, nested ones included.",
+    ),
     key::<bool>(
         "mcp.available",
         Default::Is("true"),
@@ -98,6 +226,11 @@ pub(crate) const KEYS: &[Key] = &[
         "mcp.request_timeout_ms",
         Default::Is("60000"),
         "The longest that one MCP request may take, in milliseconds. Its work is cancelled then.",
+    ),
+    key::<Count>(
+        "mcp.body_bytes",
+        Default::Is("4194304"),
+        "Bytes of an MCP message.",
     ),
     key::<LogFormat>(
         "log.format",

@@ -138,6 +138,14 @@ impl Layers {
             let _ = writeln!(text, "# {} Expects {}.", key.meaning, key.expects);
             let _ = match (self.values.get(key.name), &key.default) {
                 (Some((_, origin)), _) if key.secret => writeln!(text, "# {name} = (hidden)  # {origin}"),
+                (Some((value, origin)), _) if key.list => {
+                    let words: Vec<String> = value
+                        .split(',')
+                        .filter(|word| !word.is_empty())
+                        .map(|word| toml_text(word.trim()))
+                        .collect();
+                    writeln!(text, "{name} = [{}]  # {origin}", words.join(", "))
+                }
                 (Some((value, origin)), _) => writeln!(text, "{name} = {}  # {origin}", toml_text(value)),
                 (None, Default::Follows(words)) => writeln!(text, "# {name}: {words}"),
                 (None, _) => writeln!(text, "# {name}: not set"),
@@ -203,7 +211,7 @@ impl Gathering {
                 DeValue::Table(inner) if keys::find(&name).is_none() => {
                     self.table(path, text, &format!("{name}."), inner);
                 }
-                value => match scalar(value) {
+                value => match text_of(&name, value) {
                     Some(value) => self.set(&name, value, origin, str::to_owned),
                     None if keys::find(&name).is_none() => self.unknown(&name, &origin, str::to_owned),
                     None => self.problems.push(format!(
@@ -265,6 +273,17 @@ impl Gathering {
         };
         self.problems
             .push(format!("`{}` is no key ({place}); {hint}", spelt(name)));
+    }
+}
+
+/// A value as text; a list where the key is one, with commas between its words.
+fn text_of(name: &str, value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Array(words) if keys::find(name).is_some_and(|key| key.list) => {
+            let words: Option<Vec<String>> = words.iter().map(|word| scalar(word.get_ref())).collect();
+            words.map(|words| words.join(","))
+        }
+        value => scalar(value),
     }
 }
 
@@ -366,6 +385,7 @@ mod tests {
             "admin.password=correct horse",
             "listen=localhost:1",
             "mcp.enabled=true",
+            "allowed_hosts=a,b:1",
         ];
         let layers = Layers::gather(&sources(None, &[], &given)).unwrap();
         let shown = layers.shown();
@@ -374,6 +394,7 @@ mod tests {
             shown.contains("listen = \"localhost:1\"  # command line"),
             "{shown}"
         );
+        assert!(shown.contains("allowed_hosts = [\"a\", \"b:1\"]"), "{shown}");
         assert!(shown.contains("# password = (hidden)  # command line"), "{shown}");
         let (_folder, path) = file(&shown);
         let again = Layers::gather(&sources(Some(path), &[], &[])).unwrap();

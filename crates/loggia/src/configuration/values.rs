@@ -1,5 +1,7 @@
 //! The kinds of values that keys have, parsed once.
 
+use loggia_http::SameSite;
+use loggia_identity::Secret;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,6 +13,8 @@ pub(crate) trait Setting: Sized {
     const EXPECTS: &'static str;
     /// Whether a value is never shown, not even in the message that it is wrong.
     const SECRET: bool = false;
+    /// Whether it is a list, which the file may write as one.
+    const LIST: bool = false;
 
     /// Reads it; none when the text is no such value.
     fn parse(text: &str) -> Option<Self>;
@@ -115,27 +119,6 @@ impl Setting for SqliteUrl {
     }
 }
 
-/// Text that is shown to nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn new(text: impl Into<String>) -> Secret {
-        Secret(text.into())
-    }
-
-    /// The text itself, for the one who needs it.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
-
 impl Setting for Secret {
     const EXPECTS: &'static str = "at least 8 characters";
     const SECRET: bool = true;
@@ -182,10 +165,86 @@ impl Setting for Millis {
     const EXPECTS: &'static str = "milliseconds from 1 to 3600000";
 
     fn parse(text: &str) -> Option<Millis> {
-        let millis: u64 = text.parse().ok()?;
-        (1..=3_600_000)
-            .contains(&millis)
-            .then(|| Millis(Duration::from_millis(millis)))
+        whole(text, 3_600_000).map(|millis| Millis(Duration::from_millis(millis)))
+    }
+}
+
+/// A time in whole seconds, from 1 to ten years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) u32);
+
+impl Setting for Seconds {
+    const EXPECTS: &'static str = "seconds from 1 to 315360000";
+
+    fn parse(text: &str) -> Option<Seconds> {
+        u32::try_from(whole(text, 315_360_000)?).ok().map(Seconds)
+    }
+}
+
+/// A number of things, from 1 to a billion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count(pub(crate) u32);
+
+impl Setting for Count {
+    const EXPECTS: &'static str = "a whole number from 1 to 1000000000";
+
+    fn parse(text: &str) -> Option<Count> {
+        u32::try_from(whole(text, 1_000_000_000)?).ok().map(Count)
+    }
+}
+
+fn whole(text: &str, most: u64) -> Option<u64> {
+    text.parse().ok().filter(|number| (1..=most).contains(number))
+}
+
+/// Words with commas between them, or a list in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+impl Setting for Words {
+    const EXPECTS: &'static str = "a list of words, with commas between them where it is one text";
+    const LIST: bool = true;
+
+    fn parse(text: &str) -> Option<Words> {
+        let words: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
+        let good = words
+            .iter()
+            .all(|word| !word.is_empty() && !word.contains(char::is_whitespace));
+        if text.trim().is_empty() {
+            return Some(Words(Vec::new()));
+        }
+        good.then_some(Words(words))
+    }
+}
+
+/// A name that can stand in a cookie (RFC 6265), or a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name(pub(crate) String);
+
+impl Setting for Name {
+    const EXPECTS: &'static str = "letters, digits, and any of . _ -";
+
+    fn parse(text: &str) -> Option<Name> {
+        let good = text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        (good && !text.is_empty()).then(|| Name(text.to_owned()))
+    }
+}
+
+/// When cookies are sent along from other sites.
+pub(crate) struct SiteRule(pub(crate) SameSite);
+
+impl Setting for SiteRule {
+    const EXPECTS: &'static str = "strict, lax or none";
+
+    fn parse(text: &str) -> Option<SiteRule> {
+        match text {
+            "strict" => Some(SiteRule(SameSite::Strict)),
+            "lax" => Some(SiteRule(SameSite::Lax)),
+            "none" => Some(SiteRule(SameSite::None)),
+            _ => None,
+        }
     }
 }
 
@@ -305,6 +364,14 @@ mod tests {
             &["1", "60000", "3600000"],
             &["", "0", "3600001", "1.5", "-1", "1s"],
         );
+        check::<Seconds>(&["1", "315360000"], &["", "0", "315360001", "1h"]);
+        check::<Count>(&["1", "1000000000"], &["", "0", "1000000001", "1k"]);
+        check::<Words>(&["", "a", "a,b", "https://a.example, *"], &["a,,b", ",", "a b"]);
+        check::<Name>(
+            &["directus_session_token", "example.com"],
+            &["", "a b", "a;b", "a,b"],
+        );
+        check::<SiteRule>(&["strict", "lax", "none"], &["", "Lax"]);
         check::<LogFormat>(&["pretty", "json"], &["", "JSON", "text"]);
         check::<Filter>(
             &[

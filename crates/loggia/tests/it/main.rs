@@ -3,3 +3,5 @@
 
 mod before_the_start;
 mod binary;
+mod server;
+mod serving;

@@ -22,12 +22,15 @@ pub(crate) struct Backend {
     scheme: &'static str,
     /// Opens one.
     open: fn(Options) -> Promise<'static, Arc<dyn Database>>,
+    /// As [`crate::Store::examine`].
+    examine: fn(Options) -> Promise<'static, Vec<Finding>>,
 }
 
 /// Every kind of database.
 pub(crate) static BACKENDS: &[Backend] = &[Backend {
     scheme: "sqlite:",
     open: sqlite::open,
+    examine: sqlite::examine,
 }];
 
 /// An open database.
@@ -62,18 +65,25 @@ pub(crate) trait Transaction: Send {
 
 /// Opens the database at `options.url`.
 pub(crate) async fn open(options: Options) -> Result<Arc<dyn Database>, Error> {
-    match BACKENDS
+    (of(&options)?.open)(options).await
+}
+
+/// As [`crate::Store::examine`].
+pub(crate) async fn examine(options: Options) -> Result<Vec<Finding>, Error> {
+    (of(&options)?.examine)(options).await
+}
+
+/// The kind of database that the address names.
+fn of(options: &Options) -> Result<&'static Backend, Error> {
+    BACKENDS
         .iter()
         .find(|backend| options.url.starts_with(backend.scheme))
-    {
-        Some(backend) => (backend.open)(options).await,
-        None => {
+        .ok_or_else(|| {
             let known: Vec<_> = BACKENDS.iter().map(|backend| backend.scheme).collect();
-            Err(Error::Address(format!(
+            Error::Address(format!(
                 "{:?} is not the address of a database that this program knows: it must begin with {}",
                 options.url,
                 known.join(" or ")
-            )))
-        }
-    }
+            ))
+        })
 }

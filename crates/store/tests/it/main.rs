@@ -3,6 +3,7 @@
 mod changes;
 mod conditions;
 mod crash;
+mod examine;
 mod foreign;
 mod nested;
 mod rows;

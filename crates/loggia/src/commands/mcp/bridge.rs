@@ -2,12 +2,19 @@
 //! (Model Context Protocol 2025-11-25 and 2026-07-28, "Streamable HTTP").
 
 use super::relay::{Answering, Answers};
-use crate::configuration::Secret;
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Response, Url};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use loggia_identity::Secret;
 use serde_json::Value;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,10 +29,18 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// JSON-RPC's code for what went wrong inside: here, on the way.
 const INTERNAL_ERROR: i64 = -32603;
 
-/// Passes each message on to one address.
+/// An HTTP client, for either scheme. Only the one of HTTPS needs the system to have certificates to trust.
+enum AnyClient {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+/// Passes each message on to one address. Follows no redirects: the token must not go elsewhere.
 pub(crate) struct Bridge {
-    client: Client,
-    url: Url,
+    client: AnyClient,
+    url: Uri,
+    /// What every message carries.
+    headers: HeaderMap,
     /// What `initialize` agreed on.
     revision: RwLock<Option<HeaderValue>>,
 }
@@ -34,16 +49,17 @@ impl Bridge {
     /// A bridge to `url`, which presents `token` with each message.
     ///
     /// # Errors
-    /// When the address or the token cannot be sent over HTTP.
+    /// When the address or the token cannot be sent over HTTP, or the system has no certificates to trust.
     pub(crate) fn new(url: &str, token: Option<&Secret>) -> Result<Bridge> {
-        let url = Url::parse(url).with_context(|| format!("`{url}` is not an address"))?;
+        let wrong = || format!("`{url}` is no address that begins with http:// or https://");
+        let url: Uri = url.parse().with_context(wrong)?;
         anyhow::ensure!(
-            matches!(url.scheme(), "http" | "https"),
-            "`{url}` must begin with http:// or https://"
+            matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some(),
+            wrong()
         );
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
                 .context("the token has a character that no header can carry")?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
@@ -53,25 +69,36 @@ impl Bridge {
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),
         );
-        // A second bridge in this process finds the provider set: the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!("loggia/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_WITHIN)
-            // The token must not follow a redirect to somewhere else.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("loggia/", env!("CARGO_PKG_VERSION"))),
+        );
+        let mut plain = HttpConnector::new();
+        plain.set_nodelay(true);
+        plain.set_connect_timeout(Some(CONNECT_WITHIN));
+        let builder = Client::builder(TokioExecutor::new());
+        let client = if url.scheme_str() == Some("https") {
+            plain.enforce_http(false);
+            let roots = HttpsConnectorBuilder::new().with_native_roots();
+            let connector = roots
+                .context("this system has no certificates to trust")?
+                .https_only()
+                .enable_http1();
+            AnyClient::Tls(builder.build(connector.wrap_connector(plain)))
+        } else {
+            AnyClient::Plain(builder.build(plain))
+        };
         Ok(Bridge {
             client,
             url,
+            headers,
             revision: RwLock::new(None),
         })
     }
 
     /// The headers that mirror a message for whoever stands between.
     fn headers(&self, message: &Value) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.headers.clone();
         let params = &message["params"];
         let own = params["_meta"][REVISION_KEY]
             .as_str()
@@ -95,12 +122,15 @@ impl Bridge {
     }
 
     async fn forward(&self, message: &Value, answers: &Answers) -> Result<(), String> {
-        let response = self
-            .client
-            .post(self.url.clone())
-            .headers(self.headers(message))
-            .body(message.to_string())
-            .send()
+        let mut request = Request::post(self.url.clone())
+            .body(Full::from(message.to_string()))
+            .map_err(|error| format!("the message cannot be sent: {error}"))?;
+        *request.headers_mut() = self.headers(message);
+        let response = match &self.client {
+            AnyClient::Plain(client) => client.request(request),
+            AnyClient::Tls(client) => client.request(request),
+        };
+        let response = response
             .await
             .map_err(|error| format!("{} cannot be reached: {}", self.url, chain(&error)))?;
         let status = response.status();
@@ -114,9 +144,11 @@ impl Bridge {
         }
         let is_json = kind.starts_with("application/json");
         let body = response
-            .bytes()
+            .into_body()
+            .collect()
             .await
-            .map_err(|error| format!("the answer broke off: {}", chain(&error)))?;
+            .map_err(|error| broken(&error))?
+            .to_bytes();
         if is_json && let Ok(answer) = serde_json::from_slice::<Value>(&body) {
             if answer.get("jsonrpc").is_some() || answer.is_array() {
                 self.pass(message, &answer, answers).await;
@@ -142,17 +174,14 @@ impl Bridge {
     /// Passes the messages of an event stream on as they come.
     async fn pass_events(
         &self,
-        mut response: Response,
+        mut response: Response<Incoming>,
         message: &Value,
         answers: &Answers,
     ) -> Result<(), String> {
         let mut events = Events::default();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| format!("the answer broke off: {}", chain(&error)))?
-        {
-            for data in events.feed(&chunk) {
+        while let Some(frame) = response.frame().await {
+            let frame = frame.map_err(|error| broken(&error))?;
+            for data in events.feed(frame.data_ref().map_or(&[], |data| &data[..])) {
                 if let Ok(answer) = serde_json::from_str::<Value>(&data) {
                     self.pass(message, &answer, answers).await;
                 }
@@ -192,6 +221,10 @@ fn header_value(text: &str) -> Option<HeaderValue> {
         format!("=?base64?{}?=", BASE64_STANDARD.encode(text))
     };
     HeaderValue::from_str(&wrapped).ok()
+}
+
+fn broken(error: &hyper::Error) -> String {
+    format!("the answer broke off: {}", chain(error))
 }
 
 /// An error with what caused it; the client's own message leaves that out.

@@ -285,6 +285,14 @@ pub(super) fn has_deferred_keys(connection: &Connection) -> rusqlite::Result<boo
     )
 }
 
+/// Whether there is such a table.
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let text = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?)";
+    connection
+        .prepare_cached(text)?
+        .query_row([name], |row| row.get(0))
+}
+
 /// Damage to the file, and rows that point nowhere.
 pub(super) fn check(connection: &Connection) -> Result<Vec<Finding>, Error> {
     let read = || -> rusqlite::Result<Vec<Finding>> {
@@ -293,7 +301,11 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<Finding>, Error> {
         for line in statement.query_map([], |row| row.get::<_, String>(0))? {
             let what = line?;
             if what != "ok" {
-                findings.push(Finding { table: None, what });
+                findings.push(Finding {
+                    table: None,
+                    what,
+                    mended_by_start: false,
+                });
             }
         }
         let mut statement = connection.prepare(
@@ -305,6 +317,7 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<Finding>, Error> {
             findings.push(Finding {
                 table: Some(row.get(0)?),
                 what: format!("{count} row(s) point to nothing in {parent}"),
+                mended_by_start: false,
             });
         }
         Ok(findings)

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{Database, Promise, Transaction};
 use crate::store::{Activity, Finding, Options, Outcome};
-use crate::{Error, answer};
+use crate::{Error, answer, migrations};
 
 mod change;
 mod connection;
@@ -51,6 +51,28 @@ pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
             .await
             .map_err(|_| Error::internal("opening the database ended early"))??;
         Ok(Arc::new(database) as Arc<dyn Database>)
+    })
+}
+
+/// Looks at a file without writing to it.
+pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
+    Box::pin(async move {
+        let (path, _temporary) = place(&options.url)?;
+        let readers = Readers::new(path, 1);
+        let look = readers.run(move |connection| {
+            let mut findings = introspect::check(connection)?;
+            let is_ours = introspect::has_table(connection, migrations::TABLE).map_err(failure::of)?;
+            let ran = if is_ours {
+                let plan = migrations::last(&migrations::ledger());
+                let outcomes = read(connection, &[plan], &options.clock)?;
+                outcomes.into_iter().next().map(migrations::number)
+            } else {
+                None
+            };
+            findings.extend(migrations::finding(ran));
+            Ok(findings)
+        });
+        look.await
     })
 }
 

@@ -1,0 +1,144 @@
+//! A running server, as a program of its own.
+
+use crate::binary::loggia;
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The longest that a start may take before the test gives up.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// The administrator of a test.
+pub(crate) const TOKEN: &str = "a-token-that-only-this-test-knows";
+pub(crate) const EMAIL: &str = "admin@example.com";
+pub(crate) const PASSWORD: &str = "a password that only this test knows";
+
+/// A server that is killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens, such as `http://127.0.0.1:41233`.
+    pub(crate) url: String,
+    client: Client,
+    output: std::thread::JoinHandle<String>,
+}
+
+impl Server {
+    /// Starts on the folder `data` in `folder`, with a known administrator and MCP switched on.
+    pub(crate) fn start(folder: &Path) -> Server {
+        let admin = [
+            format!("admin.email={EMAIL}"),
+            format!("admin.password={PASSWORD}"),
+            format!("admin.token={TOKEN}"),
+            "mcp.enabled=true".to_owned(),
+        ];
+        let arguments: Vec<&str> = admin.iter().flat_map(|setting| ["--set", setting]).collect();
+        Server::start_with(folder, &arguments)
+    }
+
+    /// Starts with these further arguments and waits until it listens.
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Server {
+        let mut command = loggia(
+            folder,
+            &["serve", "--listen", "127.0.0.1:0", "--set", "log.format=json"],
+        );
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        #[expect(
+            clippy::zombie_processes,
+            reason = "where the test goes on, `Drop` waits; where it panics, it ends"
+        )]
+        let mut child = command.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let output = std::thread::spawn(move || {
+            let mut text = String::new();
+            stdout.read_to_string(&mut text).unwrap();
+            text
+        });
+        let log = child.stderr.take().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                // Nobody asks any more once the address is known.
+                let _ = sender.send(line);
+            }
+        });
+        let mut said = String::new();
+        loop {
+            let Ok(line) = receiver.recv_timeout(START_WITHIN) else {
+                panic!("it does not listen: {said}")
+            };
+            if let Some(address) = listening(&line) {
+                let url = format!("http://{address}");
+                return Server {
+                    child,
+                    url,
+                    client: Client::new(),
+                    output,
+                };
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.url)).bearer_auth(TOKEN)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(TOKEN)
+            .json(body)
+    }
+
+    /// The address without `http://`.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended; its status and what it printed.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        let output = std::mem::replace(&mut self.output, std::thread::spawn(String::new));
+        (status, output.join().unwrap())
+    }
+
+    /// Stops it and answers with what it printed.
+    pub(crate) fn stop(self) -> String {
+        self.signal("TERM");
+        let (status, output) = self.ended();
+        assert!(status.success(), "{status}");
+        output
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listening(line: &str) -> Option<String> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    let fields = event.get("fields")?;
+    (fields["message"] == "listening").then(|| fields["address"].as_str().map(str::to_owned))?
+}
