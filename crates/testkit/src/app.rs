@@ -14,6 +14,7 @@ use loggia_mcp::{Endpoint, Server};
 use loggia_model::plan::{Plan, UpdatePlan};
 use loggia_model::{Clock, Filter, Generator, Record, Scalar, system};
 use loggia_store::Store;
+use loggia_tools::Tools;
 use loggia_tools::catalogue::Catalogue;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -177,7 +178,10 @@ impl Builder {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         set(&store, self.settings).await;
         let engine = engine(&store, &identity, &clock, &generator).await;
-        let catalogue = self.catalogue.expect("tools");
+        let catalogue = match self.catalogue {
+            Some(catalogue) => catalogue,
+            None => Arc::new(Tools::new(engine.clone(), &url)),
+        };
         let server = Server {
             name: "loggia".to_owned(),
             title: "Loggia".to_owned(),

@@ -202,3 +202,13 @@ async fn a_client_that_goes_takes_its_work_along() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn the_real_tools_answer_through_the_real_door() {
+    let app = TestApp::start().await;
+    let schema = app.tool("schema", json!({})).await.unwrap();
+    assert!(schema["collections"].is_array(), "{schema}");
+    let listed = app.mcp("tools/list", json!({})).await;
+    let names = listed.body["result"]["tools"].as_array().unwrap().iter();
+    assert!(names.clone().any(|tool| tool["name"] == "items"), "{}", listed.text);
+}
