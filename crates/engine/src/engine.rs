@@ -50,6 +50,11 @@ pub trait Hasher: Send + Sync {
         password: &str,
     ) -> Pin<Box<dyn Future<Output = Result<String, Problems>> + Send + '_>>;
 
+    /// Hashes the value of a field with special `hash`; unless told otherwise, as a password.
+    fn hash(&self, secret: &str) -> Pin<Box<dyn Future<Output = Result<String, Problems>> + Send + '_>> {
+        self.hash_password(secret)
+    }
+
     /// The text under which a token is kept and looked up.
     fn fingerprint(&self, token: &str) -> String;
 }

@@ -16,6 +16,7 @@ pub mod items;
 mod query;
 pub mod schema;
 mod settings;
+mod system;
 
 pub use engine::{Engine, Hasher, Limits, Listener, Parts};
 pub use error::Error;

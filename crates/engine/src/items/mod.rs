@@ -15,8 +15,14 @@ use indexmap::IndexMap;
 use loggia_model::{Query, Record};
 use serde_json::Value;
 
+pub(crate) mod draft;
 mod keys;
+pub(crate) mod payload;
 mod reading;
+mod secrets;
+mod settling;
+pub(crate) mod writer;
+mod writing;
 
 /// A page of items, or of figures.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -29,6 +29,7 @@ mod unknown;
 mod values;
 
 pub(crate) use selection::plain_read;
+pub(crate) use unknown::suggest;
 pub(crate) use values::substituted;
 
 /// What names are looked up in and values are worked out from.

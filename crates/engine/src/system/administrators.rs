@@ -1,102 +1,145 @@
-//! Somebody must remain who may do everything.
+//! Somebody must remain who may do everything: the last administrator cannot be removed, suspended or demoted. And
+//! roles form a tree, never a ring.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
-use loggia_access::Permit;
+use loggia_access::decide;
+use loggia_model::error::UNPROCESSABLE_CONTENT;
 use loggia_model::filter::Test;
-use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
-use loggia_model::{Collection, Filter, Problem, Record, Scalar, error, system};
-use loggia_store::Tx;
+use loggia_model::plan::Plan;
+use loggia_model::{Filter, Problem, Record, Scalar};
 use serde_json::Value;
 
 use crate::Error;
+use crate::items::writer::Writer;
+use crate::query::{Resolver, plain_read};
 
-/// Refuses to leave the tables without an active administrator, and roles that are their own ancestors.
-pub(super) async fn verify(tx: &mut Tx) -> Result<(), Error> {
-    let policies = read(tx, "directus_policies", &["id"], |policies| is(policies, "admin_access", Scalar::Bool(true))).await?;
-    let granting: HashSet<String> = policies.iter().filter_map(|row| text(row, "id")).collect();
-    let access = read(tx, "directus_access", &["policy", "role", "user"], |_| Some(Filter::All)).await?;
-    let grants = || access.iter().filter(|row| text(row, "policy").is_some_and(|policy| granting.contains(&policy)));
-    let users: HashSet<String> = grants().filter_map(|row| text(row, "user")).collect();
-    let roles: HashSet<String> = grants().filter_map(|row| text(row, "role")).collect();
-    let tree = read(tx, "directus_roles", &["id", "parent"], |_| Some(Filter::All)).await?;
-    let roles = with_descendants(roles, &tree)?;
-    let active = read(tx, "directus_users", &["id", "role"], |users| is(users, "status", Scalar::from("active"))).await?;
-    let remains = active.iter().any(|row| {
-        text(row, "id").is_some_and(|id| users.contains(&id)) || text(row, "role").is_some_and(|role| roles.contains(&role))
-    });
-    if remains {
+/// The collections that say who is an administrator.
+const DECISIVE: [&str; 4] = [
+    "directus_users",
+    "directus_roles",
+    "directus_policies",
+    "directus_access",
+];
+
+/// # Errors
+/// When nobody would remain, or roles would be above themselves.
+pub(super) async fn remain(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result<(), Error> {
+    if !DECISIVE.iter().any(|name| writer.touched.contains_key(*name)) {
         return Ok(());
     }
-    let message = "No active administrator would remain.";
-    Err(Problem::new(&error::INVALID_PAYLOAD, message).hint("Make another active user an administrator first.").into())
+    let roles = rows(on, writer, "directus_roles", &["id", "parent"], None).await?;
+    let parents: HashMap<&str, &str> = roles
+        .iter()
+        .filter_map(|role| Some((text(role, "id")?, text(role, "parent")?)))
+        .collect();
+    if let Some(role) = in_a_ring(&parents) {
+        let message = format!("The role {role} would be above itself. Nothing was changed.");
+        let problem = Problem::new(&UNPROCESSABLE_CONTENT, message).at("parent");
+        return Err(problem
+            .hint("Choose a parent that is not among the role's own children.")
+            .into());
+    }
+    // While nobody is signed in (the first start, the command line), there may be none yet.
+    if writer.caller.user().is_none() {
+        return Ok(());
+    }
+    let admin = ("admin_access", Test::Equal(Scalar::Bool(true)));
+    let policies = rows(on, writer, "directus_policies", &["id"], Some(admin)).await?;
+    let policies: HashSet<&str> = policies.iter().filter_map(|policy| text(policy, "id")).collect();
+    let access = rows(on, writer, "directus_access", &["policy", "user", "role"], None).await?;
+    let granted = |access: &&Record| text(access, "policy").is_some_and(|policy| policies.contains(policy));
+    let mut users = HashSet::new();
+    let mut direct = HashSet::new();
+    for access in access.iter().filter(granted) {
+        users.extend(text(access, "user"));
+        direct.extend(text(access, "role"));
+    }
+    let active = ("status", Test::Equal("active".into()));
+    let known = rows(on, writer, "directus_users", &["id", "role"], Some(active)).await?;
+    let is_admin = |user: &Record| {
+        text(user, "id").is_some_and(|id| users.contains(id))
+            || text(user, "role").is_some_and(|role| inherits(role, &direct, &parents))
+    };
+    if known.iter().any(is_admin) {
+        return Ok(());
+    }
+    let message = "No active administrator would remain. Nothing was changed.";
+    let hint = "Make another user an active administrator first.";
+    Err(Problem::new(&UNPROCESSABLE_CONTENT, message).hint(hint).into())
 }
 
-/// The roles that inherit from `roles`, themselves included: policies of a role hold for its children.
-fn with_descendants(mut roles: HashSet<String>, tree: &[Record]) -> Result<HashSet<String>, Problem> {
-    let parent = |id: &str| tree.iter().find(|row| text(row, "id").as_deref() == Some(id)).and_then(|row| text(row, "parent"));
-    for id in tree.iter().filter_map(|row| text(row, "id")) {
-        let mut line = vec![id];
-        while let Some(next) = line.last().and_then(|last| parent(last)) {
-            if line.contains(&next) {
-                return Err(Problem::new(&error::INVALID_PAYLOAD, "A role cannot be its own ancestor.")
-                    .at("parent")
-                    .hint("Choose a parent that is not below this role."));
-            }
-            line.push(next);
+/// Whether a role or one of those above it is among `direct`.
+fn inherits(role: &str, direct: &HashSet<&str>, parents: &HashMap<&str, &str>) -> bool {
+    let mut role = role;
+    loop {
+        if direct.contains(role) {
+            return true;
         }
-        if line.iter().any(|role| roles.contains(role)) {
-            roles.extend(line.into_iter().take(1));
+        match parents.get(role) {
+            Some(parent) => role = parent,
+            None => return false,
         }
     }
-    Ok(roles)
 }
 
-fn is(collection: &Collection, field: &str, value: Scalar) -> Option<Filter> {
-    Some(Filter::field(collection.field(field)?, Test::Equal(value)))
+/// A role that is its own ancestor.
+fn in_a_ring<'r>(parents: &HashMap<&'r str, &'r str>) -> Option<&'r str> {
+    parents.keys().copied().find(|start| {
+        let mut role = *start;
+        for _ in 0..=parents.len() {
+            match parents.get(role) {
+                Some(parent) if parent == start => return true,
+                Some(parent) => role = parent,
+                None => return false,
+            }
+        }
+        false
+    })
 }
 
-async fn read(
-    tx: &mut Tx,
-    name: &str,
-    columns: &[&str],
-    filter: impl FnOnce(&Collection) -> Option<Filter>,
+async fn rows(
+    on: &Resolver<'_>,
+    writer: &mut Writer<'_>,
+    collection: &str,
+    fields: &[&str],
+    test: Option<(&str, Test)>,
 ) -> Result<Vec<Record>, Error> {
-    let Some(definition) = system::collection(name) else { return Ok(Vec::new()) };
-    let collection = Arc::new(definition.collection());
-    let select = columns.iter().filter_map(|column| collection.field(column)).map(|field| Selected {
-        alias: field.name.clone(),
-        source: Source::Field(field.clone()),
-    });
-    let plan = Plan::Read(ReadPlan {
-        select: select.collect(),
-        filter: filter(&collection).unwrap_or(Filter::Nothing),
-        sort: Vec::new(),
-        limit: None,
-        offset: 0,
-        collection,
-    });
-    Ok(tx.run(Permit::system("an administrator must remain", plan)).await?.into_rows())
+    let Some(collection) = on.schema.collection(collection) else {
+        return Ok(Vec::new());
+    };
+    let fields: Vec<_> = fields
+        .iter()
+        .filter_map(|name| collection.field(name).cloned())
+        .collect();
+    let filter = match test {
+        Some((name, test)) => match collection.field(name) {
+            Some(field) => Filter::field(field, test),
+            None => Filter::All,
+        },
+        None => Filter::All,
+    };
+    let plan = Plan::Read(plain_read(collection, &fields, filter));
+    Ok(writer.tx.run(decide(writer.caller, plan)?).await?.into_rows())
 }
 
-fn text(row: &Record, name: &str) -> Option<String> {
-    row.get(name).and_then(Value::as_str).map(str::to_owned)
+fn text<'r>(row: &'r Record, name: &str) -> Option<&'r str> {
+    row.get(name).and_then(Value::as_str)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn rights_go_down_the_tree_of_roles() {
-        let row = |id: &str, parent: Option<&str>| json!({"id": id, "parent": parent}).as_object().cloned().unwrap();
-        let tree = [row("a", None), row("b", Some("a")), row("c", Some("b")), row("d", None)];
-        let found = with_descendants(HashSet::from(["a".to_owned()]), &tree).unwrap();
-        assert_eq!(found, HashSet::from(["a".to_owned(), "b".to_owned(), "c".to_owned()]));
-        let circle = [row("a", Some("b")), row("b", Some("a"))];
-        assert!(with_descendants(HashSet::new(), &circle).is_err());
+    fn rings_are_found_and_chains_are_not() {
+        let check = |parents: &[(&str, &str)], expect: bool| {
+            let parents: HashMap<_, _> = parents.iter().copied().collect();
+            assert_eq!(in_a_ring(&parents).is_some(), expect, "{parents:?}");
+        };
+        check(&[("a", "b"), ("b", "c")], false);
+        check(&[("a", "a")], true);
+        check(&[("a", "b"), ("b", "a")], true);
+        check(&[("x", "a"), ("a", "b"), ("b", "c"), ("c", "a")], true);
     }
 }

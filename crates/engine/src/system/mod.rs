@@ -1,87 +1,99 @@
-//! Rules that the system's own collections have besides those of their fields.
+//! What is special about writing system collections.
 //!
-//! [`prepare`] sees each row before a transaction begins; [`verify`] looks at the tables before it is committed.
+//! - [`writable`]: which of them are written elsewhere, or only by the system.
+//! - [`deletable`]: what must stay.
+//! - [`check`]: rules on what is sent, before anything is written.
+//! - [`after`]: rules on what the database would then hold, before the commit.
 //!
-//! To add a rule: in the file named after its collection, reached from [`prepare`] or [`verify`].
+//! To add a rule on one collection: its file here, and its line in [`check`] or [`after`].
 
-use loggia_model::{Problem, Problems, Record, error};
-use loggia_store::Tx;
-use serde_json::Value;
+use loggia_access::Caller;
+use loggia_model::error::{FORBIDDEN, UNPROCESSABLE_CONTENT};
+use loggia_model::system::PUBLIC_POLICY;
+use loggia_model::{Collection, Problem, Problems, Scalar};
 
-use crate::{Engine, Error};
+use crate::Error;
+use crate::items::draft::Draft;
+use crate::items::writer::Writer;
+use crate::query::Resolver;
 
 mod administrators;
 mod permissions;
 mod users;
 
-/// A write to one row, as it was asked for.
-pub(crate) enum Change<'a> {
-    /// A new row.
-    Create(&'a mut Record),
-    /// New values for the rows with these keys.
-    Update {
-        /// The primary keys.
-        keys: &'a [Value],
-        /// The values.
-        data: &'a mut Record,
-    },
-    /// The rows with these keys go.
-    Delete {
-        /// The primary keys.
-        keys: &'a [Value],
-    },
-}
-
-/// Collections that are written through use cases of their own: the schema's metadata, and what the server records.
-const NOT_WRITTEN_HERE: [(&str, &str); 6] = [
-    ("directus_collections", "Use /collections or the tool `collections`."),
-    ("directus_fields", "Use /fields or the tool `fields`."),
-    ("directus_relations", "Use /relations or the tool `relations`."),
-    ("directus_sessions", "Sessions come and go by signing in and out."),
-    ("directus_activity", "The server writes it; it cannot be changed."),
-    ("directus_revisions", "The server writes it; it cannot be changed."),
+/// Collections that are not written as items, and where they are written instead.
+const ELSEWHERE: [(&str, &str); 6] = [
+    (
+        "directus_collections",
+        "Change collections through /collections or the collections tool.",
+    ),
+    (
+        "directus_fields",
+        "Change fields through /fields or the fields tool.",
+    ),
+    (
+        "directus_relations",
+        "Change relations through /relations or the relations tool.",
+    ),
+    (
+        "directus_sessions",
+        "Sessions begin and end by signing in and out.",
+    ),
+    (
+        "directus_activity",
+        "The record of activity is kept by the system alone.",
+    ),
+    ("directus_revisions", "Revisions are kept by the system alone."),
 ];
 
-/// Before a transaction begins: puts secrets and addresses into the form that is stored, or refuses. Hashing a
-/// password takes its time, off the async threads.
+/// Whether items of the collection may be written at all.
 ///
 /// # Errors
-/// Everything that is wrong with the row, with paths inside it.
-pub(crate) async fn prepare(engine: &Engine, collection: &str, change: Change<'_>) -> Result<(), Problems> {
-    if let Some((_, instead)) = NOT_WRITTEN_HERE.iter().find(|(name, _)| *name == collection) {
-        let message = format!("Items of \"{collection}\" are not written directly.");
-        return Err(Problem::new(&error::INVALID_PAYLOAD, message).hint(*instead).into());
+/// Where it is written instead.
+pub(crate) fn writable(caller: &Caller, collection: &Collection) -> Result<(), Problem> {
+    match ELSEWHERE.iter().find(|(name, _)| *name == collection.name) {
+        Some((name, hint)) if loggia_access::visible(caller, collection) => {
+            let message = format!("Items of \"{name}\" are not written directly.");
+            Err(Problem::new(&FORBIDDEN, message).hint(*hint))
+        }
+        Some(_) => Err(Problem::forbidden()),
+        None => Ok(()),
     }
-    match (collection, change) {
-        ("directus_users", Change::Create(data) | Change::Update { data, .. }) => users::prepare(engine, data).await,
-        ("directus_permissions", Change::Create(data) | Change::Update { data, .. }) => {
-            permissions::prepare(&engine.schema(), data)
-        }
-        ("directus_settings", Change::Delete { .. }) => {
-            let message = "The settings cannot be deleted.";
-            Err(Problem::new(&error::INVALID_PAYLOAD, message).hint("Set single settings to null instead.").into())
-        }
-        ("directus_policies", Change::Delete { keys }) if names_public_policy(keys) => {
-            let message = "The public policy cannot be deleted.";
-            Err(Problem::new(&error::INVALID_PAYLOAD, message).hint("Remove its permissions instead.").into())
-        }
+}
+
+/// Whether these items may be deleted at all.
+///
+/// # Errors
+/// Why not, and what to do instead.
+pub(crate) fn deletable(collection: &Collection, keys: &[Scalar]) -> Result<(), Problem> {
+    let refuse = |message: &str, hint: &str| Err(Problem::new(&UNPROCESSABLE_CONTENT, message).hint(hint));
+    match collection.name.as_str() {
+        "directus_settings" => refuse(
+            "The settings cannot be deleted.",
+            "Set single settings to null instead.",
+        ),
+        "directus_policies" if keys.iter().any(|key| key.as_text() == Some(PUBLIC_POLICY)) => refuse(
+            "The public policy cannot be deleted.",
+            "Remove its permissions instead.",
+        ),
         _ => Ok(()),
     }
 }
 
-fn names_public_policy(keys: &[Value]) -> bool {
-    keys.iter().filter_map(Value::as_str).any(|key| key == loggia_model::system::PUBLIC_POLICY)
+/// What is wrong with one item that is to be written, beyond its fields' own rules.
+pub(crate) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
+    match draft.collection.name.as_str() {
+        "directus_users" => users::check(draft),
+        "directus_permissions" => permissions::check(on, draft),
+        _ => Problems::default(),
+    }
 }
 
-/// Inside a transaction, before it is committed: what must hold over the tables after writes to the collections
-/// `touched`.
+/// What would be wrong with the database after the write.
 ///
 /// # Errors
-/// When an active administrator would not remain, or the roles' tree would have a cycle.
-pub(crate) async fn verify(tx: &mut Tx, touched: &[&str]) -> Result<(), Error> {
-    const DECIDING: [&str; 4] = ["directus_users", "directus_roles", "directus_policies", "directus_access"];
-    if touched.iter().any(|name| DECIDING.contains(name)) {
-        administrators::verify(tx).await?;
-    }
-    Ok(())
+/// The rule that would be broken; the transaction must not be committed then.
+pub(crate) async fn after(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result<(), Error> {
+    users::end_sessions(on, writer).await?;
+    administrators::remain(on, writer).await
 }

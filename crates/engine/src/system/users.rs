@@ -1,93 +1,107 @@
-//! `directus_users`: secrets are kept as hashes, addresses in one form.
+//! `directus_users`: e-mail addresses are well formed and kept in lower case, so that nobody shares one; static tokens
+//! cannot be guessed; a new password ends the sessions of the old one.
 
-use loggia_model::{Problem, Problems, Record, error};
-use serde_json::Value;
+use loggia_access::Permit;
+use loggia_model::filter::Test;
+use loggia_model::plan::{DeletePlan, Plan};
+use loggia_model::validation::failure;
+use loggia_model::{Filter, Problems, Scalar};
 
-use crate::Engine;
+use crate::Error;
+use crate::items::draft::Draft;
+use crate::items::writer::Writer;
+use crate::query::Resolver;
 
-/// What a masked secret reads as; sent back, it leaves the secret as it is.
-const MASK: &str = "**********";
+/// Addresses are at most so long (RFC 5321 §4.5.3.1.3, without the angle brackets).
+const LONGEST_ADDRESS: usize = 254;
 /// A static token shorter than this could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-pub(super) async fn prepare(engine: &Engine, data: &mut Record) -> Result<(), Problems> {
-    for secret in ["password", "token", "tfa_secret"] {
-        if data.get(secret).and_then(Value::as_str) == Some(MASK) {
-            data.shift_remove(secret);
-        }
-    }
+pub(super) fn check(draft: &mut Draft) -> Problems {
     let mut problems = Problems::default();
-    if let Some(given) = data.get("email").cloned()
-        && let Some(address) = problems.take(address(&given))
+    if let Some(email) = draft.values.get_mut("email")
+        && !email.scalar.is_null()
     {
-        data.insert("email".to_owned(), address);
-    }
-    match data.get("token").cloned() {
-        Some(Value::String(token)) if token.chars().count() >= SHORTEST_TOKEN => {
-            data.insert("token".to_owned(), engine.parts().hasher.fingerprint(&token).into());
-        }
-        None | Some(Value::Null) => {}
-        Some(_) => problems.push(
-            Problem::new(&error::FAILED_VALIDATION, format!("A token is a text of at least {SHORTEST_TOKEN} characters."))
-                .at("token")
-                .with("field", "token")
-                .hint("Let `loggia token` make one, or use 32 random characters."),
-        ),
-    }
-    if let Some(Value::String(password)) = data.get("password").cloned() {
-        let hashed = engine.parts().hasher.hash_password(&password).await;
-        if let Some(hash) = problems.take(hashed.map_err(|found| located(found, "password"))) {
-            data.insert("password".to_owned(), hash.into());
+        let address = email.scalar.as_text().map(|text| text.trim().to_lowercase());
+        match address.filter(|address| is_address(address)) {
+            Some(address) => email.scalar = Scalar::Text(address),
+            None => {
+                let problem = failure("email", "email", "Value has to be a valid email address.", None);
+                let hint = "Leave `email` out, or send null, for a user that only holds a token.";
+                problems.push(problem.at(&email.path).hint(hint));
+            }
         }
     }
-    problems.or(())
+    if let Some(token) = draft.values.get("token")
+        && token
+            .scalar
+            .as_text()
+            .is_some_and(|token| token.chars().count() < SHORTEST_TOKEN)
+    {
+        let text = format!("Value has to have at least {SHORTEST_TOKEN} characters.");
+        let problem = failure("token", "min", &text, None);
+        problems.push(problem.at(&token.path).hint("Use 32 random characters."));
+    }
+    problems
 }
 
-/// The lower-case address; null stays null.
-fn address(given: &Value) -> Result<Value, Problem> {
-    let refuse = || {
-        Problem::new(&error::FAILED_VALIDATION, "Validation failed for field \"email\". Value has to be a valid email address.")
-            .at("email")
-            .with("field", "email")
-            .with("type", "email")
-            .hint("Leave `email` out, or send null, for a user that only holds a token.")
+/// Something before and after the last `@`, nothing blank: what can be told without sending mail.
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
     };
-    let Value::String(text) = given else {
-        return if given.is_null() { Ok(Value::Null) } else { Err(refuse()) };
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
     };
-    let text = text.trim().to_lowercase();
-    let whole = text.rsplit_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && !host.is_empty() && !host.starts_with('.') && !host.ends_with('.')
+    text.len() <= LONGEST_ADDRESS
+        && !local.is_empty()
+        && !local.contains(|c: char| c.is_whitespace() || c.is_control() || "@,;<>\"".contains(c))
+        && domain.split('.').all(label)
+}
+
+/// Ends the sessions of users whose password changed.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) async fn end_sessions(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result<(), Error> {
+    let users: Vec<_> = std::mem::take(&mut writer.new_passwords);
+    let Some(sessions) = on.schema.collection("directus_sessions") else {
+        return Ok(());
+    };
+    let Some(user) = sessions.field("user").filter(|_| !users.is_empty()) else {
+        return Ok(());
+    };
+    let plan = Plan::Delete(DeletePlan {
+        collection: sessions.clone(),
+        filter: Filter::field(user, Test::In(users)),
     });
-    if whole && !text.chars().any(|character| character.is_whitespace() || character.is_control()) {
-        Ok(text.into())
-    } else {
-        Err(refuse())
-    }
-}
-
-/// Problems of a value, at its field.
-fn located(problems: Problems, field: &str) -> Problems {
-    let at = |problem: Problem| if problem.path.is_empty() { problem.at(field) } else { problem };
-    Problems(problems.0.into_iter().map(at).collect())
+    let reason = "a new password ends the sessions of the old one, whoever may delete sessions";
+    writer.tx.run(Permit::system(reason, plan)).await?;
+    writer.touched.entry("directus_sessions".to_owned()).or_default();
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::*;
+    use super::is_address;
 
     #[test]
-    fn addresses_have_one_form() {
-        let check = |given: Value, expect: Option<Value>| assert_eq!(address(&given).ok(), expect, "{given}");
-        check(json!(" Ada@Example.COM "), Some(json!("ada@example.com")));
-        check(json!("a+b@c"), Some(json!("a+b@c")));
-        check(Value::Null, Some(Value::Null));
-        check(json!("ada"), None);
-        check(json!("@example.com"), None);
-        check(json!("ada@"), None);
-        check(json!("a da@example.com"), None);
-        check(json!(5), None);
+    fn addresses_are_told_from_other_text() {
+        let check = |text: &str, expect: bool| assert_eq!(is_address(text), expect, "{text}");
+        check("ada@example.com", true);
+        check("ada+cms@mail.example.co.uk", true);
+        check("jürgen@müller.example", true);
+        check("root@localhost", true);
+        check("ada", false);
+        check("@example.com", false);
+        check("ada@", false);
+        check("ada@exa mple.com", false);
+        check("a@b@example.com", false);
+        check("ada@-x.com", false);
+        check("ada@example..com", false);
+        check("", false);
     }
 }

@@ -1,0 +1,188 @@
+//! What is to be written, read from what was sent: items, with the items nested in them.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_model::{Collection, Field, Record, Relation, Scalar};
+
+/// Whether an item is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// It must not exist yet.
+    Create,
+    /// It must exist.
+    Update,
+    /// Whichever its key says: nested items may be either.
+    Either,
+}
+
+/// One item to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) collection: Arc<Collection>,
+    /// Where it stands in the request.
+    pub(crate) path: String,
+    pub(crate) intent: Intent,
+    /// The primary key, if it was given.
+    pub(crate) key: Option<Scalar>,
+    /// Columns but the primary key, by name.
+    pub(crate) values: IndexMap<String, Assigned>,
+    /// Items that its columns will point to.
+    pub(super) ones: Vec<One>,
+    /// Items that will point to it.
+    pub(super) lists: Vec<List>,
+    /// The column that the item above fills in.
+    pub(super) filled_from_above: Option<String>,
+    /// Columns that will point to items which are written beside it, once for several drafts.
+    pub(super) filled_from_beside: Vec<String>,
+    /// What was sent, for rules.
+    pub(crate) sent: Record,
+}
+
+/// The value of a column.
+#[derive(Clone, Debug)]
+pub(crate) struct Assigned {
+    pub(crate) field: Arc<Field>,
+    pub(crate) scalar: Scalar,
+    /// Where it was sent; empty: it was filled in.
+    pub(crate) path: String,
+    /// The collection that it is a key of.
+    pub(super) points_to: Option<Arc<Collection>>,
+}
+
+/// An item that a column will point to.
+#[derive(Clone, Debug)]
+pub(super) struct One {
+    pub(super) field: Arc<Field>,
+    pub(super) draft: Draft,
+}
+
+/// Items that will point to the item above.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    pub(super) relation: Arc<Relation>,
+    pub(super) target: Arc<Collection>,
+    pub(super) path: String,
+    pub(super) edit: Edit,
+}
+
+/// What becomes of a list.
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    /// It holds these and no others.
+    Replace(Vec<Entry>),
+    /// These are added, changed, taken off.
+    Change {
+        create: Vec<Draft>,
+        update: Vec<Entry>,
+        delete: Vec<(Scalar, String)>,
+    },
+}
+
+/// An item of a list.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// One that exists.
+    Key(Scalar, String),
+    /// One to be written.
+    Item(Draft),
+}
+
+impl Draft {
+    /// The path of one of its members.
+    pub(crate) fn at(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    /// These columns will point to items that are written once for several drafts.
+    pub(super) fn ones_elsewhere<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.filled_from_beside = names.map(str::to_owned).collect();
+    }
+
+    /// Calls `visit` for it and for everything nested in it, outermost first.
+    pub(super) fn visit(&self, visit: &mut dyn FnMut(&Draft)) {
+        visit(self);
+        for one in &self.ones {
+            one.draft.visit(visit);
+        }
+        for list in &self.lists {
+            for draft in list.edit.items() {
+                draft.visit(visit);
+            }
+        }
+    }
+
+    /// Every value in it and nested in it, with the name of its collection.
+    pub(super) fn every_value(&mut self) -> Vec<&mut Assigned> {
+        let mut values: Vec<_> = self.values.values_mut().collect();
+        for one in &mut self.ones {
+            values.extend(one.draft.every_value());
+        }
+        for list in &mut self.lists {
+            for draft in list.edit.items_mut() {
+                values.extend(draft.every_value());
+            }
+        }
+        values
+    }
+}
+
+impl Entry {
+    fn item(&self) -> Option<&Draft> {
+        match self {
+            Self::Item(draft) => Some(draft),
+            Self::Key(..) => None,
+        }
+    }
+
+    fn item_mut(&mut self) -> Option<&mut Draft> {
+        match self {
+            Self::Item(draft) => Some(draft),
+            Self::Key(..) => None,
+        }
+    }
+}
+
+impl Edit {
+    /// The items to be written.
+    pub(super) fn items(&self) -> Vec<&Draft> {
+        match self {
+            Self::Replace(entries) => entries.iter().filter_map(Entry::item).collect(),
+            Self::Change { create, update, .. } => create
+                .iter()
+                .chain(update.iter().filter_map(Entry::item))
+                .collect(),
+        }
+    }
+
+    /// The items to be written.
+    pub(super) fn items_mut(&mut self) -> Vec<&mut Draft> {
+        match self {
+            Self::Replace(entries) => entries.iter_mut().filter_map(Entry::item_mut).collect(),
+            Self::Change { create, update, .. } => create
+                .iter_mut()
+                .chain(update.iter_mut().filter_map(Entry::item_mut))
+                .collect(),
+        }
+    }
+
+    /// The keys of items that must exist, and where they stand.
+    pub(super) fn keys(&self) -> Vec<(&Scalar, &str)> {
+        let (entries, deleted) = match self {
+            Self::Replace(entries) => (entries, None),
+            Self::Change { update, delete, .. } => (update, Some(delete)),
+        };
+        let linked = entries.iter().filter_map(|entry| match entry {
+            Entry::Key(key, path) => Some((key, path.as_str())),
+            Entry::Item(_) => None,
+        });
+        let deleted = deleted.into_iter().flatten();
+        linked
+            .chain(deleted.map(|(key, path)| (key, path.as_str())))
+            .collect()
+    }
+}

@@ -1,0 +1,542 @@
+//! Reads what was sent into drafts: every name looked up, every value parsed and checked against its field.
+
+use std::sync::Arc;
+
+use loggia_model::error::{INVALID_PAYLOAD, nearest};
+use loggia_model::query::describe;
+use loggia_model::validation::failure;
+use loggia_model::{Collection, Field, Link, Problem, Problems, Record, Relation, Scalar, StorageKind};
+use serde_json::Value;
+
+use super::draft::{Assigned, Draft, Edit, Entry, Intent, List, One};
+use super::{Coerced, Receipt, keys};
+use crate::query::{Resolver, is_secret};
+use crate::system;
+
+/// What a concealed value is shown as; sent back, it means "as it is".
+pub(super) const MASK: &str = "**********";
+
+/// Reads one request.
+pub(super) struct Reader<'a> {
+    pub(super) on: Resolver<'a>,
+    pub(super) problems: Problems,
+    pub(super) receipt: Receipt,
+    items: usize,
+}
+
+/// Where an item stands among those around it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    intent: Intent,
+    /// The column that the item above fills in.
+    from_above: Option<&'a str>,
+    level: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(on: Resolver<'a>) -> Self {
+        Self {
+            on,
+            problems: Problems::default(),
+            receipt: Receipt::default(),
+            items: 0,
+        }
+    }
+
+    /// An item of the request itself.
+    pub(super) fn item(
+        &mut self,
+        collection: &Arc<Collection>,
+        sent: &Record,
+        path: &str,
+        intent: Intent,
+    ) -> Draft {
+        let place = Place {
+            intent,
+            from_above: None,
+            level: 0,
+        };
+        self.draft(collection, sent, path, place)
+    }
+
+    fn draft(&mut self, collection: &Arc<Collection>, sent: &Record, path: &str, place: Place<'_>) -> Draft {
+        let mut draft = Draft {
+            collection: collection.clone(),
+            path: path.to_owned(),
+            intent: place.intent,
+            key: None,
+            values: indexmap::IndexMap::new(),
+            ones: Vec::new(),
+            lists: Vec::new(),
+            filled_from_above: place.from_above.map(str::to_owned),
+            filled_from_beside: Vec::new(),
+            sent: sent.clone(),
+        };
+        self.items += 1;
+        let limits = self.on.limits;
+        if self.items > limits.written_items || place.level > limits.relation_levels {
+            if self.items <= limits.written_items + 1 {
+                let message = format!(
+                    "Too much at once: at most {} items, nested at most {} levels deep.",
+                    limits.written_items, limits.relation_levels
+                );
+                self.problem(path, message, "Split the request.");
+            }
+            self.items = limits.written_items + 2;
+            return draft;
+        }
+        if place.level > 0
+            && let Err(problem) = system::writable(self.on.caller, collection)
+        {
+            self.problems.push(problem.at(path));
+            return draft;
+        }
+        for (name, value) in sent {
+            self.member(&mut draft, name, value, place);
+        }
+        if place.intent == Intent::Either && draft.key.is_none() {
+            draft.intent = Intent::Create;
+        }
+        self.problems.extend(system::check(&self.on, &mut draft));
+        draft
+    }
+
+    fn member(&mut self, draft: &mut Draft, name: &str, value: &Value, place: Place<'_>) {
+        let path = draft.at(name);
+        let Some(field) = draft.collection.field(name).cloned() else {
+            self.unknown(&draft.collection, name, &path);
+            return;
+        };
+        if place.from_above == Some(name) {
+            // The list that the item stands in says whom it points to.
+            return;
+        }
+        let is_primary = draft
+            .collection
+            .primary
+            .as_ref()
+            .is_some_and(|key| key.name == name);
+        if is_primary {
+            self.primary_key(draft, &field, value, &path);
+            return;
+        }
+        if field.is_concealed() && value.as_str() == Some(MASK) {
+            return;
+        }
+        let link = self.on.schema.link(&draft.collection.name, name);
+        match link {
+            None if field.is_alias() => {
+                let message = format!("`{name}` holds no value: it is there for presentation only.");
+                self.problem(&path, message, "Leave it out.");
+            }
+            None => self.assign(draft, &field, value, path, None),
+            Some(Link::ToOne { target, .. }) => match value {
+                Value::Object(nested) => self.one(draft, &field, &target, nested, &path, place.level),
+                _ => self.assign(draft, &field, value, path, Some(target)),
+            },
+            Some(Link::ToMany { relation, target }) => {
+                let edit = self.edit(&relation, &target, value, &path, place.level);
+                if let Some(edit) = edit {
+                    self.receipt.applied.push(path.clone());
+                    draft.lists.push(List {
+                        relation,
+                        target,
+                        path,
+                        edit,
+                    });
+                }
+            }
+            Some(Link::ToAny { relation, targets }) => {
+                self.any(draft, &field, &relation, &targets, value, &path, place.level);
+            }
+        }
+    }
+
+    fn primary_key(&mut self, draft: &mut Draft, field: &Field, value: &Value, path: &str) {
+        if value.is_null() {
+            return;
+        }
+        match (keys::scalar(field, value), &field.column) {
+            (Some(key), _) => {
+                self.receipt.applied.push(path.to_owned());
+                draft.key = Some(key);
+            }
+            (None, Some(column)) => {
+                let problem = field.ty.parse(value, column).err();
+                let problem = problem.unwrap_or_else(|| {
+                    Problem::new(
+                        &INVALID_PAYLOAD,
+                        format!("Expected a key; got {}.", describe(value)),
+                    )
+                });
+                self.problems.push(problem.at(path));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// A value of a column of the item's own.
+    fn assign(
+        &mut self,
+        draft: &mut Draft,
+        field: &Arc<Field>,
+        value: &Value,
+        path: String,
+        points_to: Option<Arc<Collection>>,
+    ) {
+        let Some(scalar) = self.scalar(field, value, &path) else {
+            return;
+        };
+        self.receipt.applied.push(path.clone());
+        let assigned = Assigned {
+            field: field.clone(),
+            scalar,
+            path,
+            points_to,
+        };
+        draft.values.insert(field.name.clone(), assigned);
+    }
+
+    fn scalar(&mut self, field: &Field, value: &Value, path: &str) -> Option<Scalar> {
+        let column = field.column.as_ref()?;
+        if column.generated {
+            let message = format!("`{}` is worked out by the database.", field.name);
+            self.problem(path, message, "Leave it out.");
+            return None;
+        }
+        if value.is_null() {
+            return Some(Scalar::Null);
+        }
+        let value = &json_inside(field, value);
+        match field.ty.parse(value, column) {
+            Ok(scalar) => {
+                let printed = field.ty.print(scalar.clone());
+                self.allowed(field, &printed, path);
+                if printed != *value && !is_secret(field) {
+                    self.receipt.coerced.push(Coerced {
+                        path: path.to_owned(),
+                        from: value.clone(),
+                        to: printed,
+                    });
+                }
+                Some(scalar)
+            }
+            Err(problem) => {
+                let problem = problem
+                    .with("collection", field.collection.as_str())
+                    .with("field", field.name.as_str());
+                self.problems.push(problem.at(path));
+                None
+            }
+        }
+    }
+
+    /// Choices, and the least and largest number that the interface offers.
+    fn allowed(&mut self, field: &Field, value: &Value, path: &str) {
+        if let Some(choices) = field.choices() {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let is_choice = |value: &Value| choices.iter().any(|choice| text(choice) == text(value));
+            let all = match value {
+                Value::Array(entries) => entries.iter().all(is_choice),
+                other => is_choice(other),
+            };
+            if !all {
+                let shown: Vec<_> = choices
+                    .iter()
+                    .map(|choice| format!("\"{}\"", text(choice)))
+                    .collect();
+                let wording = format!("Value has to be one of {}.", shown.join(", "));
+                let valid = choices.iter().map(|choice| (*choice).clone()).collect();
+                let problem = failure(&field.name, "in", &wording, Some(("valid", Value::Array(valid))));
+                self.problems.push(problem.at(path));
+            }
+        }
+        let options = field.meta.as_ref().map(|meta| &meta.options);
+        let numeric = field
+            .column
+            .as_ref()
+            .is_some_and(|column| column.kind.is_numeric());
+        for (option, operator) in [
+            ("min", "_gte"),
+            ("max", "_lte"),
+            ("minValue", "_gte"),
+            ("maxValue", "_lte"),
+        ] {
+            let bound = options
+                .and_then(|options| options.get(option))
+                .filter(|bound| numeric && bound.is_number());
+            if let Some(bound) = bound {
+                let rule = serde_json::json!({ field.name.as_str(): { operator: bound } });
+                let record = Record::from_iter([(field.name.clone(), value.clone())]);
+                let extent = loggia_model::validation::Extent::Part;
+                let failures = loggia_model::validation::failures(&rule, &record, extent);
+                for problem in failures {
+                    self.problems.push(problem.at(path));
+                }
+            }
+        }
+    }
+
+    fn one(
+        &mut self,
+        draft: &mut Draft,
+        field: &Arc<Field>,
+        target: &Arc<Collection>,
+        nested: &Record,
+        path: &str,
+        level: usize,
+    ) {
+        let place = Place {
+            intent: Intent::Either,
+            from_above: None,
+            level: level + 1,
+        };
+        let nested = self.draft(target, nested, path, place);
+        draft.ones.push(One {
+            field: field.clone(),
+            draft: nested,
+        });
+    }
+
+    /// M2A: the collection is named by the column beside.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of the recursion, called with what it has at hand"
+    )]
+    fn any(
+        &mut self,
+        draft: &mut Draft,
+        field: &Arc<Field>,
+        relation: &Relation,
+        targets: &[Arc<Collection>],
+        value: &Value,
+        path: &str,
+        level: usize,
+    ) {
+        if value.is_null() {
+            self.assign(draft, field, value, path.to_owned(), None);
+            return;
+        }
+        let (name, beside) = (
+            &field.name,
+            relation.one_collection_field.clone().unwrap_or_default(),
+        );
+        let Some(named) = draft.sent.get(&beside).and_then(Value::as_str) else {
+            let message = format!("Which collection `{name}` points into is missing.");
+            let known: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+            let hint = format!("Set `{beside}` beside it to one of: {}.", known.join(", "));
+            self.problem(path, message, hint);
+            return;
+        };
+        let Some(target) = targets.iter().find(|target| target.name == named) else {
+            let known: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+            let message = format!("`{name}` cannot point into the collection `{named}`.");
+            let hint = format!("Set `{beside}` to one of: {}.", known.join(", "));
+            self.problem(&draft.at(&beside), message, hint);
+            return;
+        };
+        if let Value::Object(nested) = value {
+            self.one(draft, field, target, nested, path, level);
+            return;
+        }
+        let key = target
+            .primary
+            .as_ref()
+            .and_then(|key| Some((key, keys::scalar(key, value)?)));
+        match key {
+            Some((primary, key)) => {
+                let value = Value::from(keys::text(primary, &key));
+                self.assign(draft, field, &value, path.to_owned(), Some(target.clone()));
+            }
+            None => {
+                let message = format!(
+                    "Expected a key of `{named}` or an object; got {}.",
+                    describe(value)
+                );
+                self.problem(path, message, "");
+            }
+        }
+    }
+
+    /// An array of keys and objects, or `{create, update, delete}`; null is the empty list.
+    fn edit(
+        &mut self,
+        relation: &Arc<Relation>,
+        target: &Arc<Collection>,
+        value: &Value,
+        path: &str,
+        level: usize,
+    ) -> Option<Edit> {
+        match value {
+            Value::Null => Some(Edit::Replace(Vec::new())),
+            Value::Array(entries) => {
+                let entries = self.entries(relation, target, entries, path, level, Intent::Either);
+                Some(Edit::Replace(entries))
+            }
+            Value::Object(change) => self.change(relation, target, change, path, level),
+            other => {
+                let message = format!("Expected a list; got {}.", describe(other));
+                let hint = "Send an array of keys and objects, which replaces the list, or {\"create\": […], \"update\": […], \"delete\": […]}.";
+                self.problem(path, message, hint);
+                None
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        relation: &Arc<Relation>,
+        target: &Arc<Collection>,
+        change: &Record,
+        path: &str,
+        level: usize,
+    ) -> Option<Edit> {
+        const KNOWN: [&str; 3] = ["create", "update", "delete"];
+        let (mut create, mut update, mut delete) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, value) in change {
+            let at = format!("{path}.{name}");
+            if !KNOWN.contains(&name.as_str()) {
+                let hint = match nearest(name, KNOWN) {
+                    Some(near) => format!("Did you mean `{near}`?"),
+                    None => "A change of a list has create, update and delete.".to_owned(),
+                };
+                self.problem(&at, format!("`{name}` is not known here."), hint);
+                continue;
+            }
+            let entries = match value {
+                Value::Null => continue,
+                Value::Array(entries) => entries,
+                other => {
+                    self.problem(&at, format!("Expected an array; got {}.", describe(other)), "");
+                    continue;
+                }
+            };
+            match name.as_str() {
+                "create" => {
+                    let items = self.entries(relation, target, entries, &at, level, Intent::Create);
+                    create.extend(items.into_iter().filter_map(|entry| match entry {
+                        Entry::Item(draft) => Some(draft),
+                        Entry::Key(..) => None,
+                    }));
+                }
+                "update" => update = self.entries(relation, target, entries, &at, level, Intent::Update),
+                _ => delete = self.keys_of(target, entries, &at),
+            }
+        }
+        Some(Edit::Change {
+            create,
+            update,
+            delete,
+        })
+    }
+
+    fn entries(
+        &mut self,
+        relation: &Arc<Relation>,
+        target: &Arc<Collection>,
+        entries: &[Value],
+        path: &str,
+        level: usize,
+        intent: Intent,
+    ) -> Vec<Entry> {
+        let place = Place {
+            intent,
+            from_above: Some(&relation.many_field),
+            level: level + 1,
+        };
+        let mut read = Vec::with_capacity(entries.len());
+        for (i, entry) in entries.iter().enumerate() {
+            let at = format!("{path}[{i}]");
+            match entry {
+                Value::Object(nested) => {
+                    let draft = self.draft(target, nested, &at, place);
+                    if intent == Intent::Update && draft.key.is_none() {
+                        let key = target.primary.as_ref().map_or("id", |key| key.name.as_str());
+                        let hint = format!("Give `{key}`, or put it under `create`.");
+                        self.problem(&at, "Which item is to be updated is missing.", hint);
+                        continue;
+                    }
+                    read.push(Entry::Item(draft));
+                }
+                _ if intent == Intent::Create => {
+                    let message = format!("Expected an object; got {}.", describe(entry));
+                    self.problem(&at, message, "Link items that exist under `update`.");
+                }
+                key => {
+                    let scalar = target
+                        .primary
+                        .as_ref()
+                        .and_then(|primary| keys::scalar(primary, key));
+                    match scalar {
+                        Some(scalar) => read.push(Entry::Key(scalar, at)),
+                        None => self.no_key(target, key, &at),
+                    }
+                }
+            }
+        }
+        read
+    }
+
+    fn keys_of(&mut self, target: &Collection, entries: &[Value], path: &str) -> Vec<(Scalar, String)> {
+        let mut read = Vec::with_capacity(entries.len());
+        for (i, key) in entries.iter().enumerate() {
+            let at = format!("{path}[{i}]");
+            let scalar = target
+                .primary
+                .as_ref()
+                .and_then(|primary| keys::scalar(primary, key));
+            match scalar {
+                Some(scalar) => read.push((scalar, at)),
+                None => self.no_key(target, key, &at),
+            }
+        }
+        read
+    }
+
+    fn no_key(&mut self, target: &Collection, key: &Value, path: &str) {
+        let message = format!(
+            "Expected a primary key of `{}`; got {}.",
+            target.name,
+            describe(key)
+        );
+        self.problem(path, message, "");
+    }
+
+    fn unknown(&mut self, collection: &Collection, name: &str, path: &str) {
+        let problem = Problem::new(
+            &INVALID_PAYLOAD,
+            format!(
+                "There is no field \"{name}\" in collection \"{}\".",
+                collection.name
+            ),
+        );
+        let known: Vec<_> = collection.fields.keys().map(String::as_str).collect();
+        let problem = crate::query::suggest(problem.at(path), name, &known, "Fields");
+        self.problems.push(problem.with("field", name));
+    }
+
+    fn problem(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(invalid(message).at(path).hint(hint));
+    }
+}
+
+/// A payload that cannot be understood; the REST dialect repeats the message as `reason`.
+pub(crate) fn invalid(message: impl Into<String>) -> Problem {
+    let message = message.into();
+    let reason = message.trim_end_matches('.').to_owned();
+    Problem::new(&INVALID_PAYLOAD, message).with("reason", reason)
+}
+
+/// JSON that came as text into a json field.
+fn json_inside(field: &Field, value: &Value) -> Value {
+    let is_json = field
+        .column
+        .as_ref()
+        .is_some_and(|column| column.kind == StorageKind::Json);
+    match value {
+        Value::String(text) if is_json && text.trim_start().starts_with(['{', '[']) => {
+            serde_json::from_str(text).unwrap_or_else(|_| value.clone())
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,422 @@
+//! Settles drafts against what is stored: which items exist, which keys point to something, which values are still
+//! required, and what is filled in.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_access::{Caller, decide};
+use loggia_model::error::INVALID_FOREIGN_KEY;
+use loggia_model::field_types::calendar::timestamp;
+use loggia_model::plan::Plan;
+use loggia_model::schema::{Column, Default as ColumnDefault};
+use loggia_model::validation::{Extent, failure, failures};
+use loggia_model::{Collection, Field, Generator, Problem, Problems, Record, Scalar, StorageKind};
+use loggia_store::Tx;
+use serde_json::Value;
+
+use super::draft::{Assigned, Draft, Intent};
+use super::{Coerced, Receipt, keys};
+use crate::Error;
+use crate::query::{Resolver, is_presentation, is_secret, plain_read, substituted};
+
+/// What is stored of the items that a request names: by collection, then by key.
+#[derive(Default)]
+pub(super) struct Existing {
+    rows: HashMap<String, HashMap<String, Record>>,
+    /// Keys that the request itself gives to new items.
+    coming: HashSet<(String, String)>,
+}
+
+impl Existing {
+    /// Reads everything that the drafts name: one statement for each collection.
+    pub(super) async fn read(tx: &mut Tx, caller: &Caller, drafts: &[&Draft]) -> Result<Self, Error> {
+        let mut wanted: IndexMap<String, (Arc<Collection>, IndexMap<String, Scalar>)> = IndexMap::new();
+        let mut coming = HashSet::new();
+        let mut want = |collection: &Arc<Collection>, key: &Scalar| {
+            if let Some(primary) = &collection.primary {
+                let entry = wanted
+                    .entry(collection.name.clone())
+                    .or_insert_with(|| (collection.clone(), IndexMap::new()));
+                entry.1.insert(keys::text(primary, key), key.clone());
+            }
+        };
+        for draft in drafts {
+            draft.visit(&mut |draft| {
+                if let (Some(key), Some(primary)) = (&draft.key, &draft.collection.primary) {
+                    want(&draft.collection, key);
+                    if draft.intent != Intent::Update {
+                        coming.insert((draft.collection.name.clone(), keys::text(primary, key)));
+                    }
+                }
+                for assigned in draft.values.values() {
+                    if let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) {
+                        want(target, &key);
+                    }
+                }
+                for list in &draft.lists {
+                    for (key, _) in list.edit.keys() {
+                        want(&list.target, key);
+                    }
+                }
+            });
+        }
+        let mut rows = HashMap::new();
+        for (name, (collection, wanted)) in wanted {
+            let found = read_rows(tx, caller, &collection, wanted.into_values().collect()).await?;
+            rows.insert(name, found);
+        }
+        Ok(Self { rows, coming })
+    }
+
+    fn row(&self, collection: &Collection, key: &Scalar) -> Option<&Record> {
+        let primary = collection.primary.as_ref()?;
+        self.rows.get(&collection.name)?.get(&keys::text(primary, key))
+    }
+
+    fn has(&self, collection: &Collection, key: &Scalar) -> bool {
+        self.row(collection, key).is_some()
+    }
+
+    fn is_coming(&self, collection: &Collection, key: &Scalar) -> bool {
+        let Some(primary) = &collection.primary else {
+            return false;
+        };
+        self.coming
+            .contains(&(collection.name.clone(), keys::text(primary, key)))
+    }
+}
+
+/// The items with these keys, with the fields that must have a value.
+pub(super) async fn read_rows(
+    tx: &mut Tx,
+    caller: &Caller,
+    collection: &Arc<Collection>,
+    wanted: Vec<Scalar>,
+) -> Result<HashMap<String, Record>, Error> {
+    let primary = keys::primary(collection)?;
+    let mut fields = vec![primary.clone()];
+    let demanded = collection
+        .fields
+        .values()
+        .filter(|field| !field.is_alias() && field.must_be_given() && field.name != primary.name);
+    fields.extend(demanded.cloned());
+    let plan = plain_read(collection, &fields, keys::among(primary, wanted));
+    let rows = tx.run(decide(caller, Plan::Read(plan))?).await?.into_rows();
+    let keyed = rows.into_iter().map(|row| {
+        let key = match row.get(&primary.name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        (key, row)
+    });
+    Ok(keyed.collect())
+}
+
+/// Settles the drafts of one request.
+pub(super) struct Settler<'a> {
+    pub(super) on: Resolver<'a>,
+    pub(super) existing: &'a Existing,
+    pub(super) generator: &'a Generator,
+    pub(super) reserve_keys: bool,
+    pub(super) problems: Problems,
+    pub(super) receipt: Receipt,
+    /// Keys that no item has, by collection.
+    missing: IndexMap<String, (Arc<Collection>, Vec<String>, Option<String>)>,
+}
+
+impl<'a> Settler<'a> {
+    pub(super) fn new(
+        on: Resolver<'a>,
+        existing: &'a Existing,
+        generator: &'a Generator,
+        reserve_keys: bool,
+    ) -> Self {
+        Self {
+            on,
+            existing,
+            generator,
+            reserve_keys,
+            problems: Problems::default(),
+            receipt: Receipt::default(),
+            missing: IndexMap::new(),
+        }
+    }
+
+    /// Everything that was found wrong, missing items last.
+    pub(super) fn finish(mut self) -> (Problems, Receipt) {
+        for (collection, keys, hint) in self.missing.into_values() {
+            let mut problem = keys::missing(self.on.caller, &collection, &keys);
+            if let (Some(more), Some(said)) = (hint, problem.hint.clone()) {
+                problem = problem.hint(format!("{said} {more}"));
+            }
+            self.problems.push(problem);
+        }
+        (self.problems, self.receipt)
+    }
+
+    /// Decides whether the item is new, checks it, and fills in what belongs to it.
+    pub(super) fn settle(&mut self, draft: &mut Draft) {
+        let stored = draft
+            .key
+            .as_ref()
+            .and_then(|key| self.existing.row(&draft.collection, key));
+        match (draft.intent, stored.is_some()) {
+            (Intent::Update, false) => {
+                if let Some(key) = &draft.key {
+                    self.miss(&draft.collection, key, None);
+                }
+                return;
+            }
+            (Intent::Either, true) => draft.intent = Intent::Update,
+            (Intent::Either, false) => draft.intent = Intent::Create,
+            _ => {}
+        }
+        let reservation = self.reserve_keys
+            && draft.intent == Intent::Create
+            && draft.key.is_some()
+            && draft.values.is_empty()
+            && draft.ones.is_empty()
+            && draft.lists.is_empty();
+        self.points(draft);
+        self.demanded(draft, stored, reservation);
+        self.rules(draft);
+        self.fill(draft);
+        for one in &mut draft.ones {
+            self.settle(&mut one.draft);
+        }
+        for list in &mut draft.lists {
+            for (key, _) in list.edit.keys() {
+                if !self.existing.has(&list.target, key) {
+                    let hint = list.relation.junction_field.as_ref().map(|field| {
+                        format!(
+                            "`{}` lists rows of `{}`: to link by key, send {{\"{field}\": key}}.",
+                            list.path, list.target.name
+                        )
+                    });
+                    self.miss(&list.target, key, hint);
+                }
+            }
+            for draft in list.edit.items_mut() {
+                self.settle(draft);
+            }
+        }
+    }
+
+    fn miss(&mut self, collection: &Arc<Collection>, key: &Scalar, hint: Option<String>) {
+        let Some(primary) = &collection.primary else {
+            return;
+        };
+        let text = keys::text(primary, key);
+        let entry = self
+            .missing
+            .entry(collection.name.clone())
+            .or_insert_with(|| (collection.clone(), Vec::new(), hint));
+        if !entry.1.contains(&text) {
+            entry.1.push(text);
+        }
+    }
+
+    /// Keys must be those of items.
+    fn points(&mut self, draft: &Draft) {
+        for assigned in draft.values.values() {
+            let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) else {
+                continue;
+            };
+            if self.existing.has(target, &key) || self.existing.is_coming(target, &key) {
+                continue;
+            }
+            let field = &assigned.field;
+            let value = field.ty.print(assigned.scalar.clone());
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let message = format!(
+                "Invalid foreign key \"{shown}\" for field \"{}\" in collection \"{}\".",
+                field.name, field.collection
+            );
+            let problem = Problem::new(&INVALID_FOREIGN_KEY, message)
+                .at(&assigned.path)
+                .hint(format!(
+                    "\"{0}\" has no item with this key: create it first, or send an object to create it with this item.",
+                    target.name
+                ))
+                .with("collection", field.collection.as_str())
+                .with("field", field.name.as_str())
+                .with("value", value);
+            self.problems.push(problem);
+        }
+    }
+
+    /// Required fields have a value, and no field that cannot be empty is emptied.
+    fn demanded(&mut self, draft: &Draft, stored: Option<&Record>, reservation: bool) {
+        for field in draft.collection.fields.values() {
+            let name = field.name.as_str();
+            let is_primary = draft
+                .collection
+                .primary
+                .as_ref()
+                .is_some_and(|key| key.name == name);
+            let ours = draft.filled_from_above.as_deref() == Some(name)
+                || draft.filled_from_beside.iter().any(|field| field == name)
+                || draft.ones.iter().any(|one| one.field.name == name);
+            if ours || is_presentation(self.on.schema, field) {
+                continue;
+            }
+            if let Some(assigned) = draft.values.get(name) {
+                if assigned.scalar.is_null() && cannot_be_empty(field) {
+                    let problem = failure(name, "nnull", "Value can't be null.", None);
+                    self.problems.push(problem.at(&assigned.path));
+                }
+                continue;
+            }
+            if !field.must_be_given() {
+                continue;
+            }
+            let given = match stored {
+                Some(stored) => field.is_alias() || stored.get(name).is_some_and(|value| !value.is_null()),
+                None if reservation && field.column.as_ref().is_none_or(|column| column.nullable) => true,
+                None if is_primary => draft.key.is_some() || is_generated(field),
+                None if field.is_alias() => draft.sent.get(name).is_some_and(|value| {
+                    !value.is_null() && value.as_array().is_none_or(|entries| !entries.is_empty())
+                }),
+                None => false,
+            };
+            if !given {
+                let problem = failure(name, "required", "Value is required.", None);
+                self.problems.push(problem.at(draft.at(name)));
+            }
+        }
+    }
+
+    /// The rules of the fields' own.
+    fn rules(&mut self, draft: &Draft) {
+        let extent = match draft.intent {
+            Intent::Create => Extent::Whole,
+            Intent::Update | Intent::Either => Extent::Part,
+        };
+        let fields = draft.collection.fields.values();
+        for field in fields.filter(|field| !is_presentation(self.on.schema, field)) {
+            let Some(meta) = &field.meta else {
+                continue;
+            };
+            let Some(rule) = &meta.validation else {
+                continue;
+            };
+            // A rule speaks of the value that is sent; what is not sent is the business of `required`.
+            if !draft.sent.contains_key(&field.name) {
+                continue;
+            }
+            let rule = substituted(&self.on, rule);
+            for problem in failures(&rule, &draft.sent, extent) {
+                let problem = match &meta.validation_message {
+                    Some(message) => problem.hint(message.clone()),
+                    None => problem,
+                };
+                let path = draft.at(&problem.path);
+                self.problems.push(problem.at(path));
+            }
+        }
+    }
+
+    /// What the specials of the fields stand for, and the defaults that the database will fill in.
+    fn fill(&mut self, draft: &mut Draft) {
+        let collection = draft.collection.clone();
+        let create = draft.intent == Intent::Create;
+        for field in collection.fields.values() {
+            let Some(column) = &field.column else {
+                continue;
+            };
+            let is_primary = collection
+                .primary
+                .as_ref()
+                .is_some_and(|key| key.name == field.name);
+            if is_primary {
+                if create && draft.key.is_none() && is_generated(field) {
+                    let key = self.generator.uuid().to_string();
+                    draft.key = field.ty.parse(&Value::from(key.as_str()), column).ok();
+                    self.receipt.defaulted.push((draft.at(&field.name), key.into()));
+                }
+                continue;
+            }
+            match self.special(field, column, create, draft) {
+                Some(scalar) => self.put(draft, field, scalar),
+                None if create && !draft.values.contains_key(&field.name) => {
+                    if let ColumnDefault::Value(scalar) = &column.default
+                        && !draft.ones.iter().any(|one| one.field.name == field.name)
+                    {
+                        let value = field.ty.print(scalar.clone());
+                        self.receipt.defaulted.push((draft.at(&field.name), value));
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The value that a special demands now, whatever was sent.
+    fn special(&self, field: &Field, column: &Column, create: bool, draft: &Draft) -> Option<Scalar> {
+        let claims = self.on.caller.claims();
+        let parse = |text: &str| field.ty.parse(&Value::from(text), column).ok();
+        let has = |name: &str| field.has_special(name);
+        if (create && has("date-created")) || (!create && has("date-updated")) {
+            return parse(&timestamp(self.on.now));
+        }
+        if (create && has("user-created")) || (!create && has("user-updated")) {
+            return claims.user.as_deref().and_then(parse);
+        }
+        if (create && has("role-created")) || (!create && has("role-updated")) {
+            return claims.role.as_deref().and_then(parse);
+        }
+        if create && has("uuid") && !draft.values.contains_key(&field.name) {
+            return parse(&self.generator.uuid().to_string());
+        }
+        None
+    }
+
+    fn put(&mut self, draft: &mut Draft, field: &Arc<Field>, scalar: Scalar) {
+        let to = field.ty.print(scalar.clone());
+        let path = draft.at(&field.name);
+        match draft.values.get(&field.name) {
+            Some(sent) if !is_secret(field) => {
+                let from = field.ty.print(sent.scalar.clone());
+                self.receipt.coerced.push(Coerced {
+                    path: path.clone(),
+                    from,
+                    to,
+                });
+            }
+            _ => self.receipt.defaulted.push((path.clone(), to)),
+        }
+        let assigned = Assigned {
+            field: field.clone(),
+            scalar,
+            path,
+            points_to: None,
+        };
+        draft.values.insert(field.name.clone(), assigned);
+    }
+}
+
+/// The key of the item that a value points to, as the target writes it.
+fn target_key(assigned: &Assigned) -> Option<Scalar> {
+    if assigned.scalar.is_null() {
+        return None;
+    }
+    let primary = assigned.points_to.as_ref()?.primary.as_ref()?;
+    let value = assigned.field.ty.print(assigned.scalar.clone());
+    Some(keys::scalar(primary, &value).unwrap_or_else(|| assigned.scalar.clone()))
+}
+
+fn cannot_be_empty(field: &Field) -> bool {
+    field.column.as_ref().is_some_and(|column| !column.nullable)
+        || field.meta.as_ref().is_some_and(|meta| meta.required)
+}
+
+/// Whether new items get a random key.
+fn is_generated(field: &Field) -> bool {
+    field.has_special("uuid")
+        || field
+            .column
+            .as_ref()
+            .is_some_and(|column| column.kind == StorageKind::Uuid && column.default == ColumnDefault::None)
+}
