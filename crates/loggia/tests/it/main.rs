@@ -3,5 +3,7 @@
 
 mod before_the_start;
 mod binary;
+mod people;
 mod server;
 mod serving;
+mod standard_input;

@@ -151,7 +151,7 @@ impl Bridge {
             .to_bytes();
         if is_json && let Ok(answer) = serde_json::from_slice::<Value>(&body) {
             if answer.get("jsonrpc").is_some() || answer.is_array() {
-                self.pass(message, &answer, answers).await;
+                self.pass(message, addressed(answer, message), answers).await;
                 return Ok(());
             }
             let said = answer["errors"][0]["message"]
@@ -183,21 +183,21 @@ impl Bridge {
             let frame = frame.map_err(|error| broken(&error))?;
             for data in events.feed(frame.data_ref().map_or(&[], |data| &data[..])) {
                 if let Ok(answer) = serde_json::from_str::<Value>(&data) {
-                    self.pass(message, &answer, answers).await;
+                    self.pass(message, answer, answers).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn pass(&self, message: &Value, answer: &Value, answers: &Answers) {
+    async fn pass(&self, message: &Value, answer: Value, answers: &Answers) {
         if message["method"] == "initialize"
             && let Some(revision) = answer["result"]["protocolVersion"].as_str()
         {
             *self.revision.write().unwrap_or_else(PoisonError::into_inner) =
                 HeaderValue::from_str(revision).ok();
         }
-        answers.send(answer).await;
+        answers.send(&answer).await;
     }
 }
 
@@ -210,6 +210,17 @@ impl Answering for Bridge {
             }
         }
     }
+}
+
+/// A refusal by a server that did not read the message names no request; the client waits for one that does.
+fn addressed(mut answer: Value, message: &Value) -> Value {
+    if answer.get("error").is_some()
+        && answer["id"].is_null()
+        && let Some(id) = message.get("id")
+    {
+        answer["id"] = id.clone();
+    }
+    answer
 }
 
 /// A header's value; text that no header can carry is wrapped as `=?base64?…?=` (SEP-2243).
