@@ -79,11 +79,35 @@ fn whole(ty: &dyn FieldType, value: &Value) -> Result<i64, Problem> {
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(out_of_range(ty, text));
     }
-    // `3.0` and `1e3` are whole numbers too, as long as a double holds them exactly.
-    match text.parse::<f64>() {
-        Ok(real) if value.is_number() && real.fract() == 0.0 && real.abs() <= SAFE as f64 => Ok(real as i64),
-        _ => Err(mismatch(ty, value)),
+    value
+        .is_number()
+        .then(|| exactly_whole(&text))
+        .flatten()
+        .ok_or_else(|| mismatch(ty, value))
+}
+
+/// The whole number that a JSON number with a fraction or an exponent stands for (`3.0`, `1e3`); `None` if it stands
+/// for none of 64 bits. Read digit by digit: a double would take `5.0000000000000000001` for 5.
+fn exactly_whole(text: &str) -> Option<i64> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (sign, mantissa) = mantissa
+        .strip_prefix('-')
+        .map_or(("", mantissa), |rest| ("-", rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    if digits.bytes().all(|digit| digit == b'0') {
+        return Some(0);
     }
+    let point = i64::try_from(whole.len())
+        .ok()?
+        .checked_add(exponent.parse().ok()?)?;
+    let kept = usize::try_from(point).ok().filter(|kept| *kept <= 64)?;
+    let (kept_digits, rest) = digits.split_at(kept.min(digits.len()));
+    let exact = rest.bytes().all(|digit| digit == b'0');
+    let zeros = "0".repeat(kept.saturating_sub(digits.len()));
+    exact
+        .then(|| format!("{sign}{kept_digits}{zeros}").parse().ok())
+        .flatten()
 }
 
 fn out_of_range(ty: &dyn FieldType, number: impl std::fmt::Display) -> Problem {

@@ -184,6 +184,17 @@ mod tests {
         check("integer", json!("5"), json!(5));
         check("integer", number("5.0"), json!(5));
         check("integer", number("5.5"), Value::Null);
+        check("integer", number("1.5e1"), json!(15));
+        check("integer", number("-2.50e1"), json!(-25));
+        check("integer", number("0.0e999999999999999999999"), json!(0));
+        check("integer", number("5.0000000000000000000001"), Value::Null);
+        check("integer", number("0.1e-400"), Value::Null);
+        check("bigInteger", number("1e400"), Value::Null);
+        check(
+            "bigInteger",
+            number("9007199254740993.0"),
+            json!("9007199254740993"),
+        );
         check("integer", json!(2_147_483_648_i64), Value::Null);
         check(
             "bigInteger",
