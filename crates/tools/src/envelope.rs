@@ -2,11 +2,15 @@
 //!
 //! `{data: [row…], meta: {returned, total?, truncated, next?, omitted?, missing?}, receipt?, url?}`
 
+use loggia_engine::items::Receipt;
 use loggia_model::Record;
 use serde_json::{Map, Value, json};
 
 use crate::bounds::{Bounds, Fitted};
 use crate::catalogue::ToolResult;
+
+/// Entries of one list of a receipt, at most; the rest is counted.
+const RECEIPT_ENTRIES: usize = 100;
 
 /// A result under construction.
 pub(crate) struct Envelope {
@@ -72,6 +76,11 @@ impl Envelope {
         self.meta.insert(name.to_owned(), value.into());
     }
 
+    /// Adds the receipt of a write.
+    pub(crate) fn receipt(&mut self, receipt: &Receipt) {
+        self.receipt = Some(receipt_json(receipt));
+    }
+
     /// Adds a receipt that is JSON already.
     pub(crate) fn receipt_value(&mut self, receipt: Value) {
         self.receipt = Some(receipt);
@@ -91,6 +100,43 @@ impl Envelope {
         structured.extend(self.url.map(|url| ("url".to_owned(), url.into())));
         ToolResult::new(structured)
     }
+}
+
+/// The receipt as it is shown: paths start at the argument `data`, long lists are cut and what is cut is counted.
+fn receipt_json(receipt: &Receipt) -> Value {
+    let at = |path: &str| match path.starts_with('[') || path.is_empty() {
+        true => format!("data{path}"),
+        false => format!("data.{path}"),
+    };
+    let lists = [
+        receipt.applied.len(),
+        receipt.defaulted.len(),
+        receipt.coerced.len(),
+    ];
+    let more: usize = lists
+        .iter()
+        .map(|length| length.saturating_sub(RECEIPT_ENTRIES))
+        .sum();
+    let applied = receipt.applied.iter().take(RECEIPT_ENTRIES).map(|path| at(path));
+    let defaulted = receipt.defaulted.iter().take(RECEIPT_ENTRIES);
+    let coerced = receipt.coerced.iter().take(RECEIPT_ENTRIES);
+    let changed = receipt.changed.iter().map(|(collection, changed)| {
+        let counts =
+            json!({"created": changed.created, "updated": changed.updated, "deleted": changed.deleted});
+        (collection.clone(), counts)
+    });
+    let mut shown = json!({
+        "applied": applied.collect::<Vec<_>>(),
+        "defaulted": defaulted.map(|(path, value)| (at(path), value.clone())).collect::<Map<_, _>>(),
+        "coerced": coerced
+            .map(|one| json!({"path": at(&one.path), "from": one.from, "to": one.to}))
+            .collect::<Vec<_>>(),
+        "changed": changed.collect::<Map<_, _>>(),
+    });
+    if more > 0 {
+        shown["more"] = more.into();
+    }
+    shown
 }
 
 /// The schema of the envelope. `$defs` of the tool may be added by the tool.
@@ -132,47 +178,51 @@ pub(crate) fn schema(row: &str) -> Value {
                 },
                 "required": ["returned", "truncated"],
             },
-            "receipt": {
-                "type": "object",
-                "description": "What a write did.",
-                "properties": {
-                    "applied": {
-                        "type": "array",
-                        "description": "Paths written as given.",
-                        "items": {"type": "string"},
-                    },
-                    "defaulted": {
-                        "type": "object",
-                        "description": "Paths that were filled in.",
-                        "additionalProperties": true,
-                    },
-                    "coerced": {
-                        "type": "array",
-                        "description": "Values stored in another form.",
-                        "items": {
-                            "type": "object",
-                            "properties": {"path": {"type": "string"}},
-                            "required": ["path"],
-                            "additionalProperties": true,
-                        },
-                    },
-                    "changed": {
-                        "type": "object",
-                        "description": "Rows by collection.",
-                        "additionalProperties": {
-                            "type": "object",
-                            "properties": {
-                                "created": {"type": "integer"},
-                                "updated": {"type": "integer"},
-                                "deleted": {"type": "integer"},
-                            },
-                        },
-                    },
-                    "more": {"type": "integer", "description": "Entries left out of these lists."},
-                },
-            },
+            "receipt": receipt_schema(),
             "url": {"type": "string", "description": "The item in the Studio."},
         },
         "required": ["data", "meta"],
+    })
+}
+
+fn receipt_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "What a write did.",
+        "properties": {
+            "applied": {
+                "type": "array",
+                "description": "Paths written as given.",
+                "items": {"type": "string"},
+            },
+            "defaulted": {
+                "type": "object",
+                "description": "Paths that were filled in.",
+                "additionalProperties": true,
+            },
+            "coerced": {
+                "type": "array",
+                "description": "Values stored in another form.",
+                "items": {
+                    "type": "object",
+                    "properties": {"path": {"type": "string"}},
+                    "required": ["path"],
+                    "additionalProperties": true,
+                },
+            },
+            "changed": {
+                "type": "object",
+                "description": "Rows by collection.",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {
+                        "created": {"type": "integer"},
+                        "updated": {"type": "integer"},
+                        "deleted": {"type": "integer"},
+                    },
+                },
+            },
+            "more": {"type": "integer", "description": "Entries left out of these lists."},
+        },
     })
 }

@@ -128,9 +128,9 @@ impl Walk<'_> {
             self.find(at, "says nothing of the type");
         }
         if let Some(reference) = members.get("$ref").and_then(Value::as_str)
-            && !reference
+            && reference
                 .strip_prefix('#')
-                .is_some_and(|pointer| self.root.pointer(pointer).is_some())
+                .is_none_or(|pointer| self.root.pointer(pointer).is_none())
         {
             self.find(at, &format!("{reference} leads nowhere"));
         }

@@ -58,7 +58,7 @@ impl Tool for Collections {
             "properties": properties,
             "required": ["action"],
             "additionalProperties": false,
-            "$defs": {"collection": collection_schema(), "field": field_schema()},
+            "$defs": {"collection": collection_schema(), "field": field_schema(&["field", "type"])},
         })
     }
 

@@ -54,7 +54,7 @@ impl Tool for Fields {
             "properties": properties,
             "required": ["action"],
             "additionalProperties": false,
-            "$defs": {"field": field_schema()},
+            "$defs": {"field": field_schema(&["field"])},
         })
     }
 
@@ -97,15 +97,15 @@ impl Tool for Fields {
     }
 }
 
-/// One field, as it is created or changed.
-pub(super) fn field_schema() -> Value {
+/// One field, as it is created or changed, with what must be given.
+pub(super) fn field_schema(required: &[&str]) -> Value {
     json!({
         "type": "object",
         "properties": {
             "field": {"type": "string"},
             "type": {
                 "type": ["string", "null"],
-                "description": "string, text, integer, bigInteger, float, decimal, boolean, uuid, date, time, \
+                "description": "Needed to create. string, text, integer, bigInteger, float, decimal, boolean, uuid, date, time, \
                                 dateTime, timestamp, json, csv, hash, binary, geometry, alias",
             },
             "schema": {
@@ -121,7 +121,7 @@ pub(super) fn field_schema() -> Value {
                 "additionalProperties": true,
             },
         },
-        "required": ["field"],
+        "required": required,
         "additionalProperties": false,
     })
 }

@@ -13,6 +13,7 @@ use crate::envelope::{self, Envelope};
 use crate::tool::{Call, Surface, Tool, text};
 
 mod reading;
+mod writing;
 
 /// The tool.
 pub(super) struct Items;
@@ -33,21 +34,24 @@ impl Tool for Items {
     }
 
     fn description(&self) -> &'static str {
-        "Read the items of a collection, by `keys` and/or `query`. Call `schema` with the collection first: unknown \
-         names are errors."
+        "Read and write the items of a collection. Call `schema` with the collection first: unknown names are errors.\n\
+         read: `keys` and/or `query`. create: `data`. update: `keys` + one object in `data`; or `data` with the \
+         primary key in each object; or `query.filter` + one object, for every match. delete: `keys`. Writes may nest \
+         related items; they happen whole or not at all, and answer with the stored rows (shaped by `query.fields`) \
+         and a receipt."
     }
 
-    fn annotations(&self, _: &Surface) -> Annotations {
-        crate::tool::READS
+    fn annotations(&self, surface: &Surface) -> Annotations {
+        surface.annotations()
     }
 
     fn offered(&self, surface: &Surface) -> bool {
         surface.items
     }
 
-    fn input(&self, _: &Surface) -> Value {
-        let properties = json!({
-            "action": {"type": "string", "enum": ["read"]},
+    fn input(&self, surface: &Surface) -> Value {
+        let mut properties = json!({
+            "action": {"type": "string", "enum": surface.actions()},
             "collection": {"type": "string"},
             "query": {"$ref": "#/$defs/query"},
             "keys": {
@@ -62,6 +66,15 @@ impl Tool for Items {
                 "description": "How long the result may be.",
             },
         });
+        if surface.writes {
+            properties["data"] = json!({
+                "description": "Items, field by field. An update by keys or query takes exactly one.",
+                "anyOf": [
+                    {"type": "array", "items": {"type": "object", "additionalProperties": true}},
+                    {"type": "object", "additionalProperties": true},
+                ],
+            });
+        }
         json!({
             "type": "object",
             "properties": properties,
@@ -81,10 +94,15 @@ impl Tool for Items {
         mut arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
         Box::pin(async move {
-            text(&mut arguments, "action");
+            let action = text(&mut arguments, "action").unwrap_or_default();
             let name = text(&mut arguments, "collection").unwrap_or_default();
             let collection = own_collection(&call, &name)?;
-            reading::read(&call, &collection, arguments).await
+            match action.as_str() {
+                "create" => writing::create(&call, &collection, arguments).await,
+                "update" => writing::update(&call, &collection, arguments).await,
+                "delete" => writing::delete(&call, &collection, arguments).await,
+                _ => reading::read(&call, &collection, arguments).await,
+            }
         })
     }
 }

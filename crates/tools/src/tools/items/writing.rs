@@ -1,0 +1,250 @@
+//! Writes items, and answers with what is stored then.
+
+use loggia_engine::items::{Deletes, Selection, Target, WriteOptions, Written};
+use loggia_model::error::{INVALID_PAYLOAD, INVALID_QUERY};
+use loggia_model::{Collection, Problem, Problems, Record};
+use serde_json::{Map, Value};
+
+use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
+use crate::catalogue::{CallError, ToolResult};
+use crate::envelope::Envelope;
+use crate::tool::{Call, array, companions, object, objects, refused};
+
+pub(super) async fn create(
+    call: &Call<'_>,
+    collection: &Collection,
+    mut given: Map<String, Value>,
+) -> Result<ToolResult, CallError> {
+    let unused = [("keys", "A new item gets its key, or has it in `data`.")];
+    companions(
+        &given,
+        "create",
+        &[("data", "Put the new items there, as objects.")],
+        &unused,
+    )?;
+    if collection.is_singleton() {
+        let hint = "It always has its one item: use `update` without keys.";
+        let message = format!("`{}` holds a single item.", collection.name);
+        return Err(Problem::new(&INVALID_PAYLOAD, message)
+            .at("action")
+            .hint(hint)
+            .into());
+    }
+    let options = options(call, object(&mut given, "query"), &SHAPES)?;
+    let rows = objects(&mut given, "data").unwrap_or_default();
+    let written = call
+        .engine
+        .create_items(&call.context.caller, &collection.name, rows, &options)
+        .await;
+    let written = written.map_err(|error| data_refused(&error))?;
+    Ok(answer(call, collection, &written))
+}
+
+pub(super) async fn update(
+    call: &Call<'_>,
+    collection: &Collection,
+    mut given: Map<String, Value>,
+) -> Result<ToolResult, CallError> {
+    companions(
+        &given,
+        "update",
+        &[("data", "Put the fields to change there.")],
+        &[],
+    )?;
+    let keys = array(&mut given, "keys");
+    let query = object(&mut given, "query");
+    let by_query = query.as_ref().is_some_and(selects);
+    if collection.is_singleton() {
+        return update_singleton(call, collection, given, keys, query).await;
+    }
+    let members: Vec<&str> = if by_query {
+        SELECTS.into_iter().chain(SHAPES).collect()
+    } else {
+        SHAPES.to_vec()
+    };
+    let options = options(call, query.clone(), &members)?;
+    let mut rows = objects(&mut given, "data").unwrap_or_default();
+    let target = match (keys, by_query) {
+        (Some(_), true) => {
+            let hint = "Give `keys` for exactly these items, or `query.filter` for every item that matches.";
+            let message = "Both `keys` and `query` say which items to change.";
+            return Err(Problem::new(&INVALID_PAYLOAD, message)
+                .at("query.filter")
+                .hint(hint)
+                .into());
+        }
+        (None, false) => Target::Each(each(collection, rows)?),
+        (keys, _) => {
+            let (Some(data), true) = (rows.pop(), rows.is_empty()) else {
+                let hint = "Give one object; or leave `keys` out and put the primary key into each object.";
+                let message = "The same change goes to all items: `data` must hold exactly one object.";
+                return Err(Problem::new(&INVALID_PAYLOAD, message)
+                    .at("data")
+                    .hint(hint)
+                    .into());
+            };
+            match keys {
+                Some(keys) => Target::Keys { keys, data },
+                None => {
+                    let mut query = query.unwrap_or_default();
+                    query.retain(|name, _| SELECTS.contains(&name.as_str()));
+                    Target::Query {
+                        query: parsed(&query)?,
+                        data,
+                    }
+                }
+            }
+        }
+    };
+    let written = call
+        .engine
+        .update_items(&call.context.caller, &collection.name, target, &options)
+        .await;
+    let written = written.map_err(|error| data_refused(&error))?;
+    Ok(answer(call, collection, &written))
+}
+
+/// Rows that each carry their own key.
+fn each(collection: &Collection, rows: Vec<Record>) -> Result<Vec<Record>, Problems> {
+    let primary = primary(collection);
+    let mut problems = Problems::default();
+    for (i, row) in rows.iter().enumerate() {
+        if row.get(primary).is_none_or(Value::is_null) {
+            let message = format!("It is not said which item to change: `{primary}` is missing.");
+            let hint =
+                format!("Give `keys`, or `query.filter` for every match, or `{primary}` in each object.");
+            problems.push(
+                Problem::new(&INVALID_PAYLOAD, message)
+                    .at(format!("data[{i}].{primary}"))
+                    .hint(hint),
+            );
+        }
+    }
+    problems.or(rows)
+}
+
+async fn update_singleton(
+    call: &Call<'_>,
+    collection: &Collection,
+    mut given: Map<String, Value>,
+    keys: Option<Vec<Value>>,
+    query: Option<Record>,
+) -> Result<ToolResult, CallError> {
+    if keys.is_some() {
+        return Err(super::singleton_problem("keys").into());
+    }
+    let options = options(call, query, &SHAPES)?;
+    let mut rows = objects(&mut given, "data").unwrap_or_default();
+    let (Some(data), true) = (rows.pop(), rows.is_empty()) else {
+        return Err(super::singleton_problem("data").into());
+    };
+    let written = call
+        .engine
+        .upsert_singleton(&call.context.caller, &collection.name, data, &options)
+        .await;
+    let written = written.map_err(|error| data_refused(&error))?;
+    Ok(answer(call, collection, &written))
+}
+
+pub(super) async fn delete(
+    call: &Call<'_>,
+    collection: &Collection,
+    mut given: Map<String, Value>,
+) -> Result<ToolResult, CallError> {
+    let needed = [(
+        "keys",
+        "Name the items to delete; read them first if you only know what they look like.",
+    )];
+    let unused = [
+        ("data", "Leave it out."),
+        (
+            "query",
+            "Deleting takes keys only: read the keys with this query, then delete them.",
+        ),
+    ];
+    companions(&given, "delete", &needed, &unused)?;
+    let keys = array(&mut given, "keys").unwrap_or_default();
+    let options = options(call, None, &SHAPES)?;
+    let caller = &call.context.caller;
+    let written = call
+        .engine
+        .delete_items(caller, &collection.name, Selection::Keys(keys), &options)
+        .await;
+    let written = written.map_err(|error| refused(&error))?;
+    let primary = primary(collection);
+    let rows = written
+        .keys
+        .iter()
+        .map(|key| Record::from_iter([(primary.to_owned(), key.clone())]))
+        .collect();
+    let mut envelope = Envelope::of(rows, call.bounds);
+    envelope.receipt(&written.receipt);
+    Ok(envelope.finish())
+}
+
+/// How a write is done, and what it answers with.
+fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<WriteOptions, Problems> {
+    let mut query = query.unwrap_or_default();
+    let mut problems = Problems::default();
+    for name in query.keys().filter(|name| !members.contains(&name.as_str())) {
+        let message = format!("A write has no use for `{name}`.");
+        let hint = "Here `query` takes `fields`, `deep` and `alias` for the answer; for an update also `filter` and \
+                    `search`, which reach every match.";
+        problems.push(
+            Problem::new(&INVALID_QUERY, message)
+                .at(format!("query.{name}"))
+                .hint(hint),
+        );
+    }
+    query.retain(|name, _| SHAPES.contains(&name.as_str()));
+    query.insert("limit".to_owned(), call.bounds.rows.into());
+    let returning = problems.take(parsed(&query));
+    let deletes = if call.surface.deletes {
+        Deletes::Allowed
+    } else {
+        Deletes::Refused
+    };
+    problems.or(WriteOptions {
+        deletes,
+        returning,
+        reserve_keys: false,
+    })
+}
+
+/// What the engine refused, at its place in `data`; what concerns the items as a whole has no place.
+fn data_refused(error: &loggia_engine::Error) -> CallError {
+    let problems = error.problems().0.into_iter();
+    let placed = problems.map(|problem| {
+        if problem.path.is_empty() {
+            problem
+        } else {
+            problem.within("data")
+        }
+    });
+    Problems(placed.collect()).into()
+}
+
+/// The rows as they are stored now, and the receipt.
+fn answer(call: &Call<'_>, collection: &Collection, written: &Written) -> ToolResult {
+    let mut rows = written.rows.clone();
+    rows.truncate(usize::try_from(call.bounds.rows).unwrap_or(usize::MAX));
+    let shown = rows.len();
+    let mut envelope = Envelope::of(rows, call.bounds);
+    if envelope.is_truncated() || shown < written.keys.len() {
+        envelope.truncated();
+        envelope.note("total", written.keys.len());
+        envelope.note(
+            "hint",
+            "All of it is written. Read the rest by its keys, or with a filter, if you need it.",
+        );
+    }
+    envelope.receipt(&written.receipt);
+    let mut envelope = linked(call, collection, envelope);
+    if let (None, [only]) = (
+        envelope.only().and_then(|row| row.get(primary(collection))),
+        written.keys.as_slice(),
+    ) {
+        envelope.url(call.item_url(&collection.name, only));
+    }
+    envelope.finish()
+}
