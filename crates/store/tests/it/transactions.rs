@@ -81,6 +81,16 @@ async fn concurrent_transactions_share_commits() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_transaction_after_the_other_is_never_taken_for_an_abandoned_one() {
+    let world = newspaper().await;
+    for i in 0..3_000 {
+        let mut tx = world.store.begin().await.unwrap();
+        run(&mut tx, author(&world, &format!("a{i}"))).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn readers_do_not_wait_for_a_writer() {
     let world = newspaper().await;

@@ -232,7 +232,10 @@ fn in_snapshot<T>(
 ) -> Result<T, Error> {
     connection::command(connection, "BEGIN")?;
     let outcome = run(connection);
-    // A read that was interrupted may have ended the transaction already.
+    // Whoever gave the read up must not interrupt its end, or the next would see this snapshot.
+    connection
+        .progress_handler(0, None::<fn() -> bool>)
+        .map_err(failure::of)?;
     if !connection.is_autocommit() {
         connection::command(connection, "ROLLBACK")?;
     }

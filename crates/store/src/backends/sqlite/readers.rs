@@ -103,7 +103,12 @@ impl Readers {
         let needs_thread = {
             let mut crew = self.shared.crew();
             crew.spare -= 1;
-            crew.spare < 0 && crew.threads < self.shared.most
+            let needed = crew.spare < 0 && crew.threads < self.shared.most;
+            if needed {
+                crew.threads += 1;
+                crew.spare += 1;
+            }
+            needed
         };
         if needs_thread {
             self.shared.clone().hire()?;
@@ -132,15 +137,18 @@ impl Shared {
         self.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts a thread that is counted already.
     fn hire(self: Arc<Self>) -> Result<(), Error> {
         let shared = self.clone();
         let handle = std::thread::Builder::new()
             .name("loggia-reader".to_owned())
-            .spawn(move || shared.serve())
-            .map_err(|error| Error::internal(format!("no reading thread: {error}")))?;
+            .spawn(move || shared.serve());
         let mut crew = self.crew();
-        crew.threads += 1;
-        crew.spare += 1;
+        let handle = handle.map_err(|error| {
+            crew.threads -= 1;
+            crew.spare -= 1;
+            Error::internal(format!("no reading thread: {error}"))
+        })?;
         crew.handles.retain(|handle| !handle.is_finished());
         crew.handles.push(handle);
         Ok(())

@@ -354,6 +354,13 @@ impl Pen {
                 | Operation::Run(Plan::Read(_) | Plan::Aggregate(_), _)
         );
         self.watch(fate, reads || alone);
+        let served = self.execute(operation);
+        // The one who waits may go as soon as it has its answer: that must interrupt nothing that comes after.
+        self.unwatch();
+        served
+    }
+
+    fn execute(&mut self, operation: Operation) -> Result<(), String> {
         match operation {
             Operation::Run(plan, reply) => {
                 let several = matches!(&plan, Plan::Insert(insert) if insert.rows.len() > 1);
@@ -393,6 +400,12 @@ impl Pen {
             .progress_handler(STEPS, interruptible.then_some(handler))
         {
             tracing::error!(%error, "a statement cannot be watched");
+        }
+    }
+
+    fn unwatch(&mut self) {
+        if let Err(error) = self.connection.progress_handler(0, None::<fn() -> bool>) {
+            tracing::error!(%error, "a statement is still watched");
         }
     }
 
