@@ -304,92 +304,292 @@ fn fixed_schemas() -> Record {
     }
 }
 
-/// The addresses that every project has.
+/// What an operation of [`FIXED`] answers.
+enum Answers {
+    Object,
+    List,
+    Text,
+    Nothing,
+}
+use Answers::{List, Nothing, Object, Text};
+
+/// The addresses that every project has: address, method, id, what it does, whether it takes a body, what it answers.
+const FIXED: &[(&str, &str, &str, &str, bool, Answers)] = &[
+    ("/server/ping", "get", "ping", "Is it there?", false, Text),
+    (
+        "/server/info",
+        "get",
+        "server_info",
+        "What server this is",
+        false,
+        Object,
+    ),
+    ("/server/health", "get", "health", "Is it well?", false, Object),
+    (
+        "/server/specs/oas",
+        "get",
+        "openapi",
+        "This document",
+        false,
+        Object,
+    ),
+    (
+        "/auth",
+        "get",
+        "list_providers",
+        "The ways to sign in",
+        false,
+        List,
+    ),
+    (
+        "/auth/login",
+        "post",
+        "login",
+        "Sign in with e-mail and password",
+        true,
+        Object,
+    ),
+    (
+        "/auth/refresh",
+        "post",
+        "refresh",
+        "Exchange a refresh token",
+        true,
+        Object,
+    ),
+    ("/auth/logout", "post", "logout", "End a session", true, Nothing),
+    (
+        "/auth/password/request",
+        "post",
+        "request_password",
+        "Ask for a new password",
+        true,
+        Nothing,
+    ),
+    ("/users/me", "get", "read_me", "Read the caller", false, Object),
+    (
+        "/users/me",
+        "patch",
+        "update_me",
+        "Change the caller",
+        true,
+        Object,
+    ),
+    (
+        "/roles/me",
+        "get",
+        "read_my_roles",
+        "Read the caller's roles",
+        false,
+        List,
+    ),
+    (
+        "/policies/me/globals",
+        "get",
+        "read_my_globals",
+        "What the caller's policies allow in general",
+        false,
+        Object,
+    ),
+    (
+        "/permissions/me",
+        "get",
+        "read_my_permissions",
+        "What the caller may do",
+        false,
+        Object,
+    ),
+    (
+        "/collections",
+        "get",
+        "list_collections",
+        "List collections",
+        false,
+        List,
+    ),
+    (
+        "/collections",
+        "post",
+        "create_collections",
+        "Create a collection, or many",
+        true,
+        Object,
+    ),
+    (
+        "/collections",
+        "patch",
+        "update_collections",
+        "Change many collections",
+        true,
+        List,
+    ),
+    (
+        "/collections/{collection}",
+        "get",
+        "read_collection",
+        "Read a collection",
+        false,
+        Object,
+    ),
+    (
+        "/collections/{collection}",
+        "patch",
+        "update_collection",
+        "Change a collection",
+        true,
+        Object,
+    ),
+    (
+        "/collections/{collection}",
+        "delete",
+        "delete_collection",
+        "Delete a collection and its items",
+        false,
+        Nothing,
+    ),
+    (
+        "/fields",
+        "get",
+        "list_fields",
+        "List the fields of all collections",
+        false,
+        List,
+    ),
+    (
+        "/fields/{collection}",
+        "get",
+        "list_fields_of",
+        "List the fields of a collection",
+        false,
+        List,
+    ),
+    (
+        "/fields/{collection}",
+        "post",
+        "create_field",
+        "Create a field",
+        true,
+        Object,
+    ),
+    (
+        "/fields/{collection}",
+        "patch",
+        "update_fields",
+        "Change many fields",
+        true,
+        List,
+    ),
+    (
+        "/fields/{collection}/{field}",
+        "get",
+        "read_field",
+        "Read a field",
+        false,
+        Object,
+    ),
+    (
+        "/fields/{collection}/{field}",
+        "patch",
+        "update_field",
+        "Change a field",
+        true,
+        Object,
+    ),
+    (
+        "/fields/{collection}/{field}",
+        "delete",
+        "delete_field",
+        "Delete a field and its values",
+        false,
+        Nothing,
+    ),
+    (
+        "/relations",
+        "get",
+        "list_relations",
+        "List relations",
+        false,
+        List,
+    ),
+    (
+        "/relations",
+        "post",
+        "create_relation",
+        "Create a relation",
+        true,
+        Object,
+    ),
+    (
+        "/relations/{collection}",
+        "get",
+        "list_relations_of",
+        "List the relations of a collection",
+        false,
+        List,
+    ),
+    (
+        "/relations/{collection}/{field}",
+        "get",
+        "read_relation",
+        "Read a relation",
+        false,
+        Object,
+    ),
+    (
+        "/relations/{collection}/{field}",
+        "patch",
+        "update_relation",
+        "Change a relation",
+        true,
+        Object,
+    ),
+    (
+        "/relations/{collection}/{field}",
+        "delete",
+        "delete_relation",
+        "Delete a relation",
+        false,
+        Nothing,
+    ),
+    (
+        "/schema/snapshot",
+        "get",
+        "schema_snapshot",
+        "The whole data model",
+        false,
+        Object,
+    ),
+];
+
+/// [`FIXED`] as OpenAPI.
 fn fixed_paths() -> Record {
     let object = json!({"type": "object"});
-    let list = json!({"type": "array", "items": {"type": "object"}});
-    let get = |id: &str, summary: &str, data: &Value| json!({"operationId": id, "summary": summary, "tags": ["system"], "responses": answer(data.clone())});
-    let write = |id: &str, summary: &str| json!({"operationId": id, "summary": summary, "tags": ["system"], "requestBody": body(&object), "responses": answer(object.clone())});
-    let delete = |id: &str, summary: &str| json!({"operationId": id, "summary": summary, "tags": ["system"], "responses": no_content()});
-    let path = |names: &[&str]| -> Value {
-        names
-            .iter()
-            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
-            .collect()
-    };
     let mut paths = Map::new();
-    let mut add = |address: &str, operations: Value| paths.insert(address.to_owned(), operations);
-    add(
-        "/server/ping",
-        json!({"get": {"operationId": "ping", "summary": "Is it there?", "tags": ["system"], "security": [],
-        "responses": {"200": {"description": "`pong`", "content": {"text/plain": {"schema": {"type": "string"}}}}}}}),
-    );
-    add(
-        "/server/info",
-        json!({"get": get("server_info", "What server this is", &object)}),
-    );
-    add(
-        "/server/health",
-        json!({"get": {"operationId": "health", "summary": "Is it well?", "tags": ["system"],
-        "responses": {"200": {"description": "Well."}, "503": {"description": "Not well."}}}}),
-    );
-    add(
-        "/auth/login",
-        json!({"post": write("login", "Sign in with e-mail and password")}),
-    );
-    add(
-        "/auth/refresh",
-        json!({"post": write("refresh", "Exchange a refresh token")}),
-    );
-    add(
-        "/auth/logout",
-        json!({"post": {"operationId": "logout", "summary": "End a session", "tags": ["system"],
-        "requestBody": body(&object), "responses": no_content()}}),
-    );
-    add(
-        "/users/me",
-        json!({"get": get("read_me", "The caller", &object), "patch": write("update_me", "Change the caller")}),
-    );
-    add(
-        "/collections",
-        json!({"get": get("list_collections", "List collections", &list), "post": write("create_collection", "Create a collection")}),
-    );
-    add(
-        "/collections/{collection}",
-        json!({
-            "parameters": path(&["collection"]),
-            "get": get("read_collection", "Read a collection", &object),
-            "patch": write("update_collection", "Change a collection"),
-            "delete": delete("delete_collection", "Delete a collection and its items"),
-        }),
-    );
-    for (resource, title) in [("fields", "field"), ("relations", "relation")] {
-        add(
-            &format!("/{resource}"),
-            json!({"get": get(&format!("list_{resource}"), &format!("List {resource}"), &list)}),
-        );
-        add(
-            &format!("/{resource}/{{collection}}"),
-            json!({
-                "parameters": path(&["collection"]),
-                "get": get(&format!("list_{resource}_of"), &format!("List {resource} of a collection"), &list),
-            }),
-        );
-        add(
-            &format!("/{resource}/{{collection}}/{{field}}"),
-            json!({
-                "parameters": path(&["collection", "field"]),
-                "get": get(&format!("read_{title}"), &format!("Read a {title}"), &object),
-                "patch": write(&format!("update_{title}"), &format!("Change a {title}")),
-                "delete": delete(&format!("delete_{title}"), &format!("Delete a {title}")),
-            }),
-        );
+    for (address, method, id, summary, takes_body, answers) in FIXED {
+        let responses = match answers {
+            Object => answer(object.clone()),
+            List => answer(json!({"type": "array", "items": object})),
+            Text => {
+                json!({"200": {"description": "`pong`", "content": {"text/plain": {"schema": {"type": "string"}}}}})
+            }
+            Nothing => no_content(),
+        };
+        let mut operation =
+            json!({"operationId": id, "summary": summary, "tags": ["system"], "responses": responses});
+        if *takes_body {
+            operation["requestBody"] = body(&json!({"anyOf": [object, {"type": "array", "items": object}]}));
+        }
+        let names = address
+            .split('/')
+            .filter_map(|step| step.strip_prefix('{')?.strip_suffix('}'));
+        let parameters: Vec<Value> = names
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+            .collect();
+        let path = paths.entry(*address).or_insert_with(|| json!({}));
+        if !parameters.is_empty() {
+            path["parameters"] = parameters.into();
+        }
+        path[*method] = operation;
     }
-    paths["/fields/{collection}"]["post"] = write("create_field", "Create a field");
-    paths["/relations"]["post"] = write("create_relation", "Create a relation");
-    paths.insert(
-        "/schema/snapshot".to_owned(),
-        json!({"get": get("schema_snapshot", "The whole schema", &object)}),
-    );
     paths
 }

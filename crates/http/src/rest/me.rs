@@ -8,16 +8,15 @@ use axum::response::Response;
 use loggia_access::Caller;
 use loggia_engine::items::{Target, WriteOptions};
 use loggia_model::error::INVALID_CREDENTIALS;
-use loggia_model::query::Query;
-use loggia_model::{Problem, Record};
+use loggia_model::{Problem, Query, Record};
 use serde_json::{Map, Value, json};
 
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
 use crate::query_string::QueryString;
-use crate::who::Who;
 use crate::verbs::Verbs;
+use crate::who::Who;
 
 type Answer = Result<Response, Refusal>;
 
@@ -33,7 +32,8 @@ pub(crate) fn routes() -> Router<App> {
 
 fn user(caller: &Caller) -> Result<Value, Problem> {
     let nobody = || {
-        Problem::new(&INVALID_CREDENTIALS, "Nobody is signed in.").hint("Send Authorization: Bearer with a token.")
+        Problem::new(&INVALID_CREDENTIALS, "Nobody is signed in.")
+            .hint("Send Authorization: Bearer with a token.")
     };
     caller.user().map(Value::from).ok_or_else(nobody)
 }
@@ -44,18 +44,34 @@ async fn read(State(app): State<App>, Who(caller): Who, QueryString(query): Quer
         return Ok(answer::data(&json!({"id": key})));
     }
     let query = Query::from_json(&Value::Object(query))?;
-    Ok(answer::data(&app.engine().read_item(&caller, USERS, &key, query).await?))
+    Ok(answer::data(
+        &app.engine().read_item(&caller, USERS, &key, query).await?,
+    ))
 }
 
-async fn update(State(app): State<App>, Who(caller): Who, QueryString(query): QueryString, body: JsonBody) -> Answer {
+async fn update(
+    State(app): State<App>,
+    Who(caller): Who,
+    QueryString(query): QueryString,
+    body: JsonBody,
+) -> Answer {
     let key = user(&caller)?;
     let data = match body.required()? {
         Value::Object(data) => data,
         _ => return Err(Problem::new(&loggia_model::error::INVALID_PAYLOAD, "Expected an object.").into()),
     };
-    let options = WriteOptions { returning: Some(Query::from_json(&Value::Object(query))?), ..WriteOptions::default() };
-    let target = Target::Keys { keys: vec![key], data };
-    let written = app.engine().update_items(&caller, USERS, target, &options).await?;
+    let options = WriteOptions {
+        returning: Some(Query::from_json(&Value::Object(query))?),
+        ..WriteOptions::default()
+    };
+    let target = Target::Keys {
+        keys: vec![key],
+        data,
+    };
+    let written = app
+        .engine()
+        .update_items(&caller, USERS, target, &options)
+        .await?;
     Ok(written.rows.first().map_or_else(answer::no_content, answer::data))
 }
 
@@ -63,11 +79,21 @@ async fn roles(State(app): State<App>, Who(caller): Who, QueryString(mut query):
     user(&caller)?;
     let roles = &caller.claims().roles;
     if !caller.is_admin() {
-        let keys: Vec<Record> = roles.iter().map(|id| Map::from_iter([("id".to_owned(), id.as_str().into())])).collect();
+        let keys: Vec<Record> = roles
+            .iter()
+            .map(|id| Map::from_iter([("id".to_owned(), id.as_str().into())]))
+            .collect();
         return Ok(answer::data(&keys));
     }
     query.insert("filter".to_owned(), json!({"id": {"_in": roles}}));
-    let page = app.engine().read_items(&caller, "directus_roles", Query::from_json(&Value::Object(query))?).await?;
+    let page = app
+        .engine()
+        .read_items(
+            &caller,
+            "directus_roles",
+            Query::from_json(&Value::Object(query))?,
+        )
+        .await?;
     Ok(answer::data(&page.rows))
 }
 
@@ -77,7 +103,9 @@ async fn globals(Who(caller): Who) -> Answer {
     }
     let claims = caller.claims();
     let admin = caller.is_admin();
-    Ok(answer::data(&json!({"app_access": claims.app_access, "admin_access": admin, "enforce_tfa": false})))
+    Ok(answer::data(
+        &json!({"app_access": claims.app_access, "admin_access": admin, "enforce_tfa": false}),
+    ))
 }
 
 /// What the caller may do, by collection and action.
@@ -86,7 +114,16 @@ async fn permissions(State(app): State<App>, Who(caller): Who) -> Answer {
     let schema = app.engine().schema();
     let collections = loggia_access::may_read(&caller, &schema);
     let full = |name: &str| (name.to_owned(), json!({"access": "full", "fields": ["*"]}));
-    let actions = || Value::Object(["create", "read", "update", "delete", "share"].into_iter().map(full).collect());
-    let rights: Record = collections.map(|collection| (collection.name.clone(), actions())).collect();
+    let actions = || {
+        Value::Object(
+            ["create", "read", "update", "delete", "share"]
+                .into_iter()
+                .map(full)
+                .collect(),
+        )
+    };
+    let rights: Record = collections
+        .map(|collection| (collection.name.clone(), actions()))
+        .collect();
     Ok(answer::data(&rights))
 }

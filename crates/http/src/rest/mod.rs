@@ -2,6 +2,8 @@
 //!
 //! To add a resource: `rest/<resource>.rs` with `routes()`, and its line in [`routes`].
 
+mod items;
+mod me;
 mod schema;
 
 use axum::Router;
@@ -10,5 +12,8 @@ use crate::App;
 
 /// Every resource.
 pub(crate) fn routes() -> Router<App> {
-    Router::new().merge(schema::routes())
+    Router::new()
+        .merge(items::routes())
+        .merge(me::routes())
+        .merge(schema::routes())
 }

@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod auth;
+mod blog;
 mod entrance;
 mod hostile;
+mod items;
 mod mcp;
 mod parrot;
+mod schema;
 mod server;
+mod system_resources;

@@ -1,0 +1,122 @@
+//! Items of any collection, and the same verbs over the system collections that have an address of their own.
+//!
+//! | verb | many: `/items/:collection` | one: `/items/:collection/:key` |
+//! |---|---|---|
+//! | GET | a page, `meta` if asked for; the item of a singleton | the item |
+//! | SEARCH | the same, with `{query}` or `{keys, query}` in the body | – |
+//! | POST | `{…}` or `[{…}]` creates | – |
+//! | PATCH | `[{key, …}]`, `{keys, data}` or `{query, data}`; `{…}` on a singleton | changes the item |
+//! | DELETE | `[keys]`, `{keys}` or `{query}` | deletes the item |
+//!
+//! Writes answer with the rows as they are afterwards, shaped by `fields`.
+
+mod reading;
+mod shapes;
+mod writing;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::{Extension, Router};
+use loggia_model::Problem;
+use loggia_model::error::ROUTE_NOT_FOUND;
+use serde_json::Value;
+
+use crate::App;
+use crate::answer::Refusal;
+use crate::openapi::SYSTEM_RESOURCES;
+use crate::verbs::Verbs;
+
+pub(super) use shapes::object;
+
+type Answer = Result<Response, Refusal>;
+
+/// `/items` and every system collection with an address of its own.
+pub(crate) fn routes() -> Router<App> {
+    let many = || {
+        Verbs::new()
+            .get(reading::list)
+            .search(reading::search)
+            .post(writing::create)
+            .patch(writing::update_many)
+            .delete(writing::delete_many)
+            .into_router()
+    };
+    let one = || {
+        Verbs::new()
+            .get(reading::read)
+            .patch(writing::update)
+            .delete(writing::delete)
+            .into_router()
+    };
+    let mut router = Router::new()
+        .route("/items/{collection}", many())
+        .route("/items/{collection}/{key}", one());
+    for (path, collection, singleton) in SYSTEM_RESOURCES {
+        let fixed = Extension(Fixed(collection));
+        router = router.route(path, many().layer(fixed));
+        if !singleton {
+            router = router.route(&format!("{path}/{{key}}"), one().layer(fixed));
+        }
+    }
+    router
+}
+
+/// The collection of an address that does not carry its name.
+#[derive(Clone, Copy)]
+pub(crate) struct Fixed(pub(crate) &'static str);
+
+/// What the address names.
+pub(crate) struct Place {
+    collection: String,
+    key: Value,
+    /// `/items/…`: a collection of the project, never one of ours.
+    project: bool,
+}
+
+impl FromRequestParts<App> for Place {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let fixed = parts.extensions.get::<Fixed>().copied();
+        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| {
+            Problem::new(
+                &ROUTE_NOT_FOUND,
+                "The address is not percent-encoded UTF-8 (RFC 3986).",
+            )
+        })?;
+        let param = |name: &str| {
+            params
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| value.to_owned())
+        };
+        Ok(Self {
+            collection: fixed.map_or_else(
+                || param("collection").unwrap_or_default(),
+                |Fixed(name)| name.to_owned(),
+            ),
+            key: param("key").map_or(Value::Null, Value::from),
+            project: fixed.is_none(),
+        })
+    }
+}
+
+impl Place {
+    /// The name of the collection, unless `/items` is asked for one of ours.
+    fn collection(&self) -> Result<&str, Refusal> {
+        if self.project
+            && (self.collection.starts_with("directus_") || self.collection.starts_with("loggia_"))
+        {
+            return Err(Problem::forbidden().into());
+        }
+        Ok(&self.collection)
+    }
+
+    fn is_singleton(&self, app: &App) -> bool {
+        app.engine()
+            .schema()
+            .collection(&self.collection)
+            .is_some_and(|collection| collection.is_singleton())
+    }
+}

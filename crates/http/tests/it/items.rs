@@ -1,0 +1,412 @@
+//! `/items`.
+
+use serde_json::{Value, json};
+
+use crate::blog::{blog, made};
+
+#[tokio::test]
+async fn one_is_answered_as_one_and_many_as_many() {
+    let app = blog().await;
+    let one = made(&app, "/items/authors", json!({"name": "Ada"})).await;
+    assert_eq!(one, json!({"id": 1, "name": "Ada", "posts": []}));
+    let many = made(
+        &app,
+        "/items/authors?fields=name",
+        json!([{"name": "Bea"}, {"name": "Cyd"}]),
+    )
+    .await;
+    assert_eq!(many, json!([{"name": "Bea"}, {"name": "Cyd"}]));
+    let read = app.get("/items/authors/1?fields=id,name").await;
+    assert_eq!(read.data(), &json!({"id": 1, "name": "Ada"}));
+    let changed = app
+        .patch("/items/authors/1?fields=name", json!({"name": "Eve"}))
+        .await;
+    assert_eq!(changed.data(), &json!({"name": "Eve"}));
+    assert_eq!(app.delete("/items/authors/1").await.status, 204);
+    assert_eq!(app.get("/items/authors/1").await.refusal(), (403, "FORBIDDEN"));
+    let page = app.get("/items/authors?fields=name&sort=-name&meta=*").await;
+    assert_eq!(
+        page.body,
+        json!({"meta": {"total_count": 2, "filter_count": 2}, "data": [{"name": "Cyd"}, {"name": "Bea"}]})
+    );
+}
+
+#[tokio::test]
+async fn many_are_written_by_keys_by_query_and_one_by_one() {
+    let app = blog().await;
+    let rows: Vec<Value> = (0..250)
+        .map(|i| json!({"title": format!("T{i}"), "views": i}))
+        .collect();
+    let all = made(&app, "/items/posts?fields=id&limit=-1", Value::Array(rows)).await;
+    let keys: Vec<&str> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|row| row["id"].as_str())
+        .collect();
+    assert_eq!(keys.len(), 250);
+    let by_keys = app
+        .patch(
+            "/items/posts?fields=status",
+            json!({"keys": &keys[..2], "data": {"status": "published"}}),
+        )
+        .await;
+    assert_eq!(
+        by_keys.data(),
+        &json!([{"status": "published"}, {"status": "published"}])
+    );
+    let query = json!({"query": {"filter": {"views": {"_gte": 0}}}, "data": {"big": 7}});
+    assert_eq!(
+        app.patch("/items/posts?fields=id&limit=-1", query)
+            .await
+            .data()
+            .as_array()
+            .unwrap()
+            .len(),
+        250
+    );
+    let counted = app
+        .get("/items/posts?aggregate[count]=*&filter[big][_eq]=7")
+        .await;
+    assert_eq!(
+        counted.data(),
+        &json!([{"count": 250}]),
+        "every matching row is reached, not a page of them"
+    );
+    let each = app
+        .patch(
+            "/items/posts?fields=title",
+            json!([{"id": keys[0], "title": "a"}, {"id": keys[1], "title": "b"}]),
+        )
+        .await;
+    assert_eq!(each.data(), &json!([{"title": "a"}, {"title": "b"}]));
+    let search =
+        json!({"query": {"filter": {"title": {"_in": ["a", "b"]}}, "fields": ["title"], "sort": ["title"]}});
+    assert_eq!(
+        app.search("/items/posts", search).await.data(),
+        &json!([{"title": "a"}, {"title": "b"}])
+    );
+    assert_eq!(
+        app.delete_many("/items/posts", json!([keys[0]])).await.status,
+        204
+    );
+    assert_eq!(
+        app.delete_many("/items/posts", json!({"keys": [keys[1]]}))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        app.delete_many(
+            "/items/posts",
+            json!({"query": {"filter": {"views": {"_gte": 0}}}})
+        )
+        .await
+        .status,
+        204
+    );
+    assert_eq!(app.get("/items/posts").await.data(), &json!([]));
+}
+
+#[tokio::test]
+async fn everything_nested_is_written_in_one_request_and_read_in_another() {
+    let app = blog().await;
+    let fields = "title,author.name,tags.tags_id.label,tags.sort,blocks.collection,blocks.item:quotes.text,blocks.item:images.url";
+    let post = made(&app, "/items/posts", json!({
+        "title": "One",
+        "author": {"name": "Ada"},
+        "tags": [{"sort": 2, "tags_id": {"id": "b", "label": "B"}}, {"sort": 1, "tags_id": {"id": "a", "label": "A"}}],
+        "blocks": [
+            {"collection": "quotes", "item": {"text": "q"}, "sort": 1},
+            {"collection": "images", "item": {"url": "u"}, "sort": 2},
+        ],
+    })).await;
+    let key = post["id"].as_str().unwrap();
+    assert_eq!(post["tags"].as_array().unwrap().len(), 2);
+    let read = app.get(&format!("/items/posts/{key}?fields={fields}")).await;
+    assert_eq!(
+        read.data(),
+        &json!({
+            "title": "One",
+            "author": {"name": "Ada"},
+            "tags": [{"tags_id": {"label": "A"}, "sort": 1}, {"tags_id": {"label": "B"}, "sort": 2}],
+            "blocks": [{"collection": "quotes", "item": {"text": "q"}}, {"collection": "images", "item": {"url": "u"}}],
+        })
+    );
+    let junctions = post["tags"].as_array().unwrap().clone();
+    let change = json!({"tags": {"create": [{"tags_id": "a", "sort": 9}], "update": [{"id": junctions[0], "sort": 5}], "delete": [junctions[1]]}});
+    let changed = app
+        .patch(
+            &format!("/items/posts/{key}?fields=tags.tags_id,tags.sort"),
+            change,
+        )
+        .await;
+    assert_eq!(changed.data()["tags"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        app.patch(&format!("/items/posts/{key}?fields=tags"), json!({"tags": []}))
+            .await
+            .data(),
+        &json!({"tags": []})
+    );
+    assert_eq!(app.get("/items/posts_tags").await.data(), &json!([]));
+    assert_eq!(
+        app.get("/items/tags?fields=id").await.data(),
+        &json!([{"id": "a"}, {"id": "b"}])
+    );
+}
+
+#[tokio::test]
+async fn values_come_back_exactly_as_they_were_written() {
+    let app = blog().await;
+    let body = r#"{"title":"ünï 🎉 \u202e","big":9223372036854775807,"price":"12.50000","on":"2024-02-29","extra":{"b":1.10,"a":[null,true,"x"]}}"#;
+    let request = app
+        .request("POST", "/items/posts?fields=title,big,price,on,extra")
+        .header("content-type", "application/json")
+        .body(body);
+    let answer = app.send(request).await;
+    let expect = r#"{"data":{"title":"ünï 🎉 "#.to_owned()
+        + "\u{202e}"
+        + r#"","big":"9223372036854775807","price":12.50000,"on":"2024-02-29","extra":{"b":1.10,"a":[null,true,"x"]}}}"#;
+    assert_eq!(answer.text, expect);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_all_reported_and_changes_nothing() {
+    let app = blog().await;
+    made(&app, "/items/posts", json!({"title": "there", "slug": "there"})).await;
+    let check = async |body: Value, expect: &[(&str, &str)]| {
+        let answer = app.post("/items/posts", body.clone()).await;
+        let got: Vec<(String, String)> = answer.body["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|error| {
+                let member = |name: &str| error["extensions"][name].as_str().unwrap_or_default().to_owned();
+                (member("code"), member("path"))
+            })
+            .collect();
+        let got: Vec<(&str, &str)> = got
+            .iter()
+            .map(|(code, path)| (code.as_str(), path.as_str()))
+            .collect();
+        assert_eq!(got, expect, "{body} {}", answer.text);
+        assert!((400..500).contains(&answer.status), "{}", answer.text);
+        assert_eq!(
+            app.get("/items/posts?aggregate[count]=*").await.data(),
+            &json!([{"count": 1}]),
+            "{body}"
+        );
+    };
+    check(json!({}), &[("FAILED_VALIDATION", "title")]).await;
+    check(
+        json!({"title": "x", "status": "gone"}),
+        &[("FAILED_VALIDATION", "status")],
+    )
+    .await;
+    check(
+        json!({"title": "x", "titel": 1, "views": "many"}),
+        &[("INVALID_PAYLOAD", "titel"), ("INVALID_PAYLOAD", "views")],
+    )
+    .await;
+    check(
+        json!({"title": "x", "views": 3_000_000_000_u64}),
+        &[("VALUE_OUT_OF_RANGE", "views")],
+    )
+    .await;
+    check(
+        json!({"title": "x", "author": {"name": "a".repeat(41)}}),
+        &[("VALUE_TOO_LONG", "author.name")],
+    )
+    .await;
+    check(
+        json!({"title": "x", "author": 99}),
+        &[("INVALID_FOREIGN_KEY", "author")],
+    )
+    .await;
+    check(
+        json!({"title": "x", "slug": "there"}),
+        &[("RECORD_NOT_UNIQUE", "slug")],
+    )
+    .await;
+    check(
+        json!([{"title": "x"}, {"title": null}]),
+        &[("FAILED_VALIDATION", "[1].title")],
+    )
+    .await;
+    check(
+        json!({"title": "x", "blocks": [{"collection": "tags", "item": {}}]}),
+        &[("INVALID_PAYLOAD", "blocks[0].collection")],
+    )
+    .await;
+    check(json!("text"), &[("INVALID_PAYLOAD", "")]).await;
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_exist_is_no_success() {
+    let app = blog().await;
+    let nobody = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+    assert_eq!(
+        app.patch(&format!("/items/posts/{nobody}"), json!({"views": 1}))
+            .await
+            .refusal(),
+        (403, "FORBIDDEN")
+    );
+    assert_eq!(
+        app.delete(&format!("/items/posts/{nobody}")).await.refusal(),
+        (403, "FORBIDDEN")
+    );
+    assert_eq!(
+        app.delete_many("/items/posts", json!([nobody])).await.refusal(),
+        (403, "FORBIDDEN")
+    );
+    let made = made(&app, "/items/posts", json!({"title": "x", "views": 1})).await;
+    let change = json!({"keys": [made["id"], nobody], "data": {"views": 2}});
+    assert_eq!(
+        app.patch("/items/posts", change).await.refusal(),
+        (403, "FORBIDDEN")
+    );
+    assert_eq!(
+        app.get("/items/posts?fields=views").await.data(),
+        &json!([{"views": 1}])
+    );
+    assert_eq!(
+        app.get("/items/posts/nonsense").await.refusal(),
+        (403, "FORBIDDEN")
+    );
+}
+
+#[tokio::test]
+async fn it_must_be_said_which_items() {
+    let app = blog().await;
+    made(&app, "/items/posts", json!({"title": "x"})).await;
+    for body in [
+        json!({"data": {"views": 1}}),
+        json!({"keys": [], "query": {}, "data": {}}),
+        json!({"query": {}, "data": {"views": 1}}),
+    ] {
+        assert_eq!(
+            app.patch("/items/posts", body.clone()).await.status,
+            400,
+            "{body}"
+        );
+    }
+    for body in [json!({}), json!({"query": {}}), json!({"kees": []})] {
+        assert_eq!(
+            app.delete_many("/items/posts", body.clone()).await.status,
+            400,
+            "{body}"
+        );
+    }
+    assert_eq!(
+        app.get("/items/posts?fields=views").await.data(),
+        &json!([{"views": null}])
+    );
+}
+
+#[tokio::test]
+async fn a_singleton_has_one_item() {
+    let app = blog().await;
+    assert_eq!(
+        app.get("/items/home?fields=headline").await.data(),
+        &json!({"headline": "Hello"})
+    );
+    assert_eq!(
+        app.patch("/items/home?fields=headline", json!({"headline": "Hi"}))
+            .await
+            .data(),
+        &json!({"headline": "Hi"})
+    );
+    assert_eq!(
+        app.patch("/items/home?fields=id,headline", json!({"headline": "Ho"}))
+            .await
+            .data(),
+        &json!({"id": 1, "headline": "Ho"})
+    );
+    assert_eq!(
+        app.post("/items/home", json!({"headline": "x"})).await.refusal(),
+        (404, "ROUTE_NOT_FOUND")
+    );
+}
+
+#[tokio::test]
+async fn a_reserved_key_gets_its_content_later_and_then_whole() {
+    let app = blog().await;
+    let key = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+    made(&app, "/items/posts", json!([{"id": key}])).await;
+    assert_eq!(
+        app.patch("/items/posts", json!([{"id": key, "views": 1}]))
+            .await
+            .refusal(),
+        (400, "FAILED_VALIDATION")
+    );
+    assert_eq!(
+        app.patch("/items/posts", json!([{"id": key, "views": 1, "title": "x"}]))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn system_collections_have_addresses_of_their_own() {
+    let app = blog().await;
+    for path in [
+        "/items/directus_users",
+        "/items/directus_users/1",
+        "/items/nothing",
+    ] {
+        assert_eq!(app.get(path).await.refusal(), (403, "FORBIDDEN"), "{path}");
+    }
+    assert_eq!(
+        app.post("/items/directus_users", json!({})).await.refusal(),
+        (403, "FORBIDDEN")
+    );
+}
+
+#[tokio::test]
+async fn without_rights_nothing_is_seen_or_done() {
+    let app = blog().await;
+    let post = made(&app, "/items/posts", json!({"title": "x"})).await;
+    let key = post["id"].as_str().unwrap();
+    let somebody = app.user("somebody@example.com", "somebodys-token-0").await;
+    for client in [app.anonymous(), somebody] {
+        for path in ["/items/posts", "/items/nothing", &format!("/items/posts/{key}")] {
+            assert_eq!(client.get(path).await.refusal(), (403, "FORBIDDEN"), "{path}");
+        }
+        let unknown = client.get("/items/nothing?fields=x").await.text;
+        assert_eq!(
+            client
+                .get("/items/posts?fields=x")
+                .await
+                .text
+                .replace("posts", "nothing"),
+            unknown
+        );
+        assert_eq!(
+            client.post("/items/posts", json!({"title": "y"})).await.refusal(),
+            (403, "FORBIDDEN")
+        );
+        assert_eq!(
+            client
+                .patch(&format!("/items/posts/{key}"), json!({"title": "y"}))
+                .await
+                .refusal(),
+            (403, "FORBIDDEN")
+        );
+        assert_eq!(
+            client.delete(&format!("/items/posts/{key}")).await.refusal(),
+            (403, "FORBIDDEN")
+        );
+        assert_eq!(
+            client
+                .search("/items/posts", json!({"query": {}}))
+                .await
+                .refusal(),
+            (403, "FORBIDDEN")
+        );
+    }
+    assert_eq!(
+        app.get("/items/posts?fields=title").await.data(),
+        &json!([{"title": "x"}])
+    );
+}
