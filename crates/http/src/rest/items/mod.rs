@@ -27,8 +27,6 @@ use crate::answer::Refusal;
 use crate::openapi::SYSTEM_RESOURCES;
 use crate::verbs::Verbs;
 
-pub(super) use shapes::object;
-
 type Answer = Result<Response, Refusal>;
 
 /// `/items` and every system collection with an address of its own.
