@@ -150,13 +150,14 @@ fn body(problems: &Problems) -> Value {
     let errors = problems.0.iter().map(|problem| {
         let mut extensions = Map::new();
         extensions.insert("code".to_owned(), problem.code.name.into());
+        extensions.extend(problem.extensions.clone());
+        // Where in the request: more than the dialect's own `path`, which is empty but for nested JSON.
         if !problem.path.is_empty() {
             extensions.insert("path".to_owned(), problem.path.as_str().into());
         }
         if let Some(hint) = &problem.hint {
             extensions.insert("hint".to_owned(), hint.as_str().into());
         }
-        extensions.extend(problem.extensions.clone());
         let mut error = Map::new();
         error.insert("message".to_owned(), problem.message.as_str().into());
         error.insert("extensions".to_owned(), Value::Object(extensions));
@@ -227,7 +228,7 @@ mod tests {
             body(&problems),
             json!({"errors": [
                 {"message": "Too short.", "extensions": {
-                    "code": "FAILED_VALIDATION", "path": "data.title", "hint": "Write three letters.", "field": "title"}},
+                    "code": "FAILED_VALIDATION", "field": "title", "path": "data.title", "hint": "Write three letters."}},
                 {"message": "No.", "extensions": {"code": "FORBIDDEN"}},
             ]})
         );

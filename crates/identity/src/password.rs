@@ -126,6 +126,9 @@ fn hash_with(argon: &Argon2<'_>, password: &Secret, salt: &[u8; 16]) -> Result<S
         .map_err(|error| Error::Hash(error.to_string()))
 }
 
+/// The fewest characters of a password where the settings name no policy (NIST SP 800-63B §5.1.1.1).
+const SHORTEST: usize = 8;
+
 /// Judges a new password: its length, and the policy of the settings, a regular expression written `/…/` or `/…/i`.
 ///
 /// # Errors
@@ -147,7 +150,13 @@ pub fn judge(password: &str, policy: Option<&str>) -> Result<(), Problem> {
         );
     }
     let Some(policy) = policy.filter(|policy| !policy.is_empty()) else {
-        return Ok(());
+        return match password.chars().count() {
+            SHORTEST.. => Ok(()),
+            _ => refuse(
+                format!("The password has fewer than {SHORTEST} characters."),
+                "Choose a longer one.",
+            ),
+        };
     };
     let matches = pattern(policy).and_then(|pattern| pattern.is_match(password).ok());
     match matches {
@@ -193,8 +202,9 @@ mod tests {
         let check = |password: &str, policy: Option<&str>, fine: bool| {
             assert_eq!(judge(password, policy).is_ok(), fine, "{password} {policy:?}");
         };
-        check("x", None, true);
-        check("x", Some(""), true);
+        check("1234567", None, false);
+        check("12345678", None, true);
+        check("12345678", Some(""), true);
         check("", None, false);
         check(&"x".repeat(MAX_LENGTH), None, true);
         check(&"x".repeat(MAX_LENGTH + 1), None, false);

@@ -240,7 +240,8 @@ impl Tables {
     }
 
     pub(crate) async fn delete_sessions_of(&self, tx: &mut Tx, user: &str) -> Result<(), Error> {
-        self.delete(tx, &self.sessions, equal(&self.sessions, "user", user)?).await
+        self.delete(tx, &self.sessions, equal(&self.sessions, "user", user)?)
+            .await
     }
 
     pub(crate) async fn settings(&self, store: &Store) -> Result<SignInSettings, Error> {

@@ -122,7 +122,10 @@ impl Identity {
         let house = &self.0;
         let mut tx = house.store.begin().await?;
         let values = [("password", hash.into())];
-        house.tables.update(&mut tx, &house.tables.users, ("id", &id), &values).await?;
+        house
+            .tables
+            .update(&mut tx, &house.tables.users, ("id", &id), &values)
+            .await?;
         house.tables.delete_sessions_of(&mut tx, &id).await?;
         tx.commit().await?;
         house.accounts.forget();

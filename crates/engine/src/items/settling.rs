@@ -269,7 +269,9 @@ impl<'a> Settler<'a> {
                 }
                 continue;
             }
-            if !field.must_be_given() {
+            // A value that could not be read has been reported already.
+            let unreadable = !field.is_alias() && draft.sent.get(name).is_some_and(|value| !value.is_null());
+            if unreadable || !field.must_be_given() {
                 continue;
             }
             let given = match stored {

@@ -14,6 +14,7 @@ pub(crate) async fn blog() -> TestApp {
     let collections = json!([
         {"collection": "authors", "schema": {}, "meta": {}, "fields": [
             {"field": "name", "type": "string", "schema": {"max_length": 40}, "meta": {"required": true}},
+            {"field": "posts", "type": "alias", "meta": {"special": ["o2m"]}},
         ]},
         {"collection": "posts", "schema": {}, "meta": {}, "fields": [
             key(),

@@ -80,8 +80,7 @@ async fn many_are_written_by_keys_by_query_and_one_by_one() {
         )
         .await;
     assert_eq!(each.data(), &json!([{"title": "a"}, {"title": "b"}]));
-    let search =
-        json!({"query": {"filter": {"title": {"_in": ["a", "b"]}}, "fields": ["title"], "sort": ["title"]}});
+    let search = json!({"filter": {"title": {"_in": ["a", "b"]}}, "fields": ["title"], "sort": ["title"]});
     assert_eq!(
         app.search("/items/posts", search).await.data(),
         &json!([{"title": "a"}, {"title": "b"}])
@@ -398,10 +397,7 @@ async fn without_rights_nothing_is_seen_or_done() {
             (403, "FORBIDDEN")
         );
         assert_eq!(
-            client
-                .search("/items/posts", json!({"query": {}}))
-                .await
-                .refusal(),
+            client.search("/items/posts", json!({})).await.refusal(),
             (403, "FORBIDDEN")
         );
     }

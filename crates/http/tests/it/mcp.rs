@@ -210,5 +210,9 @@ async fn the_real_tools_answer_through_the_real_door() {
     assert!(schema["collections"].is_array(), "{schema}");
     let listed = app.mcp("tools/list", json!({})).await;
     let names = listed.body["result"]["tools"].as_array().unwrap().iter();
-    assert!(names.clone().any(|tool| tool["name"] == "items"), "{}", listed.text);
+    assert!(
+        names.clone().any(|tool| tool["name"] == "items"),
+        "{}",
+        listed.text
+    );
 }

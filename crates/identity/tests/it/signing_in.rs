@@ -84,10 +84,7 @@ async fn a_changed_password_counts_at_once() {
     );
     assert_eq!(try_from_address(&house, EMAIL, "another one", here).await, Ok(()));
     let access = Credential::Bearer(before.access.reveal());
-    assert!(
-        house.caller(access).await.is_err(),
-        "sessions of the old one end"
-    );
+    assert!(house.caller(access).await.is_err(), "sessions of the old one end");
 }
 
 #[tokio::test]
