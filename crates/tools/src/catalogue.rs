@@ -89,10 +89,6 @@ pub struct Resumed {
 pub enum ToolMode {
     /// A few tools over all collections.
     Generic,
-    /// Generated tools per collection that is marked as content.
-    Content,
-    /// Discovery tools for clients that load everything.
-    Registry,
 }
 
 /// In which dialect the schemas of tools are written.
@@ -108,7 +104,7 @@ pub enum SchemaProfile {
 /// What of the catalogue is wanted, as the client's URL says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Narrowing {
-    /// `tool_mode`; `None`: the mode of the settings.
+    /// `tool_mode`; `None`: the only one there is.
     pub mode: Option<ToolMode>,
     /// `toolsets`; `None`: all.
     pub toolsets: Option<Vec<String>>,
@@ -135,9 +131,8 @@ impl Narrowing {
         for (name, value) in pairs {
             match (name, value) {
                 ("tool_mode", "generic") => read.mode = Some(ToolMode::Generic),
-                ("tool_mode", "content") => read.mode = Some(ToolMode::Content),
-                ("tool_mode", "registry") => read.mode = Some(ToolMode::Registry),
-                ("tool_mode", _) => refuse(name, value, "Use generic, content or registry."),
+                // A mode that is not there is refused, rather than answered with another.
+                ("tool_mode", _) => refuse(name, value, "Use generic, or leave it out."),
                 ("schemas", "portable") => read.schemas = SchemaProfile::Portable,
                 ("schemas", "full") => read.schemas = SchemaProfile::Full,
                 ("schemas", _) => refuse(name, value, "Use portable or full."),
@@ -548,13 +543,13 @@ mod tests {
         check(&[], Narrowing::default());
         check(
             &[
-                ("tool_mode", "registry"),
+                ("tool_mode", "generic"),
                 ("read_only", "true"),
                 ("schemas", "full"),
                 ("other", "x"),
             ],
             Narrowing {
-                mode: Some(ToolMode::Registry),
+                mode: Some(ToolMode::Generic),
                 read_only: true,
                 schemas: SchemaProfile::Full,
                 ..Narrowing::default()
@@ -569,7 +564,7 @@ mod tests {
             },
         );
         let wrong = [
-            ("tool_mode", "all"),
+            ("tool_mode", "registry"),
             ("schemas", ""),
             ("read_only", "yes"),
             ("max_tokens", "0"),

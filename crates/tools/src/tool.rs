@@ -3,11 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use loggia_engine::Engine;
-use loggia_model::{Collection, Problem, Problems, Record, error};
+use loggia_model::error::{self, Kind};
+use loggia_model::{Collection, Problem, Problems, Record};
 use serde_json::{Map, Value};
 
 use crate::bounds::Bounds;
-use crate::catalogue::{Annotations, BoxFuture, CallContext, CallError, ToolError, ToolResult};
+use crate::catalogue::{Annotations, BoxFuture, CallContext, CallError, ToolResult};
 
 /// One tool. It has no state: everything it needs comes with the [`Call`].
 pub trait Tool: Sync {
@@ -129,7 +130,24 @@ impl Call<'_> {
         format!("{}/admin/content/{}", self.public_url, encoded(collection))
     }
 
-    /// The studied answer to the name of a collection that the caller cannot use.
+    /// What the engine refused, in the words of a tool; paths start at `argument`, unless that is empty. A failure of
+    /// ours goes to the log, with its cause, under the request's key.
+    pub(crate) fn refused(&self, argument: &str, error: &loggia_engine::Error) -> CallError {
+        let problems = error.problems();
+        let ours = |problem: &Problem| matches!(problem.code.kind, Kind::Internal | Kind::Unavailable);
+        if problems.0.iter().any(ours) {
+            let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+            let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+            tracing::error!(request_id = &*self.context.request_id, cause, "a tool failed");
+        }
+        let placed = |problem: Problem| match argument.is_empty() || problem.path.is_empty() {
+            true => problem,
+            false => problem.within(argument),
+        };
+        Problems(problems.0.into_iter().map(placed).collect()).into()
+    }
+
+    /// The answer to the name of a collection that the caller cannot use.
     pub(crate) fn unknown_collection(&self, name: &str, path: &str) -> Problem {
         let schema = self.engine.schema();
         let known = loggia_access::may_read(&self.context.caller, &schema);
@@ -171,23 +189,6 @@ fn encoded(segment: &str) -> String {
         }
     }
     encoded
-}
-
-/// What the engine refused, in the words of a tool.
-pub(crate) fn refused(error: &loggia_engine::Error) -> CallError {
-    refused_within("", error)
-}
-
-/// As [`refused`], with the argument that the paths start from.
-pub(crate) fn refused_within(argument: &str, error: &loggia_engine::Error) -> CallError {
-    let problems = error.problems();
-    // Whether it is worth a line in the log is known where the error was made; its words never leave the server.
-    let problems = if argument.is_empty() {
-        problems
-    } else {
-        problems.within(argument)
-    };
-    ToolError::from(problems).into()
 }
 
 /// The members of an argument that has been checked to be an object, or to be absent.

@@ -8,7 +8,7 @@ use super::model_receipt::{ModelReceipt, compact};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, array, companions, objects, refused, refused_within, text};
+use crate::tool::{Call, Surface, Tool, array, companions, objects, text};
 
 /// The tool.
 pub(super) struct Collections;
@@ -117,7 +117,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
         let listed = call
             .engine
             .list_collections(caller)
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| call.refused("", &error))?;
         let own = listed.into_iter().filter(|collection| {
             let name = collection
                 .get("collection")
@@ -135,7 +135,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
             rows.push(
                 call.engine
                     .read_collection(caller, &known.name)
-                    .map_err(|error| refused(&error))?,
+                    .map_err(|error| call.refused("", &error))?,
             );
         }
     }
@@ -159,7 +159,7 @@ async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
     }
     let values = bodies.iter().cloned().map(Value::Object).collect();
     let made = call.engine.create_collections(&call.context.caller, values).await;
-    let made = made.map_err(|error| refused_within("data", &error))?;
+    let made = made.map_err(|error| call.refused("data", &error))?;
     let mut receipt = ModelReceipt::default();
     let mut columns = 0;
     for (i, (body, stored)) in bodies.iter().zip(&made).enumerate() {
@@ -194,7 +194,7 @@ fn compare_fields(
     let fields = call
         .engine
         .list_fields(&call.context.caller, Some(name))
-        .map_err(|error| refused(&error))?;
+        .map_err(|error| call.refused("", &error))?;
     let asked: Vec<&Record> = asked
         .and_then(Value::as_array)
         .into_iter()
@@ -237,7 +237,7 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
     problems.or(())?;
     let values = bodies.iter().cloned().map(Value::Object).collect();
     let changed = call.engine.update_collections(&call.context.caller, values).await;
-    let changed = changed.map_err(|error| refused_within("data", &error))?;
+    let changed = changed.map_err(|error| call.refused("data", &error))?;
     let mut receipt = ModelReceipt::default();
     for (i, (body, stored)) in bodies.iter().zip(&changed).enumerate() {
         receipt.compare(&format!("data[{i}]"), body, stored);
@@ -267,7 +267,7 @@ async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
     }
     problems.or(())?;
     let deleted = call.engine.delete_collections(&call.context.caller, &names).await;
-    deleted.map_err(|error| refused_within("keys", &error))?;
+    deleted.map_err(|error| call.refused("keys", &error))?;
     let rows = names
         .iter()
         .map(|name| Record::from_iter([("collection".to_owned(), name.as_str().into())]));

@@ -8,7 +8,7 @@ use super::model_receipt::{ModelReceipt, compact};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, companions, objects, refused, refused_within, text};
+use crate::tool::{Call, Surface, Tool, companions, objects, text};
 
 /// The tool.
 pub(super) struct Fields;
@@ -157,7 +157,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
             vec![
                 call.engine
                     .read_field(caller, &collection, &field)
-                    .map_err(|error| refused(&error))?,
+                    .map_err(|error| call.refused("", &error))?,
             ]
         }
         (None, Some(_)) => {
@@ -169,7 +169,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
             let listed = call
                 .engine
                 .list_fields(caller, collection.as_deref())
-                .map_err(|error| refused(&error))?;
+                .map_err(|error| call.refused("", &error))?;
             let wanted = |field: &Value| {
                 let name = field
                     .get("collection")
@@ -196,7 +196,7 @@ async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .engine
         .create_fields(&call.context.caller, &collection, values)
         .await;
-    let made = made.map_err(|error| refused_within("data", &error))?;
+    let made = made.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "created", &bodies, made))
 }
 
@@ -220,7 +220,7 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .engine
         .update_fields(&call.context.caller, &collection, values)
         .await;
-    let changed = changed.map_err(|error| refused_within("data", &error))?;
+    let changed = changed.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "updated", &bodies, changed))
 }
 
@@ -232,7 +232,7 @@ async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .engine
         .delete_field(&call.context.caller, &collection, &field)
         .await;
-    deleted.map_err(|error| refused_within("field", &error))?;
+    deleted.map_err(|error| call.refused("field", &error))?;
     let row = json!({"collection": collection, "field": field});
     let mut envelope = Envelope::of(vec![compact(row)], call.bounds);
     let mut receipt = ModelReceipt::default();

@@ -8,7 +8,7 @@ use super::model_receipt::{ModelReceipt, compact};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, companions, object, refused, refused_within, text};
+use crate::tool::{Call, Surface, Tool, companions, object, text};
 
 /// The tool.
 pub(super) struct Relations;
@@ -124,7 +124,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
             vec![
                 call.engine
                     .read_relation(caller, &collection, &field)
-                    .map_err(|error| refused(&error))?,
+                    .map_err(|error| call.refused("", &error))?,
             ]
         }
         (None, Some(_)) => {
@@ -139,7 +139,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
             let listed = call
                 .engine
                 .list_relations(caller, collection.as_deref())
-                .map_err(|error| refused(&error))?;
+                .map_err(|error| call.refused("", &error))?;
             let wanted = |relation: &Value| {
                 let name = relation
                     .get("collection")
@@ -226,7 +226,7 @@ async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .engine
         .create_complete_relation(&call.context.caller, Value::Object(body.clone()))
         .await;
-    let made = made.map_err(|error| refused_within("data", &error))?;
+    let made = made.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "created", &body, made))
 }
 
@@ -240,7 +240,7 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .engine
         .update_relation(caller, &collection, &field, Value::Object(body.clone()))
         .await;
-    let changed = changed.map_err(|error| refused_within("data", &error))?;
+    let changed = changed.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "updated", &body, changed))
 }
 
@@ -252,7 +252,7 @@ async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .engine
         .delete_relation(&call.context.caller, &collection, &field)
         .await;
-    deleted.map_err(|error| refused_within("field", &error))?;
+    deleted.map_err(|error| call.refused("field", &error))?;
     let row = compact(json!({"collection": collection, "field": field}));
     let mut envelope = Envelope::of(vec![row], call.bounds);
     let mut receipt = ModelReceipt::default();

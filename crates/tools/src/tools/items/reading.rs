@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
-use crate::tool::{Call, array, companions, object, refused, refused_within};
+use crate::tool::{Call, array, companions, object};
 
 /// How to get at what was too long.
 const OMITTED: &str = "Ask for the omitted fields alone, or with a larger `max_tokens`.";
@@ -45,7 +45,7 @@ pub(super) async fn read(
         .engine
         .read_items(&call.context.caller, &collection.name, asked_query)
         .await;
-    let mut rows = page.map_err(|error| refused_within("query", &error))?.rows;
+    let mut rows = page.map_err(|error| call.refused("query", &error))?.rows;
     let more = rows.len() as u64 > window.limit;
     rows.truncate(usize::try_from(window.limit).unwrap_or(usize::MAX));
     let found = rows.len();
@@ -88,7 +88,7 @@ async fn read_singleton(
         .engine
         .read_singleton(&call.context.caller, &collection.name, parsed(&query)?)
         .await;
-    let row = row.map_err(|error| refused_within("query", &error))?;
+    let row = row.map_err(|error| call.refused("query", &error))?;
     let mut envelope = Envelope::of(vec![row], call.bounds);
     if envelope.has_omitted() {
         envelope.note("hint", OMITTED);
@@ -175,7 +175,7 @@ async fn count(call: &Call<'_>, collection: &Collection, query: &Record) -> Resu
         .engine
         .read_items(&call.context.caller, &collection.name, parsed(&figures)?)
         .await;
-    let rows = page.map_err(|error| refused_within("query", &error))?.rows;
+    let rows = page.map_err(|error| call.refused("query", &error))?.rows;
     let count = rows
         .first()
         .and_then(|row| row.get("count"))
@@ -199,7 +199,7 @@ async fn missing(call: &Call<'_>, collection: &Collection, keys: &[Value]) -> Re
         .engine
         .read_items(&call.context.caller, &collection.name, parsed(&query)?)
         .await;
-    let rows = page.map_err(|error| refused(&error))?.rows;
+    let rows = page.map_err(|error| call.refused("", &error))?.rows;
     let found: Vec<String> = rows
         .iter()
         .filter_map(|row| row.get(primary))

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
-use crate::tool::{Call, array, companions, object, objects, refused};
+use crate::tool::{Call, array, companions, object, objects};
 
 pub(super) async fn create(
     call: &Call<'_>,
@@ -36,7 +36,7 @@ pub(super) async fn create(
         .engine
         .create_items(&call.context.caller, &collection.name, rows, &options)
         .await;
-    let written = written.map_err(|error| data_refused(&error))?;
+    let written = written.map_err(|error| call.refused("data", &error))?;
     Ok(answer(call, collection, &written))
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn update(
         .engine
         .update_items(&call.context.caller, &collection.name, target, &options)
         .await;
-    let written = written.map_err(|error| data_refused(&error))?;
+    let written = written.map_err(|error| call.refused("data", &error))?;
     Ok(answer(call, collection, &written))
 }
 
@@ -142,7 +142,7 @@ async fn update_singleton(
         .engine
         .upsert_singleton(&call.context.caller, &collection.name, data, &options)
         .await;
-    let written = written.map_err(|error| data_refused(&error))?;
+    let written = written.map_err(|error| call.refused("data", &error))?;
     Ok(answer(call, collection, &written))
 }
 
@@ -170,7 +170,7 @@ pub(super) async fn delete(
         .engine
         .delete_items(caller, &collection.name, Selection::Keys(keys), &options)
         .await;
-    let written = written.map_err(|error| refused(&error))?;
+    let written = written.map_err(|error| call.refused("", &error))?;
     let primary = primary(collection);
     let rows = written
         .keys
@@ -209,19 +209,6 @@ fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<W
         returning,
         reserve_keys: false,
     })
-}
-
-/// What the engine refused, at its place in `data`; what concerns the items as a whole has no place.
-fn data_refused(error: &loggia_engine::Error) -> CallError {
-    let problems = error.problems().0.into_iter();
-    let placed = problems.map(|problem| {
-        if problem.path.is_empty() {
-            problem
-        } else {
-            problem.within("data")
-        }
-    });
-    Problems(placed.collect()).into()
 }
 
 /// The rows as they are stored now, and the receipt.
