@@ -1,6 +1,6 @@
 //! The log: one stream of events on standard error, for eyes or for machines.
 //!
-//! Every event within a request carries its `request_id`: the span that `http` opens holds it. No room writes
+//! Each request is one event, at `debug` or, where it failed, at `error`, with its `request_id`. No room writes
 //! credentials into an event.
 
 use crate::configuration::{Log, LogFormat};

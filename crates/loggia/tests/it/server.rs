@@ -23,6 +23,16 @@ pub(crate) struct Server {
     pub(crate) url: String,
     client: Client,
     output: std::thread::JoinHandle<String>,
+    log: std::thread::JoinHandle<Vec<String>>,
+}
+
+/// What a server that has ended left behind.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// What it printed.
+    pub(crate) output: String,
+    /// The lines of its log.
+    pub(crate) log: Vec<String>,
 }
 
 impl Server {
@@ -60,13 +70,16 @@ impl Server {
             stdout.read_to_string(&mut text).unwrap();
             text
         });
-        let log = child.stderr.take().unwrap();
+        let stderr = child.stderr.take().unwrap();
         let (sender, receiver) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                // Nobody asks any more once the address is known.
-                let _ = sender.send(line);
-            }
+        let log = std::thread::spawn(move || {
+            let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+            lines
+                .inspect(|line| {
+                    // Nobody asks any more once the address is known.
+                    let _ = sender.send(line.clone());
+                })
+                .collect()
         });
         let mut said = String::new();
         loop {
@@ -80,6 +93,7 @@ impl Server {
                     url,
                     client: Client::new(),
                     output,
+                    log,
                 };
             }
             said.push_str(&line);
@@ -113,19 +127,24 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Waits until it has ended; its status and what it printed.
-    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+    /// Waits until it has ended.
+    pub(crate) fn ended(mut self) -> Ended {
         let status = self.child.wait().unwrap();
         let output = std::mem::replace(&mut self.output, std::thread::spawn(String::new));
-        (status, output.join().unwrap())
+        let log = std::mem::replace(&mut self.log, std::thread::spawn(Vec::new));
+        Ended {
+            status,
+            output: output.join().unwrap(),
+            log: log.join().unwrap(),
+        }
     }
 
-    /// Stops it and answers with what it printed.
-    pub(crate) fn stop(self) -> String {
+    /// Stops it as the system does.
+    pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
-        let (status, output) = self.ended();
-        assert!(status.success(), "{status}");
-        output
+        let ended = self.ended();
+        assert!(ended.status.success(), "{}", ended.status);
+        ended
     }
 }
 

@@ -36,7 +36,7 @@ async fn the_first_start_makes_everything_and_says_how_to_go_on() {
         .await
         .unwrap();
     assert_ne!(anybody.status(), 200, "MCP is off until somebody switches it on");
-    let printed = server.stop();
+    let printed = server.stop().output;
 
     for expect in [&url, EMAIL, "mcp_enabled", &format!("http://{address}/mcp")] {
         assert!(printed.contains(expect), "{expect} is not in {printed}");
@@ -79,7 +79,7 @@ async fn the_first_start_makes_everything_and_says_how_to_go_on() {
         .await
         .unwrap();
     assert_eq!(signed_in.status(), 200);
-    let printed = again.stop();
+    let printed = again.stop().output;
     assert!(
         !printed.contains(&token) && !printed.contains("password"),
         "{printed}"
@@ -93,7 +93,7 @@ async fn the_administrator_may_be_configured() {
     assert!(is_administrator(server.get("/server/health")).await);
     let sign_in = server.post("/auth/login", &json!({"email": EMAIL, "password": PASSWORD}));
     assert_eq!(sign_in.send().await.unwrap().status(), 200);
-    let printed = server.stop();
+    let printed = server.stop().output;
     assert!(
         !printed.contains(PASSWORD) && !printed.contains(TOKEN),
         "what was configured is not printed: {printed}"
@@ -129,7 +129,7 @@ fn a_request_that_runs_when_the_signal_comes_is_answered() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let (status, _) = server.ended();
+    let status = server.ended().status;
     assert!(status.success(), "{status}");
 }
 
@@ -154,4 +154,75 @@ fn an_address_that_is_taken_is_said() {
         "no administrator is made by a start that fails: {}",
         said.out
     );
+}
+
+#[tokio::test]
+async fn the_log_names_requests_and_holds_no_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = [
+        format!("admin.email={EMAIL}"),
+        format!("admin.password={PASSWORD}"),
+        format!("admin.token={TOKEN}"),
+        "secret=a secret of thirty-two characters".to_owned(),
+        "log.level=trace".to_owned(),
+    ];
+    let arguments: Vec<&str> = known.iter().flat_map(|setting| ["--set", setting]).collect();
+    let server = Server::start_with(folder.path(), &arguments);
+    let client = reqwest::Client::new();
+    let sign_in = json!({"email": EMAIL, "password": PASSWORD});
+    let signed_in: Value = server
+        .post("/auth/login", &sign_in)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let [access, refresh] =
+        ["access_token", "refresh_token"].map(|name| signed_in["data"][name].as_str().unwrap().to_owned());
+    for request in [
+        server.get("/server/health"),
+        client.get(format!("{}/server/health?access_token={TOKEN}", server.url)),
+        client
+            .get(format!("{}/server/health", server.url))
+            .bearer_auth(&access),
+        client
+            .get(format!("{}/server/health", server.url))
+            .bearer_auth("a-token-that-is-wrong"),
+        server.post(
+            "/auth/refresh",
+            &json!({"refresh_token": refresh, "mode": "json"}),
+        ),
+        server.post(
+            "/auth/login",
+            &json!({"email": EMAIL, "password": "a wrong password"}),
+        ),
+        server.get("/nowhere"),
+    ] {
+        request.send().await.unwrap();
+    }
+    let ended = server.stop();
+    let log = ended.log.join("\n");
+    let secrets = [
+        PASSWORD,
+        TOKEN,
+        "a secret of thirty-two",
+        &access,
+        &refresh,
+        "a-token-that-is-wrong",
+        "a wrong password",
+    ];
+    for secret in secrets {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
+    let events: Vec<Value> = ended
+        .log
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let named = events
+        .iter()
+        .filter(|event| event["fields"]["request_id"].is_string())
+        .count();
+    assert!(named >= 8, "{named} events name their request: {log}");
 }
