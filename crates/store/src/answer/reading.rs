@@ -1,7 +1,6 @@
 //! Rows with rows related to them: one statement for each nested plan, put together by key.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -62,6 +61,8 @@ fn level<'a, E: Executor>(
 /// Where in a row of the statement's answer each member of the record comes from.
 struct Layout<'p> {
     outputs: Vec<Output<'p>>,
+    /// By position: whether more than one member needs the output, so that its value cannot be given away.
+    shared: Vec<bool>,
     members: Vec<Member<'p>>,
     /// The value is the bare key at this position.
     bare: Option<(usize, &'p Field)>,
@@ -102,6 +103,7 @@ impl<'p> Layout<'p> {
     fn of(plan: &'p ReadPlan, keys_only: bool) -> Self {
         let mut layout = Self {
             outputs: Vec::with_capacity(plan.select.len() + 1),
+            shared: Vec::with_capacity(plan.select.len() + 1),
             members: Vec::with_capacity(plan.select.len()),
             bare: None,
         };
@@ -140,17 +142,41 @@ impl<'p> Layout<'p> {
     /// The position of a column, which is read once however often it is needed.
     fn output(&mut self, field: &'p Arc<Field>) -> usize {
         let same = |output: &Output<'p>| matches!(output, Output::Field(other) if other.name == field.name);
-        self.outputs.iter().position(same).unwrap_or_else(|| {
-            self.outputs.push(Output::Field(field));
-            self.outputs.len() - 1
-        })
+        match self.outputs.iter().position(same) {
+            Some(at) => {
+                self.shared[at] = true;
+                at
+            }
+            None => self.push(Output::Field(field)),
+        }
+    }
+
+    /// The position of a column that is looked at for every relation, whatever else it is for.
+    fn key(&mut self, field: &'p Arc<Field>) -> usize {
+        let at = self.output(field);
+        self.shared[at] = true;
+        at
+    }
+
+    fn push(&mut self, output: Output<'p>) -> usize {
+        self.outputs.push(output);
+        self.shared.push(false);
+        self.outputs.len() - 1
     }
 
     fn number(&mut self, alias: &'p str, output: Output<'p>) -> Member<'p> {
-        self.outputs.push(output);
         Member::Number {
             alias,
-            at: self.outputs.len() - 1,
+            at: self.push(output),
+        }
+    }
+
+    /// The value at a position, given away where nobody else needs it.
+    fn take(&self, row: &mut [Scalar], at: usize) -> Scalar {
+        if self.shared[at] {
+            row[at].clone()
+        } else {
+            std::mem::take(&mut row[at])
         }
     }
 
@@ -159,18 +185,18 @@ impl<'p> Layout<'p> {
         let relation = plan.link.relation();
         match &plan.link {
             Link::ToOne { .. } => {
-                let at = self.output(collection.field(&relation.many_field)?);
+                let at = self.key(collection.field(&relation.many_field)?);
                 Some(Edge { plan, at, any: None })
             }
             Link::ToMany { .. } => {
-                let at = self.output(pointed_to(relation, collection)?);
+                let at = self.key(pointed_to(relation, collection)?);
                 Some(Edge { plan, at, any: None })
             }
             Link::ToAny { .. } => {
                 let field = collection.field(&relation.many_field)?;
                 let discriminator = collection.field(relation.one_collection_field.as_ref()?)?;
-                let any = Some((self.output(discriminator), field.as_ref()));
-                let at = self.output(field);
+                let any = Some((self.key(discriminator), field.as_ref()));
+                let at = self.key(field);
                 Some(Edge { plan, at, any })
             }
         }
@@ -197,14 +223,14 @@ impl<'p> Layout<'p> {
                     at,
                     field,
                     secret,
-                } => (alias, print(field, row[*at].clone(), *secret)),
+                } => (alias, print(field, self.take(row, *at), *secret)),
                 Member::Json {
                     alias,
                     at,
                     field,
                     path,
-                } => (alias, inside(print(field, row[*at].clone(), false), path)),
-                Member::Number { alias, at } => (alias, whole(row[*at].clone())),
+                } => (alias, inside(print(field, self.take(row, *at), false), path)),
+                Member::Number { alias, at } => (alias, whole(self.take(row, *at))),
                 Member::Related { alias, related } => {
                     let value = below
                         .next()
@@ -234,7 +260,9 @@ impl Edge<'_> {
     fn value(&self, row: &[Scalar], below: &mut Below) -> Value {
         let key = Key::of(&row[self.at]);
         match below {
-            Below::One(rows) => key.and_then(|key| rows.get(&key).cloned()).unwrap_or(Value::Null),
+            Below::One(rows) => key
+                .and_then(|key| rows.get_mut(&key))
+                .map_or(Value::Null, Shared::take),
             // Each row is the only one with its key.
             Below::Many(rows) => key
                 .and_then(|key| rows.remove(&key))
@@ -243,10 +271,10 @@ impl Edge<'_> {
                 let Some((named_at, field)) = self.any else {
                     return Value::Null;
                 };
-                let asked = row[named_at].as_text().and_then(|name| collections.get(name));
+                let asked = row[named_at].as_text().and_then(|name| collections.get_mut(name));
                 match (asked, key) {
                     (_, None) => Value::Null,
-                    (Some(rows), Some(key)) => rows.get(&key).cloned().unwrap_or(Value::Null),
+                    (Some(rows), Some(key)) => rows.get_mut(&key).map_or(Value::Null, Shared::take),
                     (None, Some(_)) => print(field, row[self.at].clone(), false),
                 }
             }
@@ -256,10 +284,28 @@ impl Edge<'_> {
 
 /// What a relation leads to from all rows of a level.
 enum Below {
-    One(HashMap<Key, Value>),
+    One(HashMap<Key, Shared>),
     Many(HashMap<Key, Vec<Value>>),
     /// By collection.
-    Any(HashMap<String, HashMap<Key, Value>>),
+    Any(HashMap<String, HashMap<Key, Shared>>),
+}
+
+/// A value that so many rows above still wait for.
+struct Shared {
+    value: Value,
+    waiting: usize,
+}
+
+impl Shared {
+    /// The value itself for the last, a copy for the others.
+    fn take(&mut self) -> Value {
+        if self.waiting > 1 {
+            self.waiting -= 1;
+            self.value.clone()
+        } else {
+            self.value.take()
+        }
+    }
 }
 
 async fn follow<E: Executor>(executor: &mut E, edge: &Edge<'_>, rows: &Rows) -> Result<Below, Error> {
@@ -297,17 +343,20 @@ async fn one<E: Executor>(
     executor: &mut E,
     plan: &ReadPlan,
     relation: &Relation,
-    keys: Vec<Scalar>,
+    keys: Keys,
     keys_only: bool,
-) -> Result<HashMap<Key, Value>, Error> {
+) -> Result<HashMap<Key, Shared>, Error> {
+    let Keys { keys, mut uses } = keys;
     let Some(key) = pointed_to(relation, &plan.collection).filter(|_| !keys.is_empty()) else {
         return Ok(HashMap::new());
     };
     let reached = level(executor, plan, Reach::One { key, keys }, keys_only).await?;
-    let keyed = reached
-        .into_iter()
-        .filter_map(|(key, value)| Some((Key::of(&key)?, value)));
-    Ok(keyed.collect())
+    let shared = reached.into_iter().filter_map(|(key, value)| {
+        let key = Key::of(&key)?;
+        let waiting = uses.remove(&key)?;
+        Some((key, Shared { value, waiting }))
+    });
+    Ok(shared.collect())
 }
 
 async fn many<E: Executor>(
@@ -319,7 +368,7 @@ async fn many<E: Executor>(
     let Some(plan) = edge.plan.plans.first() else {
         return Ok(lists);
     };
-    let keys = distinct(rows.iter().map(|row| &row[edge.at]));
+    let Keys { keys, .. } = distinct(rows.iter().map(|row| &row[edge.at]));
     let field = plan.collection.field(&edge.plan.link.relation().many_field);
     let Some(key) = field.filter(|_| !keys.is_empty()) else {
         return Ok(lists);
@@ -332,19 +381,26 @@ async fn many<E: Executor>(
     Ok(lists)
 }
 
-/// Each key once, without NULL, in the order of first appearance.
-fn distinct<'r>(keys: impl Iterator<Item = &'r Scalar>) -> Vec<Scalar> {
-    let mut seen = HashMap::new();
-    let mut distinct = Vec::new();
-    for scalar in keys {
-        if let Some(key) = Key::of(scalar)
-            && let Entry::Vacant(entry) = seen.entry(key)
-        {
-            entry.insert(());
-            distinct.push(scalar.clone());
+/// The keys that the rows of a level point to.
+struct Keys {
+    /// Each once, without NULL, in the order of first appearance.
+    keys: Vec<Scalar>,
+    /// How often each appears.
+    uses: HashMap<Key, usize>,
+}
+
+fn distinct<'r>(scalars: impl Iterator<Item = &'r Scalar>) -> Keys {
+    let mut keys = Vec::new();
+    let mut uses = HashMap::new();
+    for scalar in scalars {
+        let Some(key) = Key::of(scalar) else { continue };
+        let count = uses.entry(key).or_insert(0);
+        if *count == 0 {
+            keys.push(scalar.clone());
         }
+        *count += 1;
     }
-    distinct
+    Keys { keys, uses }
 }
 
 /// A key as both ends of a relation write it, whatever their columns make of it: the text `7` and the number 7 are

@@ -6,6 +6,7 @@ mod crash;
 mod examine;
 mod foreign;
 mod nested;
+mod property;
 mod rows;
 mod transactions;
 mod world;
