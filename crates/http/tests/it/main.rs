@@ -4,6 +4,7 @@
 
 mod auth;
 mod blog;
+mod denied;
 mod entrance;
 mod hostile;
 mod items;
@@ -12,3 +13,4 @@ mod parrot;
 mod schema;
 mod server;
 mod system_resources;
+mod who;
