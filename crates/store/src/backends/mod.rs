@@ -13,6 +13,12 @@ use crate::store::{Activity, Finding, Options, Outcome};
 
 mod sqlite;
 
+/// SQLite's dialect, for the golden statements.
+#[cfg(test)]
+pub(crate) fn sqlite_dialect() -> &'static dyn crate::lower::Dialect {
+    sqlite::dialect()
+}
+
 /// Something that is waited for.
 pub(crate) type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 

@@ -13,6 +13,8 @@ use loggia_model::{Collection, Field, Scalar, StorageKind};
 pub(crate) mod aggregates;
 pub(crate) mod ddl;
 pub(crate) mod filters;
+#[cfg(test)]
+mod golden;
 pub(crate) mod operands;
 pub(crate) mod reads;
 pub(crate) mod writes;

@@ -12,12 +12,15 @@ use serde_json::Value as Json;
 
 use super::decimal::{self, Sum, Total};
 
+/// Whether a text has a piece at a place.
+type Matches = fn(&str, &str) -> bool;
+
 /// Makes all of them known to a connection.
 pub(super) fn register(connection: &Connection) -> Result<()> {
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_collation(c"loggia_decimal", decimal::compare)?;
-    let pieces: [(_, fn(&str, &str) -> bool); 6] = [
+    let pieces: [(_, Matches); 6] = [
         (c"loggia_starts", |text, piece| text.starts_with(piece)),
         (c"loggia_ends", |text, piece| text.ends_with(piece)),
         (c"loggia_contains_folded", |text, piece| {

@@ -76,6 +76,12 @@ pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
     })
 }
 
+/// The dialect, for the golden statements.
+#[cfg(test)]
+pub(super) fn dialect() -> &'static dyn crate::lower::Dialect {
+    &dialect::SQLITE
+}
+
 /// An open file.
 struct Sqlite {
     // In the order in which they go: the threads, then the lock, then a temporary file.

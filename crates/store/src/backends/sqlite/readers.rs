@@ -42,8 +42,11 @@ struct Crew {
     handles: Vec<std::thread::JoinHandle<()>>,
 }
 
+/// What a thread does with its connection, or with the reason why it has none.
+type Work = Box<dyn FnOnce(Result<&mut Connection, Error>) + Send>;
+
 struct Job {
-    work: Box<dyn FnOnce(Result<&mut Connection, Error>) + Send>,
+    work: Work,
     abandoned: Arc<AtomicBool>,
 }
 
