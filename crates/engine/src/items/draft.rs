@@ -81,6 +81,10 @@ pub(super) enum Edit {
 
 /// An item of a list.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lists are short-lived, and most entries are items"
+)]
 pub(super) enum Entry {
     /// One that exists.
     Key(Scalar, String),

@@ -48,6 +48,7 @@ pub enum Deletes {
 
 /// Which items to change, and how.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request")]
 pub enum Target {
     /// These items, all in the same way.
     Keys {
@@ -69,6 +70,7 @@ pub enum Target {
 
 /// Which items to delete.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each request")]
 pub enum Selection {
     /// These, by their primary keys.
     Keys(Vec<Value>),

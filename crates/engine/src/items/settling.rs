@@ -114,6 +114,13 @@ pub(super) async fn read_rows(
     Ok(keyed.collect())
 }
 
+/// Keys that no item of a collection has.
+struct Missing {
+    collection: Arc<Collection>,
+    keys: Vec<String>,
+    advice: Option<String>,
+}
+
 /// Settles the drafts of one request.
 pub(super) struct Settler<'a> {
     pub(super) on: Resolver<'a>,
@@ -123,7 +130,7 @@ pub(super) struct Settler<'a> {
     pub(super) problems: Problems,
     pub(super) receipt: Receipt,
     /// Keys that no item has, by collection.
-    missing: IndexMap<String, (Arc<Collection>, Vec<String>, Option<String>)>,
+    missing: IndexMap<String, Missing>,
 }
 
 impl<'a> Settler<'a> {
@@ -146,9 +153,14 @@ impl<'a> Settler<'a> {
 
     /// Everything that was found wrong, missing items last.
     pub(super) fn finish(mut self) -> (Problems, Receipt) {
-        for (collection, keys, hint) in self.missing.into_values() {
+        for Missing {
+            collection,
+            keys,
+            advice,
+        } in self.missing.into_values()
+        {
             let mut problem = keys::missing(self.on.caller, &collection, &keys);
-            if let (Some(more), Some(said)) = (hint, problem.hint.clone()) {
+            if let (Some(more), Some(said)) = (advice, problem.hint.clone()) {
                 problem = problem.hint(format!("{said} {more}"));
             }
             self.problems.push(problem);
@@ -204,7 +216,7 @@ impl<'a> Settler<'a> {
         }
     }
 
-    fn miss(&mut self, collection: &Arc<Collection>, key: &Scalar, hint: Option<String>) {
+    fn miss(&mut self, collection: &Arc<Collection>, key: &Scalar, advice: Option<String>) {
         let Some(primary) = &collection.primary else {
             return;
         };
@@ -212,9 +224,13 @@ impl<'a> Settler<'a> {
         let entry = self
             .missing
             .entry(collection.name.clone())
-            .or_insert_with(|| (collection.clone(), Vec::new(), hint));
-        if !entry.1.contains(&text) {
-            entry.1.push(text);
+            .or_insert_with(|| Missing {
+                collection: collection.clone(),
+                keys: Vec::new(),
+                advice,
+            });
+        if !entry.keys.contains(&text) {
+            entry.keys.push(text);
         }
     }
 

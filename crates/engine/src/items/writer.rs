@@ -42,6 +42,9 @@ pub(crate) struct Writer<'a> {
     pub(crate) new_passwords: Vec<Scalar>,
 }
 
+/// Which draft of a level, and which of its columns, waits for a key.
+type Waiting = (usize, Arc<Field>);
+
 type Saved<'s> = Pin<Box<dyn Future<Output = Result<Vec<Scalar>, Error>> + Send + 's>>;
 
 impl Writer<'_> {
@@ -77,7 +80,7 @@ impl Writer<'_> {
 
     /// Writes what the items point to, and points them there.
     async fn ones(&mut self, drafts: &mut [Draft]) -> Result<(), Error> {
-        let mut waiting: IndexMap<String, (Vec<(usize, Arc<Field>)>, Vec<Draft>)> = IndexMap::new();
+        let mut waiting: IndexMap<String, (Vec<Waiting>, Vec<Draft>)> = IndexMap::new();
         for (i, draft) in drafts.iter_mut().enumerate() {
             for one in std::mem::take(&mut draft.ones) {
                 let entry = waiting.entry(one.draft.collection.name.clone()).or_default();
@@ -380,6 +383,12 @@ impl Writer<'_> {
         Ok(largest
             .and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()))
             .unwrap_or(0))
+    }
+
+    /// Whether items that were there before changed or went.
+    pub(crate) fn changed_existing(&self, collection: &str) -> bool {
+        let changed = self.receipt.changed.get(collection);
+        changed.is_some_and(|changed| changed.updated + changed.deleted > 0)
     }
 
     /// Deletes items that exist.

@@ -51,6 +51,8 @@ struct Resolution<'a> {
     problems: Problems,
     /// Nested reads so far.
     reads: usize,
+    /// Whether it was noted that there are too many.
+    too_far: bool,
     /// Conditions so far.
     conditions: usize,
 }
@@ -132,6 +134,7 @@ impl<'a> Resolver<'a> {
             on: *self,
             problems: Problems::default(),
             reads: 0,
+            too_far: false,
             conditions: 0,
         }
     }

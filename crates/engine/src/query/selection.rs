@@ -271,7 +271,9 @@ impl Resolution<'_> {
         };
         self.reads += 1;
         if position.level >= self.on.limits.relation_levels || self.reads > self.on.limits.nested_reads {
-            if self.reads <= self.on.limits.nested_reads + 1 {
+            // Once is enough: there would be one for every way through the schema.
+            if !self.too_far {
+                self.too_far = true;
                 let message = format!(
                     "The fields follow too many relations: at most {} levels and {} nested lists.",
                     self.on.limits.relation_levels, self.on.limits.nested_reads
@@ -410,11 +412,12 @@ impl Resolution<'_> {
                 continue;
             };
             let name = first.split([':', '(']).next().unwrap_or(first);
-            if !first.contains('(') && !targets.iter().any(|target| target.field(name).is_some()) {
-                if let Some(target) = targets.first() {
-                    let problem = super::unknown::field(&self.on, target, name, below.at);
-                    self.problems.push(problem.at(&rest.path));
-                }
+            if !first.contains('(')
+                && !targets.iter().any(|target| target.field(name).is_some())
+                && let Some(target) = targets.first()
+            {
+                let problem = super::unknown::field(&self.on, target, name, below.at);
+                self.problems.push(problem.at(&rest.path));
             }
         }
         plans

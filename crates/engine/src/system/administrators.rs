@@ -40,8 +40,10 @@ pub(super) async fn remain(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result
             .hint("Choose a parent that is not among the role's own children.")
             .into());
     }
-    // While nobody is signed in (the first start, the command line), there may be none yet.
-    if writer.caller.user().is_none() {
+    // New rows take nothing from anybody; and while nobody is signed in (the first start, the command line), there may
+    // be no administrator yet.
+    let taken = DECISIVE.iter().any(|name| writer.changed_existing(name));
+    if !taken || writer.caller.user().is_none() {
         return Ok(());
     }
     let admin = ("admin_access", Test::Equal(Scalar::Bool(true)));

@@ -143,3 +143,27 @@ pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<Strin
         .map(|problem| format!("{} {}", problem.code.name, problem.path))
         .collect()
 }
+
+/// Reads one column of every row as it is stored, secrets too, in the order of the key.
+pub(crate) async fn secret(engine: &Engine, collection: &str, field: &str) -> Vec<Value> {
+    let schema = engine.schema();
+    let collection = schema.collection(collection).unwrap().clone();
+    let plan = Plan::Read(ReadPlan {
+        select: vec![Selected {
+            alias: "value".to_owned(),
+            source: Source::Secret(collection.field(field).unwrap().clone()),
+        }],
+        collection,
+        filter: Filter::All,
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    });
+    let rows = engine
+        .parts()
+        .store
+        .run(Permit::system("rows of a test", plan))
+        .await;
+    let rows = rows.unwrap().into_rows();
+    rows.into_iter().map(|mut row| row["value"].take()).collect()
+}

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod fixture;
+mod items;
 mod schema;
 mod settings;

@@ -1,0 +1,12 @@
+//! Items through the engine, over a small newspaper.
+
+mod aggregates;
+mod creating;
+mod deleting;
+mod fields;
+mod filters;
+mod nested;
+mod newspaper;
+mod random;
+mod system;
+mod updating;
