@@ -206,71 +206,34 @@ impl Resolution<'_> {
         path: &str,
         depth: usize,
     ) -> Filter {
-        let nothing = Map::new();
-        let members = value.as_object();
-        let is_test = |name: &str| Operator::parse(name).is_some();
-        let nested: Map<_, _> = members
-            .unwrap_or(&nothing)
-            .iter()
-            .filter(|(name, _)| !is_test(name) && !matches!(name.as_str(), "_some" | "_none"))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let tests: Map<_, _> = members
-            .unwrap_or(&nothing)
-            .iter()
-            .filter(|(name, _)| is_test(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let tested = match members {
-            None => Some(value.clone()),
-            Some(_) => (!tests.is_empty()).then_some(Value::Object(tests)),
+        let Some(members) = value.as_object() else {
+            return self.on_key(scope, field, &link, value, path, depth);
         };
+        let (mut tests, mut nested) = (Map::new(), Map::new());
         let mut filter = Filter::All;
-        if let Some(tested) = tested {
-            filter = filter.and(match &link {
-                Link::ToOne { .. } | Link::ToAny { .. } => self.on_column(field, &tested, path),
-                Link::ToMany { relation, target } => {
-                    let key = target
-                        .primary
-                        .as_ref()
-                        .map(|key| key.name.clone())
-                        .unwrap_or_default();
-                    let mut on_key = Map::new();
-                    on_key.insert(key, tested);
-                    let step = backward(relation, target);
-                    self.related(
-                        scope,
-                        &field.name,
-                        step,
-                        &Value::Object(on_key),
-                        path,
-                        depth,
-                        Meant::Joined,
-                    )
-                }
-            });
-        }
-        for (name, quantifier) in [("_some", Quantifier::Some), ("_none", Quantifier::None)] {
-            let Some(value) = members.and_then(|members| members.get(name)) else {
-                continue;
+        for (name, value) in members {
+            let quantifier = match name.as_str() {
+                "_some" => Some(Quantifier::Some),
+                "_none" => Some(Quantifier::None),
+                _ => None,
             };
-            let path = format!("{path}.{name}");
-            filter = filter.and(match &link {
-                Link::ToMany { relation, target } => {
-                    let step = backward(relation, target);
+            match quantifier {
+                Some(quantifier) => {
+                    let path = format!("{path}.{name}");
                     let meant = Meant::Counted(quantifier);
-                    self.related(scope, &field.name, step, value, &path, depth, meant)
+                    filter = filter.and(self.on_many(scope, field, &link, value, &path, depth, meant));
                 }
-                Link::ToOne { .. } | Link::ToAny { .. } => {
-                    let message = format!(
-                        "`{name}` is for to-many fields; `{}` leads to one item.",
-                        field.name
-                    );
-                    let hint = format!("Write the condition directly: {{\"{}\": {{…}}}}.", field.name);
-                    self.problem(&path, message, hint);
-                    Filter::Nothing
+                None if Operator::parse(name).is_some() => {
+                    tests.insert(name.clone(), value.clone());
                 }
-            });
+                None => {
+                    nested.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        if !tests.is_empty() {
+            let tests = Value::Object(tests);
+            filter = filter.and(self.on_key(scope, field, &link, &tests, path, depth));
         }
         if nested.is_empty() {
             return filter;
@@ -285,15 +248,59 @@ impl Resolution<'_> {
                 };
                 self.related(scope, &field.name, step, &nested, path, depth, Meant::Joined)
             }
-            Link::ToMany { relation, target } => {
-                let step = backward(&relation, &target);
-                self.related(scope, &field.name, step, &nested, path, depth, Meant::Joined)
-            }
+            Link::ToMany { .. } => self.on_many(scope, field, &link, &nested, path, depth, Meant::Joined),
             Link::ToAny { targets, .. } => {
                 self.name_a_target(field, &targets, path);
                 Filter::Nothing
             }
         })
+    }
+
+    /// Tests of the key that a relational field holds, or of those of the items that it lists.
+    fn on_key(
+        &mut self,
+        scope: &Scope<'_>,
+        field: &Arc<Field>,
+        link: &Link,
+        tests: &Value,
+        path: &str,
+        depth: usize,
+    ) -> Filter {
+        let Link::ToMany { target, .. } = link else {
+            return self.on_column(field, tests, path);
+        };
+        let Some(key) = &target.primary else {
+            return Filter::Nothing;
+        };
+        let on_key = Map::from_iter([(key.name.clone(), tests.clone())]);
+        let on_key = Value::Object(on_key);
+        self.on_many(scope, field, link, &on_key, path, depth, Meant::Joined)
+    }
+
+    /// A condition on the items that a to-many field lists.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of the recursion, called with what it has at hand"
+    )]
+    fn on_many(
+        &mut self,
+        scope: &Scope<'_>,
+        field: &Arc<Field>,
+        link: &Link,
+        value: &Value,
+        path: &str,
+        depth: usize,
+        meant: Meant,
+    ) -> Filter {
+        let Link::ToMany { relation, target } = link else {
+            let name = &field.name;
+            let message = format!("`_some` and `_none` are for to-many fields; `{name}` leads to one item.");
+            let hint = format!("Write the condition directly: {{\"{name}\": {{…}}}}.");
+            self.problem(path, message, hint);
+            return Filter::Nothing;
+        };
+        let step = backward(relation, target);
+        self.related(scope, &field.name, step, value, path, depth, meant)
     }
 
     /// A condition on related items.
