@@ -151,7 +151,7 @@ async fn create(change: &mut Change, body: &Value) -> Result<RelationDraft, Erro
     let draft = relation_draft::relation(&base, body)?;
     let existing = of(&base, &draft.collection, &draft.field);
     change
-        .tables(key_steps(&base, &draft, existing.map(AsRef::as_ref)))
+        .tables(key_steps(&draft, existing.map(AsRef::as_ref)))
         .await?;
     let mut row = draft.meta.clone();
     row.insert("many_collection".to_owned(), draft.collection.as_str().into());
@@ -199,8 +199,8 @@ fn changeable<'a>(schema: &'a Schema, collection: &str, field: &str) -> Result<&
     Ok(relation)
 }
 
-/// The foreign key, and an index: lists on the other side are read by this column.
-fn key_steps(schema: &Schema, draft: &RelationDraft, existing: Option<&Relation>) -> Vec<SchemaStep> {
+/// The foreign key; its index, by which lists on the other side are read, comes with it.
+fn key_steps(draft: &RelationDraft, existing: Option<&Relation>) -> Vec<SchemaStep> {
     let Some(key) = &draft.key else { return Vec::new() };
     let mut steps = Vec::new();
     if existing.is_some_and(|relation| relation.foreign_key.is_some()) {
@@ -213,19 +213,6 @@ fn key_steps(schema: &Schema, draft: &RelationDraft, existing: Option<&Relation>
         table: draft.collection.clone(),
         key: key.clone(),
     });
-    let column = schema
-        .collection(&draft.collection)
-        .and_then(|collection| collection.field(&draft.field)?.column.clone());
-    if let Some(mut column) = column
-        && !column.indexed
-        && !column.unique
-    {
-        column.indexed = true;
-        steps.push(SchemaStep::AlterColumn {
-            table: draft.collection.clone(),
-            column,
-        });
-    }
     steps
 }
 

@@ -53,7 +53,8 @@ fn column(field: &Field, column: &Column, key: Option<&ForeignKey>) -> Value {
         "is_generated": column.generated,
         "is_nullable": column.nullable,
         "is_unique": column.unique || column.primary_key,
-        "is_indexed": column.indexed,
+        // A foreign key has an index of its own.
+        "is_indexed": column.indexed || key.is_some(),
         "is_primary_key": column.primary_key,
         "has_auto_increment": column.auto_increment,
         "foreign_key_schema": null,
