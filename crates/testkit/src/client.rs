@@ -36,7 +36,6 @@ impl Client {
     ///
     /// # Panics
     /// When `method` is not a token of HTTP.
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let request = self.http.request(method, format!("{}{path}", self.url));

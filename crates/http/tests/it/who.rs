@@ -54,11 +54,19 @@ async fn a_new_token_or_password_replaces_the_old_one() {
     let app = start().await;
     let someone = app.user(EMAIL, TOKEN).await;
     assert_eq!(standing(&someone).await, "somebody");
+    let login = |password: &str| json!({"email": EMAIL, "password": password});
+    let session = app.anonymous().post("/auth/login", login(ADMIN_PASSWORD)).await;
+    let session = someone.with_token(session.data()["access_token"].as_str().unwrap());
+    assert_eq!(standing(&session).await, "somebody");
     let next = "another-static-token-of-theirs";
     change(&app, json!({"token": next, "password": "another password"})).await;
+    assert_eq!(
+        standing(&session).await,
+        "INVALID_CREDENTIALS",
+        "sessions of the old password end"
+    );
     assert_eq!(standing(&someone).await, "INVALID_CREDENTIALS");
     assert_eq!(standing(&someone.with_token(next)).await, "somebody");
-    let login = |password: &str| json!({"email": EMAIL, "password": password});
     let old = app.anonymous().post("/auth/login", login(ADMIN_PASSWORD)).await;
     assert_eq!(old.refusal(), (401, "INVALID_CREDENTIALS"));
     assert_eq!(
