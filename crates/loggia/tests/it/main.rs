@@ -3,6 +3,7 @@
 
 mod before_the_start;
 mod binary;
+mod crash;
 mod people;
 mod server;
 mod serving;

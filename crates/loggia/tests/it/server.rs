@@ -112,6 +112,13 @@ impl Server {
             .json(body)
     }
 
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.client
+            .patch(format!("{}{path}", self.url))
+            .bearer_auth(TOKEN)
+            .json(body)
+    }
+
     /// The address without `http://`.
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
