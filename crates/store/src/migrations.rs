@@ -171,3 +171,67 @@ fn entry(ledger: &Arc<Collection>, number: u64, name: &str) -> Plan {
         rows: vec![row.into_iter().flatten().collect()],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    fn table(name: &str) -> SchemaStep {
+        SchemaStep::CreateTable {
+            table: name.to_owned(),
+            columns: vec![Column {
+                name: "id".to_owned(),
+                kind: StorageKind::Integer,
+                nullable: false,
+                primary_key: true,
+                auto_increment: true,
+                ..Column::default()
+            }],
+            foreign_keys: Vec::new(),
+        }
+    }
+
+    const fn migration(name: &'static str, steps: fn() -> Vec<SchemaStep>) -> Migration {
+        Migration {
+            name,
+            steps,
+            rows: Vec::new,
+        }
+    }
+
+    async fn numbers(store: &Store) -> u64 {
+        number(store.run(Permit::system("tests", last(&ledger()))).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_did_not_finish_is_undone_and_done_at_the_next_start() {
+        let store = Store::open(Options {
+            durable: false,
+            ..Options::new("sqlite::memory:")
+        })
+        .await
+        .unwrap();
+        let first = MIGRATIONS.len() as u64;
+        let list = |third: fn() -> Vec<SchemaStep>| {
+            let system = || migration("the system tables", Vec::new);
+            let mut list: Vec<_> = MIGRATIONS.iter().map(|_| system()).collect();
+            list.push(migration("one more table", || vec![table("one")]));
+            list.push(migration("two tables", third));
+            list
+        };
+        // The second table of the last migration cannot be made: its first must not stay.
+        let broken = list(|| vec![table("two"), table("one")]);
+        run(&store, &broken).await.unwrap_err();
+        assert_eq!(numbers(&store).await, first + 1);
+        let tables = store.tables().await.unwrap();
+        assert!(tables.contains_key("one") && !tables.contains_key("two"));
+        let mended = list(|| vec![table("two"), table("three")]);
+        run(&store, &mended).await.unwrap();
+        run(&store, &mended).await.unwrap();
+        assert_eq!(numbers(&store).await, first + 2);
+        assert!(store.tables().await.unwrap().contains_key("three"));
+        let error = run(&store, &mended[..1]).await.unwrap_err();
+        assert!(matches!(error, Error::Newer { .. }), "{error}");
+    }
+}

@@ -44,10 +44,21 @@ pub(crate) fn filter<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Fil
     }
 }
 
+/// Writes the halves of a long list in brackets of their own: databases bound how deep an expression may be, and without
+/// brackets it is as deep as it is long.
 fn several<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, separator: &str, parts: &'p [Filter]) {
-    sql.push("(");
-    sql.join(separator, parts, |sql, part| filter(sql, scope, part));
-    sql.push(")");
+    match parts {
+        [] => {}
+        [part] => filter(sql, scope, part),
+        parts => {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            sql.push("(");
+            several(sql, scope, separator, left);
+            sql.push(separator);
+            several(sql, scope, separator, right);
+            sql.push(")");
+        }
+    }
 }
 
 /// Appends ` FROM target WHERE …`: the rows that a step from `near` leads to and that satisfy `condition`; answers

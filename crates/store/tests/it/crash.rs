@@ -17,7 +17,7 @@ const KEPT: &str = "kept ";
 /// Tags that each transaction writes beside its article.
 const TAGS: usize = 3;
 
-async fn open(file: &Path) -> World {
+pub(crate) async fn open(file: &Path) -> World {
     let store = Store::open(Options::new(format!("sqlite://{}", file.display())))
         .await
         .unwrap();
@@ -105,8 +105,13 @@ async fn write_on(world: Arc<World>) {
                 .unwrap();
         }
         tx.commit().await.unwrap();
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "\n{KEPT}{key}").unwrap();
-        out.flush().unwrap();
+        say(&format!("{KEPT}{key}"));
     }
+}
+
+/// Tells the parent something, on a line of its own.
+pub(crate) fn say(what: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n{what}").unwrap();
+    out.flush().unwrap();
 }

@@ -6,6 +6,7 @@ mod conditions;
 mod crash;
 mod examine;
 mod foreign;
+mod full;
 mod nested;
 mod property;
 mod rows;

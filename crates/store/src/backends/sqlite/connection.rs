@@ -61,8 +61,12 @@ fn set_up(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
     }
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // In KiB when negative.
-    connection.pragma_update(None, "cache_size", -8 * 1024)?;
+    // In KiB when negative. There are several readers, and what they read stays in the system's cache as well.
+    let cache = match mode {
+        Mode::Write { .. } => -8 * 1024,
+        Mode::Read => -2 * 1024,
+    };
+    connection.pragma_update(None, "cache_size", cache)?;
     connection.pragma_update(None, "mmap_size", 128 * 1024 * 1024)?;
     functions::register(connection)
 }

@@ -40,6 +40,15 @@ impl Dialect for Sqlite {
             sql.push(" = ").bind(Cow::Owned(value.clone()));
             return;
         }
+        if values.iter().any(|value| matches!(value, Scalar::Real(_))) {
+            // Their decimal notation need not lead back to the very same number.
+            sql.push(" IN (");
+            sql.join(", ", values, |sql, value| {
+                sql.bind(Cow::Owned(value.clone()));
+            });
+            sql.push(")");
+            return;
+        }
         let bytes = values.iter().all(|value| matches!(value, Scalar::Bytes(_)));
         let value = if bytes { "unhex(value)" } else { "value" };
         sql.push(" IN (SELECT ")

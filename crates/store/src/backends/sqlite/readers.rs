@@ -1,6 +1,7 @@
 //! Reading threads. A thread belongs to one read until the read is done, so SQLite's work never runs where requests
 //! are served; a read that nobody waits for any more is interrupted.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -169,9 +170,14 @@ impl Shared {
             if connection.is_err() {
                 connection = open_connection(&self.path, Mode::Read);
             }
-            match &mut connection {
+            let worked = catch_unwind(AssertUnwindSafe(|| match &mut connection {
                 Ok(connection) => job.run(connection),
                 Err(error) => (job.work)(Err(super::failure::again(error))),
+            }));
+            if worked.is_err() {
+                // The thread lives on; its connection is in nobody knows what state.
+                tracing::error!("a read panicked");
+                connection = open_connection(&self.path, Mode::Read);
             }
             self.crew().spare += 1;
         }

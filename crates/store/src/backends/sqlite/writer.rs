@@ -8,6 +8,7 @@
 //! SQLite checks immediate foreign keys with every statement, so none of a group can make its commit fail. Where
 //! another program declared deferred ones, groups hold one transaction.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -142,7 +143,12 @@ impl Writer {
             .name("loggia-writer".to_owned())
             .spawn(move || {
                 while let Ok(begin) = queue.recv() {
-                    pen.group(begin, &queue);
+                    if catch_unwind(AssertUnwindSafe(|| pen.group(begin, &queue))).is_err() {
+                        // Whoever waited gets no answer, and nothing of the group is kept; the next is served.
+                        tracing::error!("a write panicked");
+                        pen.unwatch();
+                        pen.abort();
+                    }
                 }
             })
             .map_err(|error| Error::internal(format!("no writing thread: {error}")))?;
