@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     /// Where it stands in the request.
     pub(crate) path: String,
     pub(crate) intent: Intent,
+    /// Whether it stands inside another item.
+    pub(super) nested: bool,
     /// The primary key, if it was given.
     pub(crate) key: Option<Scalar>,
     /// Columns but the primary key, by name.

@@ -64,6 +64,7 @@ impl<'a> Reader<'a> {
             collection: collection.clone(),
             path: path.to_owned(),
             intent: place.intent,
+            nested: place.level > 0,
             key: None,
             values: indexmap::IndexMap::new(),
             ones: Vec::new(),
@@ -97,8 +98,28 @@ impl<'a> Reader<'a> {
         if place.intent == Intent::Either && draft.key.is_none() {
             draft.intent = Intent::Create;
         }
-        self.problems.extend(system::check(&self.on, &mut draft));
+        self.system_rules(&mut draft);
         draft
+    }
+
+    /// The rules of system collections, which may also put values into the form that is kept.
+    fn system_rules(&mut self, draft: &mut Draft) {
+        if !draft.collection.system {
+            return;
+        }
+        let before = draft.values.clone();
+        self.problems.extend(system::check(&self.on, draft));
+        for (name, assigned) in &draft.values {
+            let field = &assigned.field;
+            let was = before.get(name).map(|before| &before.scalar);
+            if was.is_some_and(|was| *was != assigned.scalar) && !is_secret(field) {
+                self.receipt.coerced.push(Coerced {
+                    path: assigned.path.clone(),
+                    from: draft.sent.get(name).cloned().unwrap_or_default(),
+                    to: field.ty.print(assigned.scalar.clone()),
+                });
+            }
+        }
     }
 
     fn member(&mut self, draft: &mut Draft, name: &str, value: &Value, place: Place<'_>) {

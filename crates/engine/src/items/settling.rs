@@ -129,6 +129,8 @@ pub(super) struct Settler<'a> {
     pub(super) reserve_keys: bool,
     pub(super) problems: Problems,
     pub(super) receipt: Receipt,
+    /// Keys of new items so far: who names one again means the same item.
+    planned: HashSet<(String, String)>,
     /// Keys that no item has, by collection.
     missing: IndexMap<String, Missing>,
 }
@@ -147,6 +149,7 @@ impl<'a> Settler<'a> {
             reserve_keys,
             problems: Problems::default(),
             receipt: Receipt::default(),
+            planned: HashSet::new(),
             missing: IndexMap::new(),
         }
     }
@@ -185,6 +188,10 @@ impl<'a> Settler<'a> {
             (Intent::Either, false) => draft.intent = Intent::Create,
             _ => {}
         }
+        let again = draft.intent == Intent::Create && self.is_again(draft);
+        if again {
+            draft.intent = Intent::Update;
+        }
         let reservation = self.reserve_keys
             && draft.intent == Intent::Create
             && draft.key.is_some()
@@ -192,7 +199,9 @@ impl<'a> Settler<'a> {
             && draft.ones.is_empty()
             && draft.lists.is_empty();
         self.points(draft);
-        self.demanded(draft, stored, reservation);
+        if !again {
+            self.demanded(draft, stored, reservation);
+        }
         self.rules(draft);
         self.fill(draft);
         for one in &mut draft.ones {
@@ -214,6 +223,16 @@ impl<'a> Settler<'a> {
                 self.settle(draft);
             }
         }
+    }
+
+    /// Whether a nested item with this key is made by the same request already. Of items in the request itself, each
+    /// key must be new.
+    fn is_again(&mut self, draft: &Draft) -> bool {
+        let (Some(primary), Some(key)) = (&draft.collection.primary, &draft.key) else {
+            return false;
+        };
+        let name = (draft.collection.name.clone(), keys::text(primary, key));
+        !self.planned.insert(name) && draft.nested
     }
 
     fn miss(&mut self, collection: &Arc<Collection>, key: &Scalar, advice: Option<String>) {
@@ -240,7 +259,10 @@ impl<'a> Settler<'a> {
             let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) else {
                 continue;
             };
-            if self.existing.has(target, &key) || self.existing.is_coming(target, &key) {
+            if self.existing.has(target, &key)
+                || self.existing.is_coming(target, &key)
+                || may_dangle(&assigned.field)
+            {
                 continue;
             }
             let field = &assigned.field;
@@ -413,6 +435,11 @@ impl<'a> Settler<'a> {
         };
         draft.values.insert(field.name.clone(), assigned);
     }
+}
+
+/// A user may come before the picture: the database keeps no foreign key there, as clients of the dialect expect.
+fn may_dangle(field: &Field) -> bool {
+    field.collection == "directus_users" && field.name == "avatar"
 }
 
 /// The key of the item that a value points to, as the target writes it.

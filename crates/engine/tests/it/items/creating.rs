@@ -156,7 +156,6 @@ async fn all_problems_come_at_once_and_nothing_is_written() {
             "FAILED_VALIDATION [0].title",
             "FAILED_VALIDATION [0].code",
             "INVALID_FOREIGN_KEY [1].author",
-            "FAILED_VALIDATION [1].title",
             "FAILED_VALIDATION [2].title",
         ]
     );

@@ -106,6 +106,10 @@ async fn to_one_items_are_made_changed_or_linked() {
         json!({"id": 90, "name": "Fay"})
     );
     assert_eq!(author(Value::Null).await, Value::Null);
+    // Who names it again in the same request means the same one.
+    let twice = json!([{"title": "x", "author": {"id": 91, "name": "Gil"}}, {"title": "y", "author": {"id": 91, "name": "Gil"}}]);
+    paper.create("articles", twice).await.unwrap();
+    assert_eq!(paper.ids("articles", json!({"author": 91})).await.len(), 2);
     // One change of many items makes one new item, not many.
     paper
         .update(

@@ -18,6 +18,7 @@ async fn users_are_made_with_their_secrets_hashed() {
     assert_eq!(made.rows[0]["password"], "**********");
     assert_eq!(made.rows[0]["token"], "**********");
     assert_eq!(made.rows[0]["status"], "active");
+    assert_eq!(made.receipt.coerced[0].path, "email");
     assert!(
         secret(&paper.engine, "directus_users", "password")
             .await
