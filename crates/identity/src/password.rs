@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
 use loggia_model::error::{FAILED_VALIDATION, SERVICE_UNAVAILABLE};
 use loggia_model::{Generator, Problem};
 use tokio::sync::Semaphore;
@@ -67,7 +69,7 @@ impl Passwords {
         let params =
             Params::new(cost.memory, cost.passes, 1, None).map_err(|error| Error::Hash(error.to_string()))?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let decoy = hash_with(&argon, &Secret::generate(&generator), &generator.bytes())?;
+        let decoy = decoy(cost, &generator);
         Ok(Self {
             argon,
             turns: Arc::new(Semaphore::new(cost.at_once.max(1))),
@@ -117,6 +119,19 @@ impl Passwords {
 
 fn busy() -> Problem {
     Problem::new(&SERVICE_UNAVAILABLE, "Too many sign-ins at once.").hint("Try again in a second.")
+}
+
+/// What looks like the hash of a password and is random: no password is known to match it, and a password is tried on
+/// it at the same cost. Nothing is worked out for it, so a start takes neither the time nor the memory of a hash.
+fn decoy(cost: Cost, generator: &Generator) -> String {
+    let (salt, output) = (generator.bytes::<16>(), generator.bytes::<32>());
+    format!(
+        "$argon2id$v=19$m={},t={},p=1${}${}",
+        cost.memory,
+        cost.passes,
+        STANDARD_NO_PAD.encode(salt),
+        STANDARD_NO_PAD.encode(output)
+    )
 }
 
 fn hash_with(argon: &Argon2<'_>, password: &Secret, salt: &[u8; 16]) -> Result<String, Error> {
@@ -195,6 +210,27 @@ fn pattern(policy: &str) -> Option<fancy_regex::Regex> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_decoy_is_tried_like_a_hash_and_never_matches() {
+        let passwords = Passwords::new(Cost::least(), Generator::seeded(1)).unwrap();
+        let (decoy, hash) = (
+            &*passwords.decoy,
+            passwords.hash(&Secret::new("x")).await.unwrap(),
+        );
+        assert_eq!(decoy.len(), hash.len());
+        assert_eq!(
+            decoy.split_once("p=1$").unwrap().0,
+            hash.split_once("p=1$").unwrap().0
+        );
+        assert!(PasswordHash::new(decoy).is_ok());
+        assert!(
+            !passwords
+                .verify(&Secret::new("x"), Some(decoy.to_owned()))
+                .await
+                .unwrap()
+        );
+    }
 
     #[test]
     fn policies_are_applied() {
