@@ -20,6 +20,11 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 impl House {
     /// Without anybody in it.
     pub(crate) async fn empty() -> Self {
+        Self::costing(Cost::least()).await
+    }
+
+    /// Without anybody in it, and with hashes that cost something.
+    pub(crate) async fn costing(cost: Cost) -> Self {
         let clock = Clock::mock(Timestamp::from_second(1_800_000_000).unwrap());
         let store = Store::open(loggia_store::Options {
             clock: clock.clone(),
@@ -34,7 +39,7 @@ impl House {
             generator: Generator::seeded(1),
             secret: Secret::new("a secret of at least thirty-two bytes"),
             options: Options {
-                cost: Cost::least(),
+                cost,
                 ..Options::default()
             },
         })
@@ -48,7 +53,11 @@ impl House {
 
     /// With an administrator.
     pub(crate) async fn new() -> Self {
-        let mut house = Self::empty().await;
+        Self::empty().await.with_administrator().await
+    }
+
+    pub(crate) async fn with_administrator(self) -> Self {
+        let mut house = self;
         let seed = AdministratorSeed {
             email: EMAIL.to_owned(),
             password: Some(Secret::new(PASSWORD)),

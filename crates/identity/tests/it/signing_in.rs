@@ -1,9 +1,10 @@
 //! E-mail address and password.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use loggia_identity::{Credential, Mode, RequestFacts, Secret};
+use loggia_identity::{Cost, Credential, Mode, RequestFacts, Secret};
 
 use crate::house::{EMAIL, House, PASSWORD, code, facts};
 
@@ -95,4 +96,28 @@ async fn many_sign_ins_at_once_are_served_in_turn_or_told_to_come_back() {
     let tries = (0..8).map(|_| house.identity.login(EMAIL, &password, Mode::Json, &facts));
     let results = futures_util::future::join_all(tries).await;
     assert!(results.iter().all(Result::is_ok));
+}
+
+/// Loose on purpose: it tells a hash from no hash, on machines however busy.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long something really takes is the question here"
+)]
+async fn an_unknown_account_takes_as_long_as_a_wrong_password() {
+    let house = House::costing(Cost::default()).await.with_administrator().await;
+    let mut quickest = [Duration::MAX; 2];
+    for round in 0..4_u8 {
+        for (quickest, email) in quickest.iter_mut().zip([EMAIL, "nobody@example.com"]) {
+            let started = Instant::now();
+            let tried = try_from_address(&house, email, "x", [10, 0, 0, round]).await;
+            *quickest = started.elapsed().min(*quickest);
+            assert_eq!(tried, Err("INVALID_CREDENTIALS"));
+        }
+    }
+    let [wrong, unknown] = quickest;
+    assert!(
+        unknown > wrong / 4 && wrong > unknown / 4,
+        "{wrong:?} {unknown:?}"
+    );
 }
