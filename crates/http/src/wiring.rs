@@ -36,6 +36,14 @@ impl Hasher for Joint {
         })
     }
 
+    fn hash(&self, secret: &str) -> Pin<Box<dyn Future<Output = Result<String, Problems>> + Send + '_>> {
+        let secret = Secret::new(secret);
+        Box::pin(async move {
+            let hashed = self.0.hash(&secret).await;
+            hashed.map_err(|error| error.problems())
+        })
+    }
+
     fn fingerprint(&self, token: &str) -> String {
         fingerprint(token)
     }

@@ -1,6 +1,6 @@
 //! Users as the command line makes them, and the first administrator.
 
-use loggia_model::error::{INVALID_PAYLOAD, RECORD_NOT_UNIQUE};
+use loggia_model::error::{FAILED_VALIDATION, INVALID_PAYLOAD, RECORD_NOT_UNIQUE};
 use loggia_model::{Problem, Record, Scalar};
 use loggia_store::Tx;
 
@@ -161,6 +161,18 @@ impl Identity {
         let settings = self.0.tables.settings(&self.0.store).await?;
         password::judge(password.reveal(), settings.password_policy.as_deref())?;
         self.0.passwords.hash(password).await
+    }
+
+    /// The PHC string of any secret, whatever the password policy says.
+    ///
+    /// # Errors
+    /// `FAILED_VALIDATION` above [`password::MAX_LENGTH`]; `SERVICE_UNAVAILABLE` when too many are waiting.
+    pub async fn hash(&self, secret: &Secret) -> Result<String, Error> {
+        if secret.reveal().len() > password::MAX_LENGTH {
+            let message = format!("The value has more than {} bytes.", password::MAX_LENGTH);
+            return Err(Problem::new(&FAILED_VALIDATION, message).into());
+        }
+        self.0.passwords.hash(secret).await
     }
 
     async fn change_user(&self, id: &str, values: &[(&str, Scalar)]) -> Result<(), Error> {

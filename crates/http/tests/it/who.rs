@@ -172,3 +172,20 @@ async fn a_password_policy_counts_for_new_passwords() {
         200
     );
 }
+
+#[tokio::test]
+async fn hashed_fields_of_the_project_are_hashed_whatever_the_password_policy_says() {
+    let app = start().await;
+    let collection = json!({
+        "collection": "doors",
+        "schema": {},
+        "fields": [
+            {"field": "id", "type": "integer", "schema": {"is_primary_key": true, "has_auto_increment": true}},
+            {"field": "code", "type": "hash", "meta": {"special": ["hash"]}, "schema": {}},
+        ],
+    });
+    assert_eq!(app.post("/collections", collection).await.status, 200);
+    let made = app.post("/items/doors", json!({"code": "1234"})).await;
+    let code = made.data()["code"].as_str().unwrap();
+    assert!(!code.contains("1234"), "{code}");
+}
