@@ -20,14 +20,28 @@ impl Engine {
     /// Everything that is wrong with the query; the one answer for a collection that is denied or does not exist.
     pub async fn read_items(&self, caller: &Caller, collection: &str, query: Query) -> Result<Page, Error> {
         let schema = self.schema();
-        let on = self.resolver(&schema, caller);
+        let read = self.page(&schema, caller, collection, &query).await;
+        match self.unless_outdated(&schema, read).await? {
+            Some(page) => Ok(page),
+            None => self.page(&self.schema(), caller, collection, &query).await,
+        }
+    }
+
+    async fn page(
+        &self,
+        schema: &Arc<Schema>,
+        caller: &Caller,
+        collection: &str,
+        query: &Query,
+    ) -> Result<Page, Error> {
+        let on = self.resolver(schema, caller);
         let collection = on.collection(collection)?.clone();
         let (plan, filter) = if query.aggregate.is_empty() && query.group_by.is_empty() {
-            let plan = on.read(&collection, &query)?;
+            let plan = on.read(&collection, query)?;
             let filter = plan.filter.clone();
             (Plan::Read(plan), filter)
         } else {
-            let plan = on.aggregate(&collection, &query)?;
+            let plan = on.aggregate(&collection, query)?;
             let filter = plan.filter.clone();
             (Plan::Aggregate(plan), filter)
         };
@@ -60,10 +74,25 @@ impl Engine {
         query: Query,
     ) -> Result<Record, Error> {
         let schema = self.schema();
-        let on = self.resolver(&schema, caller);
+        let read = self.item(&schema, caller, collection, key, &query).await;
+        match self.unless_outdated(&schema, read).await? {
+            Some(item) => Ok(item),
+            None => self.item(&self.schema(), caller, collection, key, &query).await,
+        }
+    }
+
+    async fn item(
+        &self,
+        schema: &Arc<Schema>,
+        caller: &Caller,
+        collection: &str,
+        key: &Value,
+        query: &Query,
+    ) -> Result<Record, Error> {
+        let on = self.resolver(schema, caller);
         let collection = on.collection(collection)?.clone();
         let primary = keys::primary(&collection)?;
-        let plan = on.read(&collection, &query)?;
+        let plan = on.read(&collection, query)?;
         let key = keys::scalar(primary, key).ok_or_else(Problem::forbidden)?;
         let plan = ReadPlan {
             filter: keys::among(primary, vec![key]).and(plan.filter),
@@ -88,12 +117,26 @@ impl Engine {
         query: Query,
     ) -> Result<Record, Error> {
         let schema = self.schema();
-        let on = self.resolver(&schema, caller);
+        let read = self.singleton(&schema, caller, collection, &query).await;
+        match self.unless_outdated(&schema, read).await? {
+            Some(item) => Ok(item),
+            None => self.singleton(&self.schema(), caller, collection, &query).await,
+        }
+    }
+
+    async fn singleton(
+        &self,
+        schema: &Arc<Schema>,
+        caller: &Caller,
+        collection: &str,
+        query: &Query,
+    ) -> Result<Record, Error> {
+        let on = self.resolver(schema, caller);
         let collection = on.collection(collection)?.clone();
         let plan = ReadPlan {
             limit: Some(1),
             offset: 0,
-            ..on.read(&collection, &query)?
+            ..on.read(&collection, query)?
         };
         let outcome = self
             .parts()
@@ -102,6 +145,17 @@ impl Engine {
             .await?;
         let row = outcome.into_rows().into_iter().next();
         Ok(row.unwrap_or_else(|| defaults(&plan)))
+    }
+
+    /// `None`: the read failed because the schema changed under it, and the new one is in place now.
+    async fn unless_outdated<T>(&self, schema: &Schema, read: Result<T, Error>) -> Result<Option<T>, Error> {
+        match read {
+            Err(Error::Store(_)) if self.parts().store.schema_version().await? != schema.version => {
+                self.refresh_schema().await?;
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
     }
 
     /// Looks names up for a caller, now.

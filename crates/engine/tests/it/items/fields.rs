@@ -363,3 +363,23 @@ async fn secrets_are_masked() {
         Some(&json!("hashed:hush"))
     );
 }
+
+#[tokio::test]
+async fn a_schema_that_changed_elsewhere_is_taken_in() {
+    use loggia_model::plan::SchemaStep;
+    let paper = newspaper().await;
+    let table = "tags".to_owned();
+    let column = "name".to_owned();
+    crate::fixture::change_tables(&paper.engine, vec![SchemaStep::DropColumn { table, column }]).await;
+    // The snapshot still has the column; the statement fails, and the new snapshot answers.
+    assert_eq!(paper.rows("tags", json!({"limit": 1})).await, [json!({"id": 1})]);
+    crate::fixture::change_tables(
+        &paper.engine,
+        vec![SchemaStep::DropTable {
+            table: "pictures".to_owned(),
+        }],
+    )
+    .await;
+    let made = paper.create("pictures", json!({"url": "x"})).await;
+    assert_eq!(refused(made), ["FORBIDDEN "]);
+}

@@ -5,6 +5,7 @@ mod creating;
 mod deleting;
 mod fields;
 mod filters;
+mod hostile;
 mod nested;
 mod newspaper;
 mod random;
