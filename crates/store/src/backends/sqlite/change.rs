@@ -27,17 +27,16 @@ pub(super) fn run(connection: &Connection, plan: &SchemaPlan, clock: &Clock) -> 
     for step in &plan.steps {
         self::step(connection, step, clock)?;
     }
-    let tables = introspect::tables(connection)?;
     for step in &plan.steps {
         match step {
             SchemaStep::CreateTable {
                 table, foreign_keys, ..
             } => {
                 for key in foreign_keys {
-                    check_target(&tables, table, key)?;
+                    check_target(connection, table, key)?;
                 }
             }
-            SchemaStep::AddForeignKey { table, key } => check_target(&tables, table, key)?,
+            SchemaStep::AddForeignKey { table, key } => check_target(connection, table, key)?,
             _ => {}
         }
     }
@@ -68,10 +67,7 @@ fn create_table(
     columns: &[Column],
     foreign_keys: &[ForeignKey],
 ) -> Result<(), Error> {
-    if introspect::tables(connection)?
-        .keys()
-        .any(|name| name.eq_ignore_ascii_case(table))
-    {
+    if introspect::is_taken(connection, table).map_err(failure::of)? {
         return Err(refused(
             table,
             None,
@@ -110,17 +106,12 @@ fn drop_table(connection: &Connection, table: &str) -> Result<(), Error> {
 }
 
 /// A foreign key must point to a column that tells rows apart, or every later write would fail.
-fn check_target(
-    tables: &indexmap::IndexMap<String, Table>,
-    table: &str,
-    key: &ForeignKey,
-) -> Result<(), Error> {
-    let target = tables.get(&key.foreign_table).and_then(|target| {
-        target
-            .columns
-            .iter()
-            .find(|column| column.name == key.foreign_column)
-    });
+fn check_target(connection: &Connection, table: &str, key: &ForeignKey) -> Result<(), Error> {
+    let found = introspect::table(connection, &key.foreign_table)?;
+    let target = found
+        .iter()
+        .flat_map(|target| &target.columns)
+        .find(|column| column.name == key.foreign_column);
     let reason = match target {
         Some(column) if column.unique => return Ok(()),
         Some(_) => "is not unique",
@@ -142,7 +133,7 @@ struct Target<'c> {
 
 impl<'c> Target<'c> {
     fn find(connection: &'c Connection, name: &'c str) -> Result<Self, Error> {
-        let table = introspect::tables(connection)?.swap_remove(name);
+        let table = introspect::table(connection, name)?;
         let table = table.ok_or_else(|| refused(name, None, format!("There is no table \"{name}\".")))?;
         Ok(Self {
             connection,
@@ -351,7 +342,7 @@ impl<'c> Target<'c> {
             );
             return Err(self.refused(&key.column, reason));
         }
-        check_target(&introspect::tables(self.connection)?, self.name, key)?;
+        check_target(self.connection, self.name, key)?;
         let (table, column) = (quoted(self.name), quoted(&key.column));
         let rows = self.count(&format!(
             "{column} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {} AS target WHERE target.{} = {table}.{column})",

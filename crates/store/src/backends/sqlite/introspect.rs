@@ -3,6 +3,8 @@
 //! Left out: views, virtual tables and their shadows, SQLite's own tables and the store's. Foreign keys and indexes of
 //! several columns are left out too, and a primary key of several columns counts as none.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use loggia_model::schema::{Action, Column, ForeignKey, Table};
 use rusqlite::{Connection, Row};
@@ -18,51 +20,83 @@ const MOST_FINDINGS: usize = 100;
 /// How an index is named that the store makes for a foreign key.
 pub(super) const KEY_INDEX: &str = ".foreign_key";
 
-/// The tables that are introspected, as `tl`.
-const TABLES: &str = "pragma_table_list AS tl JOIN sqlite_schema AS s ON s.type = 'table' AND s.name = tl.name \
-     WHERE tl.schema = 'main' AND tl.type = 'table' AND tl.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-     AND tl.name NOT IN ('loggia_schema_version', 'loggia_migrations')";
+/// `FROM …` of the tables, as `s`, joined with what describes them; `?1` chooses one of them, NULL all.
+///
+/// The schema has no index on names, so nothing is joined with it by name: each part costs as much as there is to say.
+fn from(joined: &str) -> String {
+    format!(
+        "FROM sqlite_schema AS s {joined} WHERE s.type = 'table' AND (?1 IS NULL OR s.name = ?1) \
+         AND s.sql NOT LIKE 'CREATE VIRTUAL%' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+         AND s.name NOT IN ('loggia_schema_version', 'loggia_migrations')"
+    )
+}
 
 /// All tables by name, in the order in which they were made.
 pub(super) fn tables(connection: &Connection) -> Result<IndexMap<String, Table>, Error> {
-    read_tables(connection).map_err(failure::of)
+    read_tables(connection, None).map_err(failure::of)
 }
 
-fn read_tables(connection: &Connection) -> rusqlite::Result<IndexMap<String, Table>> {
-    let mut tables: IndexMap<String, Table> = IndexMap::new();
-    let mut raw = Vec::new();
-    let text = format!("SELECT tl.name, tl.wr FROM {TABLES} ORDER BY s.rowid");
-    let mut statement = connection.prepare_cached(&text)?;
-    let names = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))?;
-    for name in names {
-        let (name, without_rowid) = name?;
-        tables.insert(name, Table::default());
-        raw.push((without_rowid, Vec::new()));
-    }
-    let text = format!(
-        "SELECT tl.name, x.name, x.type, x.\"notnull\", x.dflt_value, x.pk, x.hidden \
-         FROM {} ORDER BY s.rowid, x.cid",
-        TABLES.replace(" WHERE", " JOIN pragma_table_xinfo(tl.name) AS x WHERE")
-    );
-    let mut statement = connection.prepare_cached(&text)?;
+/// One table by its exact name.
+pub(super) fn table(connection: &Connection, name: &str) -> Result<Option<Table>, Error> {
+    let mut tables = read_tables(connection, Some(name)).map_err(failure::of)?;
+    Ok(tables.swap_remove(name))
+}
+
+fn read_tables(connection: &Connection, only: Option<&str>) -> rusqlite::Result<IndexMap<String, Table>> {
+    // Of all tables, whichever are asked for: foreign keys name them as they like.
+    let mut kinds: HashMap<String, (String, bool)> = HashMap::new();
+    let mut statement =
+        connection.prepare_cached("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        if let Some((_, columns)) = tables.get_index_of(&name).and_then(|i| raw.get_mut(i)) {
-            columns.push(RawColumn::read(row)?);
-        }
+        kinds.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
     }
-    for (table, (without_rowid, columns)) in tables.values_mut().zip(raw) {
+    let mut raw: IndexMap<String, Vec<RawColumn>> = IndexMap::new();
+    let text = format!(
+        "SELECT s.name, x.name, x.type, x.\"notnull\", x.dflt_value, x.pk, x.hidden {} ORDER BY s.rowid, x.cid",
+        from("JOIN pragma_table_xinfo(s.name) AS x")
+    );
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([only])?;
+    while let Some(row) = rows.next()? {
+        raw.entry(row.get(0)?).or_default().push(RawColumn::read(row)?);
+    }
+    let mut tables = IndexMap::with_capacity(raw.len());
+    for (name, columns) in raw {
+        // The shadows of virtual tables are of another kind.
+        let Some((_, without_rowid)) = kinds.get(&name).filter(|(kind, _)| kind == "table") else {
+            continue;
+        };
         let keys = columns.iter().filter(|column| column.key > 0).count();
-        table.columns = columns
+        let columns = columns
             .into_iter()
             // 1: a hidden column of a virtual table.
             .filter(|column| column.hidden != 1)
-            .map(|column| column.into_column(keys == 1, without_rowid))
+            .map(|column| column.into_column(keys == 1, *without_rowid))
             .collect();
+        let table = Table {
+            columns,
+            ..Table::default()
+        };
+        tables.insert(name, table);
     }
-    read_indexes(connection, &mut tables)?;
-    read_keys(connection, &mut tables)?;
+    read_indexes(connection, only, &mut tables)?;
+    let names: HashMap<_, _> = kinds
+        .into_keys()
+        .map(|name| (name.to_ascii_lowercase(), name))
+        .collect();
+    let text = format!(
+        "SELECT s.name, {KEY} {} GROUP BY s.rowid, fk.id {KEY_ORDER}",
+        from(KEYS)
+    );
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([only])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        if let Some(table) = tables.get_mut(&name) {
+            table.foreign_keys.push(read_key(row, &names)?);
+        }
+    }
     Ok(tables)
 }
 
@@ -113,16 +147,18 @@ impl RawColumn {
     }
 }
 
-fn read_indexes(connection: &Connection, tables: &mut IndexMap<String, Table>) -> rusqlite::Result<()> {
+fn read_indexes(
+    connection: &Connection,
+    only: Option<&str>,
+    tables: &mut IndexMap<String, Table>,
+) -> rusqlite::Result<()> {
     let text = format!(
-        "SELECT tl.name, il.name, il.\"unique\", MIN(ii.name) FROM {} GROUP BY tl.name, il.name HAVING COUNT(*) = 1",
-        TABLES.replace(
-            " WHERE",
-            " JOIN pragma_index_list(tl.name) AS il JOIN pragma_index_info(il.name) AS ii WHERE il.partial = 0 AND"
-        )
+        "SELECT s.name, il.name, il.\"unique\", MIN(ii.name) {} AND il.partial = 0 \
+         GROUP BY s.rowid, il.seq HAVING COUNT(*) = 1",
+        from("JOIN pragma_index_list(s.name) AS il JOIN pragma_index_info(il.name) AS ii")
     );
     let mut statement = connection.prepare_cached(&text)?;
-    let mut rows = statement.query([])?;
+    let mut rows = statement.query([only])?;
     while let Some(row) = rows.next()? {
         let (table, index, unique): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
         // NULL: an expression.
@@ -140,64 +176,54 @@ fn read_indexes(connection: &Connection, tables: &mut IndexMap<String, Table>) -
     Ok(())
 }
 
-fn read_keys(connection: &Connection, tables: &mut IndexMap<String, Table>) -> rusqlite::Result<()> {
-    let text = format!(
-        "SELECT tl.name, fk.\"from\", fk.\"table\", fk.\"to\", fk.on_update, fk.on_delete FROM {} \
-         GROUP BY tl.name, fk.id HAVING COUNT(*) = 1 ORDER BY s.rowid, fk.id DESC",
-        TABLES.replace(" WHERE", " JOIN pragma_foreign_key_list(tl.name) AS fk WHERE")
-    );
-    let mut statement = connection.prepare_cached(&text)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (name, key) = read_key(row, tables)?;
-        if let Some(table) = tables.get_mut(&name) {
-            table.foreign_keys.push(key);
-        }
-    }
-    Ok(())
-}
+/// The foreign keys of the tables, as `fk`.
+const KEYS: &str = "JOIN pragma_foreign_key_list(s.name) AS fk";
+/// What is read of each; without a column, the primary key of the table pointed to is meant.
+const KEY: &str = "fk.\"from\", fk.\"table\", \
+     COALESCE(fk.\"to\", (SELECT p.name FROM pragma_table_info(fk.\"table\") AS p WHERE p.pk = 1), ''), \
+     fk.on_update, fk.on_delete";
+/// Of one column each, in the order in which they were declared.
+const KEY_ORDER: &str = "HAVING COUNT(*) = 1 ORDER BY s.rowid, fk.id DESC";
 
-fn read_key(row: &Row<'_>, tables: &IndexMap<String, Table>) -> rusqlite::Result<(String, ForeignKey)> {
-    let name: String = row.get(0)?;
+/// Reads [`KEY`]; `names` has the tables' names by what they are in lower case: SQLite's names do not depend on case,
+/// ours do.
+fn read_key(row: &Row<'_>, names: &HashMap<String, String>) -> rusqlite::Result<ForeignKey> {
     let target: String = row.get(2)?;
-    // SQLite's names do not depend on case; ours do.
-    let target = tables
-        .keys()
-        .find(|table| table.eq_ignore_ascii_case(&target))
-        .cloned()
-        .unwrap_or(target);
-    // Without a column, the primary key is meant.
-    let column = row.get::<_, Option<String>>(3)?.or_else(|| {
-        let columns = &tables.get(&target)?.columns;
-        Some(columns.iter().find(|column| column.primary_key)?.name.clone())
-    });
     let action = |position: usize| -> rusqlite::Result<Action> {
         Ok(Action::parse(&row.get::<_, String>(position)?).unwrap_or_default())
     };
-    let key = ForeignKey {
+    Ok(ForeignKey {
         column: row.get(1)?,
-        foreign_table: target,
-        foreign_column: column.unwrap_or_default(),
+        foreign_table: names.get(&target.to_ascii_lowercase()).cloned().unwrap_or(target),
+        foreign_column: row.get(3)?,
         on_update: action(4)?,
         on_delete: action(5)?,
-    };
-    Ok((name, key))
+    })
 }
 
-/// The foreign keys that point to a table.
+/// The foreign keys that point to a table, each with the table that it belongs to.
 pub(super) fn pointing_to(
     connection: &Connection,
     table: &str,
 ) -> rusqlite::Result<Vec<(String, ForeignKey)>> {
-    let mut pointing = Vec::new();
-    for (name, found) in read_tables(connection)? {
-        for key in found.foreign_keys {
-            if key.foreign_table == table {
-                pointing.push((name.clone(), key));
-            }
-        }
-    }
-    Ok(pointing)
+    let text = format!(
+        "SELECT s.name, {KEY} {} AND fk.\"table\" = ?2 COLLATE NOCASE GROUP BY s.rowid, fk.id {KEY_ORDER}",
+        from(KEYS)
+    );
+    let names = HashMap::from([(table.to_ascii_lowercase(), table.to_owned())]);
+    let mut statement = connection.prepare_cached(&text)?;
+    let keys = statement.query_map((None::<&str>, table), |row| {
+        Ok((row.get(0)?, read_key(row, &names)?))
+    })?;
+    keys.collect()
+}
+
+/// Whether a table or view has this name, in any case.
+pub(super) fn is_taken(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let text = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE)";
+    connection
+        .prepare_cached(text)?
+        .query_row([name], |row| row.get(0))
 }
 
 /// An index that covers a column.
