@@ -18,7 +18,7 @@ pub struct Options {
     /// `sqlite://<path>` (`sqlite://data/loggia.db`, `sqlite:///var/lib/loggia.db`), or `sqlite::memory:` for a
     /// private one that goes with its last handle.
     pub url: String,
-    /// At most so many reads at the same time.
+    /// So many reads at the same time; up to four times as many while long ones hold others up.
     pub readers: usize,
     /// Fills columns whose default is the time of the write.
     pub clock: Clock,

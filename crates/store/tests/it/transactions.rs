@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia_model::filter::{Operand, Place, Test};
-use loggia_model::plan::{Plan, Sort};
+use loggia_model::plan::{Plan, ReadPlan, Sort};
 use loggia_model::{Filter, Scalar};
 use loggia_store::{Error, Options, Store};
 use serde_json::{Value, json};
@@ -130,8 +130,8 @@ async fn plans_together_see_one_snapshot() {
     writer.await.unwrap();
 }
 
-#[tokio::test]
-async fn a_read_that_nobody_waits_for_frees_its_thread() {
+/// A store with one reading thread, and a read that takes hours.
+async fn endless() -> (World, ReadPlan) {
     let store = Store::open(Options {
         readers: 1,
         durable: false,
@@ -184,6 +184,28 @@ async fn a_read_that_nobody_waits_for_frees_its_thread() {
         },
         descending: false,
     }];
+    (world, endless)
+}
+
+#[tokio::test]
+async fn long_reads_hold_nobody_up() {
+    let (world, endless) = endless().await;
+    let long = || world.store.run(permit(Plan::Read(endless.clone())));
+    tokio::select! {
+        biased;
+        outcome = long() => panic!("it ended: {outcome:?}"),
+        outcome = long() => panic!("it ended: {outcome:?}"),
+        () = async {
+            for _ in 0..50 {
+                assert_eq!(authors(&world).await.len(), 0);
+            }
+        } => {}
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_waits_for_frees_its_thread() {
+    let (world, endless) = endless().await;
     for _ in 0..3 {
         let abandoned = world.store.run(permit(Plan::Read(endless.clone())));
         tokio::select! {

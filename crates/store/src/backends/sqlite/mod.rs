@@ -4,6 +4,8 @@
 //! - The writer commits in groups (see `writer`); the readers run on connections that cannot write (see `readers`).
 //! - Functions and the collation of our own (see `functions`) appear in statements only, never in the file's schema,
 //!   so that the file can be read and written elsewhere.
+//! - Values that other programs wrote are compared as they stand: `2026-01-31 10:00:00` is another text than our own
+//!   `2026-01-31T10:00:00`. Uniqueness of decimals is that of their text: `1.0` and `1.00` may stand beside each other.
 //! - One server at a time: a server holds a lock on `<file>-server`. Command-line tools may open the file beside it;
 //!   SQLite's own locks keep their transactions apart.
 

@@ -1,5 +1,6 @@
 //! Reading threads. A thread belongs to one read until the read is done, so SQLite's work never runs where requests
-//! are served; a read that nobody waits for any more is interrupted.
+//! are served; a read that nobody waits for any more is interrupted. When long reads hold all threads, those that
+//! wait behind them get more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -17,6 +18,10 @@ use crate::backends::Promise;
 
 /// A thread without work for so long goes, unless it is the last.
 const IDLE: Duration = Duration::from_secs(30);
+/// A read that waits for so long for its answer looks whether there are too few threads.
+const WAIT: Duration = Duration::from_millis(25);
+/// So many times the usual number of threads there may be while long reads hold the usual ones.
+const RELIEF: usize = 4;
 /// SQLite asks after so many steps of its machine whether the work is still wanted.
 const STEPS: i32 = 2_000;
 
@@ -97,7 +102,13 @@ impl Readers {
         });
         Box::pin(async move {
             submitted?;
-            let outcome = answer.await;
+            let mut answer = answer;
+            let outcome = loop {
+                match tokio::time::timeout(WAIT, &mut answer).await {
+                    Ok(outcome) => break outcome,
+                    Err(_) => self.shared.clone().relieve()?,
+                }
+            };
             drop(abandon);
             outcome.map_err(|_| Error::Cancelled)?
         })
@@ -107,12 +118,7 @@ impl Readers {
         let needs_thread = {
             let mut crew = self.shared.crew();
             crew.spare -= 1;
-            let needed = crew.spare < 0 && crew.threads < self.shared.most;
-            if needed {
-                crew.threads += 1;
-                crew.spare += 1;
-            }
-            needed
+            crew.enlist(self.shared.most)
         };
         if needs_thread {
             self.shared.clone().hire()?;
@@ -135,7 +141,25 @@ impl Drop for Readers {
     }
 }
 
+impl Crew {
+    /// Counts one more thread where jobs wait and there may be so many; the caller starts it.
+    fn enlist(&mut self, most: usize) -> bool {
+        let needed = self.spare < 0 && self.threads < most;
+        if needed {
+            self.threads += 1;
+            self.spare += 1;
+        }
+        needed
+    }
+}
+
 impl Shared {
+    /// One more thread than usual, where jobs still wait.
+    fn relieve(self: Arc<Self>) -> Result<(), Error> {
+        let needed = self.crew().enlist(self.most * RELIEF);
+        if needed { self.hire() } else { Ok(()) }
+    }
+
     fn crew(&self) -> MutexGuard<'_, Crew> {
         // Counts are whole at every moment.
         self.crew.lock().unwrap_or_else(PoisonError::into_inner)
