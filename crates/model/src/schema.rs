@@ -3,6 +3,7 @@
 //! A snapshot is built by the engine from the tables that the database really has and from the metadata in
 //! `directus_collections`, `directus_fields` and `directus_relations`, then shared by `Arc` and swapped whole.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -20,6 +21,8 @@ pub struct Schema {
     pub collections: IndexMap<String, Arc<Collection>>,
     /// Every relation once.
     pub relations: Vec<Arc<Relation>>,
+    /// Which of them a field takes part in: by collection, then by field.
+    links: HashMap<String, HashMap<String, Vec<usize>>>,
 }
 
 /// A table of items, or a folder (no table) that groups collections in the Studio.
@@ -388,6 +391,30 @@ impl Link {
 }
 
 impl Schema {
+    /// A snapshot of these collections and relations.
+    #[must_use]
+    pub fn new(
+        version: u64,
+        collections: IndexMap<String, Arc<Collection>>,
+        relations: Vec<Arc<Relation>>,
+    ) -> Self {
+        let mut links: HashMap<String, HashMap<String, Vec<usize>>> = HashMap::new();
+        for (i, relation) in relations.iter().enumerate() {
+            let many = Some((&relation.many_collection, &relation.many_field));
+            let one = relation.one_collection.as_ref().zip(relation.one_field.as_ref());
+            for (collection, field) in [many, one].into_iter().flatten() {
+                let fields = links.entry(collection.clone()).or_default();
+                fields.entry(field.clone()).or_default().push(i);
+            }
+        }
+        Self {
+            version,
+            collections,
+            relations,
+            links,
+        }
+    }
+
     /// A collection by its exact name.
     #[must_use]
     pub fn collection(&self, name: &str) -> Option<&Arc<Collection>> {
@@ -397,7 +424,9 @@ impl Schema {
     /// What following `field` of `collection` leads to; `None` for a field that is not relational.
     #[must_use]
     pub fn link(&self, collection: &str, field: &str) -> Option<Link> {
-        self.relations.iter().find_map(|relation| {
+        let mut relations = self.links.get(collection)?.get(field)?.iter();
+        relations.find_map(|i| {
+            let relation = self.relations.get(*i)?;
             if relation.many_collection == collection && relation.many_field == field {
                 self.forward(relation)
             } else if relation.one_collection.as_deref() == Some(collection)

@@ -152,11 +152,7 @@ pub(crate) fn build(version: u64, mut tables: IndexMap<String, Table>, metadata:
         .map(|collection| (collection.name.clone(), Arc::new(collection)))
         .collect();
     let relations = relations(&collections, &metadata.relations);
-    Schema {
-        version,
-        collections,
-        relations,
-    }
+    Schema::new(version, collections, relations)
 }
 
 fn own_collection(

@@ -98,18 +98,15 @@ pub fn create_tables() -> SchemaPlan {
 /// The schema of a database without tables of its own: what a room below the engine needs to reach system rows.
 #[must_use]
 pub fn schema() -> Schema {
-    Schema {
-        version: 0,
-        collections: COLLECTIONS
-            .iter()
-            .map(|collection| (collection.name.to_owned(), Arc::new(collection.collection())))
-            .collect(),
-        relations: COLLECTIONS
-            .iter()
-            .flat_map(|collection| collection.relations())
-            .map(Arc::new)
-            .collect(),
-    }
+    let collections = COLLECTIONS
+        .iter()
+        .map(|collection| (collection.name.to_owned(), Arc::new(collection.collection())))
+        .collect();
+    Schema::new(
+        0,
+        collections,
+        all_relations().into_iter().map(Arc::new).collect(),
+    )
 }
 
 /// Every relation between system collections.

@@ -376,11 +376,8 @@ pub(crate) fn schema(tables: IndexMap<String, Table>, relations: Vec<Relation>) 
         };
         (name, Arc::new(collection))
     });
-    Schema {
-        version: 1,
-        collections: collections.collect(),
-        relations: relations.into_iter().map(Arc::new).collect(),
-    }
+    let relations = relations.into_iter().map(Arc::new).collect();
+    Schema::new(1, collections.collect(), relations)
 }
 
 fn field(collection: &str, column: &Column) -> Field {
