@@ -115,7 +115,7 @@ test('the command line of the Inspector', async () => {
         '--format', 'json', '-q', '--stored-auth-only', ...args],
       { env: loggia.environment },
     );
-    return JSON.parse(stdout);
+    return JSON.parse(stdout).result;
   };
   const { tools } = await inspect('--method', 'tools/list', '--strict');
   assert.deepEqual(tools.map(({ name }) => name).sort(), TOOLS);

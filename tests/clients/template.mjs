@@ -53,7 +53,7 @@ export async function apply(client, template) {
 async function applySchema(client, { collections, fields, relations }) {
   const there = new Set((await client.request(readCollections())).map(({ collection }) => collection));
   for (const { collection, meta, schema } of collections.filter(({ collection }) => !there.has(collection))) {
-    const own = schema ? { fields: fields.filter((field) => field.collection === collection && !field.meta?.group) } : {};
+    const own = schema ? { fields: fields.filter((field) => field.collection === collection) } : {};
     await client.request(createCollection({ collection, meta: { ...meta, group: null }, schema, ...own }));
   }
   for (const { collection, meta } of collections) {

@@ -21,6 +21,19 @@ if (!existsSync(folder)) {
   const client = createDirectus(loggia.url).with(staticToken(loggia.token)).with(rest());
   const template = await readTemplate(folder);
 
+  test('values that the template\'s own choices do not list are refused, each by its path', async () => {
+    const wrong = unlisted(template);
+    if (!wrong.length) return;
+    await assert.rejects(apply(client, template), ({ response, errors }) => {
+      assert.equal(response.status, 400);
+      assert.equal(errors.length, wrong.length);
+      for (const { extensions } of errors) assert.equal(extensions.code, 'FAILED_VALIDATION');
+      return true;
+    });
+    // As the person who applies it would do: correct what was named.
+    for (const { row, field, choices } of wrong) row[field] = choices[0];
+  });
+
   for (const time of ['once', 'again']) {
     test(`a template is applied ${time}, and is there as it was applied`, async () => {
       await apply(client, template);
@@ -28,6 +41,18 @@ if (!existsSync(folder)) {
       await peopleAreThere();
       for (const name of Object.keys(template.content)) await contentIsThere(name);
     });
+  }
+
+  /** The values in the content that are not among the choices of their field. */
+  function unlisted({ fields, content }) {
+    const found = [];
+    for (const { collection, field, meta } of fields) {
+      const choices = meta?.options?.allowOther ? undefined : meta?.options?.choices?.map(({ value }) => value);
+      for (const row of choices ? [content[collection] ?? []].flat() : []) {
+        if (typeof row[field] === 'string' && !choices.includes(row[field])) found.push({ row, field, choices });
+      }
+    }
+    return found;
   }
 
   /** Every member of `given` stands in `got`; what `got` has besides does not matter. */
@@ -81,7 +106,9 @@ if (!existsSync(folder)) {
     const given = expected(template, name);
     if (!Array.isArray(given)) {
       const got = await client.request(readSingleton(name));
-      return holds(got, given, Object.keys(given).filter((member) => !stamped(name).has(member)), name);
+      // Its first write makes it, at its own time and by its own user.
+      const marks = stamped(name, ['date-created', 'user-created']);
+      return holds(got, given, Object.keys(given).filter((member) => !marks.has(member)), name);
     }
     const got = new Map((await client.request(readItems(name, { limit: -1 }))).map((row) => [row.id, row]));
     assert.equal(got.size, given.length, name);
@@ -90,8 +117,8 @@ if (!existsSync(folder)) {
   }
 
   /** Fields that every write stamps anew. */
-  function stamped(name) {
-    const marks = ['date-updated', 'user-updated'];
+  function stamped(name, more = []) {
+    const marks = ['date-updated', 'user-updated', ...more];
     const own = template.fields.filter(({ collection, meta }) => collection === name && meta?.special?.some((mark) => marks.includes(mark)));
     return new Set(own.map(({ field }) => field));
   }

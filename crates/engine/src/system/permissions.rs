@@ -1,6 +1,6 @@
-//! `directus_permissions`: what a permission names must exist, and its filter must be one.
+//! `directus_permissions`: the fields of a collection that exists must exist, and a filter must be one.
 
-use loggia_model::{Problem, Problems, Query, system};
+use loggia_model::{Problems, Query};
 use serde_json::Value;
 
 use crate::items::draft::Draft;
@@ -31,9 +31,7 @@ pub(super) fn check(on: &Resolver<'_>, draft: &Draft) -> Problems {
         .collection(name)
         .filter(|collection| collection.table.is_some())
     else {
-        if !system::is_reserved(name) {
-            problems.push(unknown_collection(on, name).at(draft.at("collection")));
-        }
+        // A permission may come before its collection, as templates bring them; it grants nothing until then.
         return problems;
     };
     if collection.system {
@@ -70,14 +68,4 @@ pub(super) fn check(on: &Resolver<'_>, draft: &Draft) -> Problems {
         }
     }
     problems
-}
-
-fn unknown_collection(on: &Resolver<'_>, name: &str) -> Problem {
-    let known: Vec<_> = on.schema.collections.keys().map(String::as_str).collect();
-    suggest(
-        invalid(format!("There is no collection \"{name}\".")),
-        name,
-        &known,
-        "Collections",
-    )
 }

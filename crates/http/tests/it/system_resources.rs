@@ -143,7 +143,7 @@ async fn roles_policies_permissions_and_access_belong_together() {
         read.data(),
         &json!({"name": "Writers", "policies": [{"policy": {"name": "Write", "permissions": [{"collection": "posts"}]}}]})
     );
-    let wrong = json!({"policy": loggia_model::system::PUBLIC_POLICY, "collection": "postz", "action": "reed", "fields": ["*"]});
+    let wrong = json!({"policy": loggia_model::system::PUBLIC_POLICY, "collection": "posts", "action": "reed", "fields": ["titel"]});
     assert_eq!(
         app.post("/permissions", wrong).await.codes(),
         ["FAILED_VALIDATION", "INVALID_PAYLOAD"]
