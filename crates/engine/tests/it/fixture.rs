@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use loggia_access::{Caller, Claims, Origin, Permit, Rights};
-use loggia_engine::{Engine, Error, Hasher, Limits, Parts};
+use loggia_engine::{Engine, Error, Hasher, Limits, Listener, Parts};
 use loggia_model::plan::{InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source};
 use loggia_model::{Clock, Filter, Generator, Problems, Scalar};
 use loggia_store::{Options, Outcome, Store};
@@ -30,6 +30,11 @@ impl Hasher for PlainHasher {
 
 /// An engine over an empty database.
 pub(crate) async fn engine() -> Engine {
+    engine_heard_by(Vec::new()).await
+}
+
+/// An engine over an empty database, and those who are told of changes.
+pub(crate) async fn engine_heard_by(listeners: Vec<Arc<dyn Listener>>) -> Engine {
     let clock = Clock::mock("2026-11-21T12:00:00Z".parse().unwrap());
     let options = Options {
         clock: clock.clone(),
@@ -41,7 +46,7 @@ pub(crate) async fn engine() -> Engine {
         clock,
         generator: Generator::seeded(1),
         hasher: Arc::new(PlainHasher),
-        listeners: Vec::new(),
+        listeners,
         limits: Limits::default(),
     };
     Engine::open(parts).await.unwrap()

@@ -1,5 +1,7 @@
 //! System collections through the same functions.
 
+use std::sync::{Arc, Mutex};
+
 use loggia_engine::items::{Selection, WriteOptions};
 use serde_json::{Value, json};
 
@@ -232,4 +234,39 @@ async fn metadata_and_records_are_not_written_as_items() {
             "{collection}"
         );
     }
+}
+
+/// Remembers what it was told.
+#[derive(Default)]
+struct Ear(Mutex<Vec<String>>);
+
+impl loggia_engine::Listener for Ear {
+    fn changed(&self, collection: &str, keys: &[Value]) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{collection} {}", keys.len()));
+    }
+}
+
+#[tokio::test]
+async fn changes_of_system_collections_are_told_after_the_commit() {
+    let ear = Arc::new(Ear::default());
+    let engine = crate::fixture::engine_heard_by(vec![ear.clone()]).await;
+    let admin = crate::fixture::administrator();
+    let options = WriteOptions::default();
+    let row =
+        record(json!({"name": "Chiefs", "users": [{"email": "a@example.com"}, {"email": "b@example.com"}]}));
+    engine
+        .create_items(&admin, "directus_roles", vec![row], &options)
+        .await
+        .unwrap();
+    assert_eq!(*ear.0.lock().unwrap(), ["directus_roles 1", "directus_users 2"]);
+    // What is refused is not told.
+    let row = record(json!({"email": "a@example.com"}));
+    engine
+        .create_items(&admin, "directus_users", vec![row], &options)
+        .await
+        .unwrap_err();
+    assert_eq!(ear.0.lock().unwrap().len(), 2);
 }
