@@ -20,6 +20,9 @@ use crate::{Engine, Error, system};
 /// A schema that keeps changing under a request is changed by hand in a loop; nobody waits for that.
 const ATTEMPTS: usize = 5;
 
+/// An answer with more problems than this helps nobody.
+const MOST_PROBLEMS: usize = 100;
+
 /// Under this name the key of a row travels beside what was asked for.
 const KEY: &str = "$key";
 
@@ -226,8 +229,8 @@ impl Engine {
             settler.settle(draft);
         }
         let (found, receipt) = settler.finish();
-        problems.extend(distinct(found));
-        problems
+        problems.extend(found);
+        told(problems)
             .or(Settled {
                 drafts,
                 shared,
@@ -425,6 +428,10 @@ async fn selected(
 /// Keys as the database holds them, each once; keys that no item can have are missing ones.
 fn parsed(on: &Resolver<'_>, collection: &Collection, given: &[Value]) -> Result<Vec<Scalar>, Problem> {
     let primary = keys::primary(collection)?;
+    if given.is_empty() {
+        let problem = invalid("It is not said which items are meant: the list of keys is empty.").at("keys");
+        return Err(problem.hint("Name at least one key."));
+    }
     let mut wanted = Vec::with_capacity(given.len());
     let mut impossible = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -539,13 +546,25 @@ async fn read_again(
     Ok(order.iter().filter_map(|key| by_key.remove(key)).collect())
 }
 
-/// The same problem is told once, however many items of one change have it.
-fn distinct(problems: Problems) -> Problems {
-    let mut seen: Vec<Problem> = Vec::new();
+/// The same problem is told once, however many items of one change have it; and of very many, the first.
+fn told(problems: Problems) -> Problems {
+    let mut seen = std::collections::HashSet::new();
+    let mut told: Vec<Problem> = Vec::new();
+    let mut more = 0_usize;
     for problem in problems.0 {
-        if !seen.contains(&problem) {
-            seen.push(problem);
+        let name = format!("{} {problem}", problem.code.name);
+        if !seen.insert(name) {
+            continue;
+        }
+        if told.len() < MOST_PROBLEMS {
+            told.push(problem);
+        } else {
+            more += 1;
         }
     }
-    Problems(seen)
+    if more > 0 {
+        let message = format!("There are {more} more problems like these.");
+        told.push(invalid(message).hint("Mend these first; the others will be named then."));
+    }
+    Problems(told)
 }

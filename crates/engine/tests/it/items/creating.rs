@@ -314,3 +314,26 @@ async fn who_may_not_write_learns_nothing() {
         assert_eq!(problem.hint, None);
     }
 }
+
+#[tokio::test]
+async fn of_very_many_problems_the_first_are_told() {
+    let paper = newspaper().await;
+    let rows: Vec<_> = (0..5_000).map(|i| json!({"name": {"no": i}, "x": 1})).collect();
+    let got = refused(paper.create("tags", Value::Array(rows)).await);
+    assert_eq!(got.len(), 101);
+    assert_eq!(got[100], "INVALID_PAYLOAD ");
+}
+
+#[tokio::test]
+async fn thousands_of_items_are_one_write() {
+    let paper = newspaper().await;
+    let rows: Vec<_> = (0..3_000)
+        .map(|i| json!({"title": format!("No {i}"), "author": 1 + i % 3, "tags": [{"tags_id": 1}]}))
+        .collect();
+    let made = paper
+        .create_with("articles", Value::Array(rows), &WriteOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(made.keys.len(), 3_000);
+    assert_eq!(made.receipt.changed["articles_tags"].created, 3_000);
+}

@@ -165,7 +165,6 @@ async fn permissions_name_what_exists() {
         .unwrap();
     let cases: Vec<(Value, &[&str])> = vec![
         (json!({"action": "reed"}), &["FAILED_VALIDATION action"]),
-        (json!({"collection": "artikles"}), &["INVALID_PAYLOAD collection"]),
         (
             json!({"fields": ["title", "titel"]}),
             &["INVALID_PAYLOAD fields[1]"],

@@ -82,6 +82,10 @@ async fn keys_that_no_item_has_are_named_and_nothing_changes() {
         ["INVALID_PAYLOAD id"]
     );
     assert!(paper.ids("articles", json!({"views": 99})).await.is_empty());
+    assert_eq!(
+        refused(paper.update("articles", json!([]), json!({"views": 99})).await),
+        ["INVALID_PAYLOAD keys"]
+    );
     paper
         .update("articles", json!([1]), json!({"id": 1, "views": 99}))
         .await
