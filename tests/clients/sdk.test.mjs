@@ -132,7 +132,7 @@ test('it signs in with a password, refreshes and signs out', async () => {
 });
 
 test('a wrong password is refused', async () => {
-  const client = createDirectus(loggia.url).with(authentication('json')).with(rest());
+  const client = createDirectus(loggia.url).with(authentication('json', { autoRefresh: false })).with(rest());
   assert.deepEqual(await refused(client.login({ email: loggia.email, password: 'wrong' })), [401, 'INVALID_CREDENTIALS']);
   const stranger = createDirectus(loggia.url).with(rest());
   assert.deepEqual(await refused(stranger.request(readItems('articles'))), [403, 'FORBIDDEN']);
@@ -233,7 +233,7 @@ test('it manages people and settings', async () => {
   assert.equal((await admin.request(updateSettings({ project_name: 'House' }))).project_name, 'House');
   assert.equal((await admin.request(readSettings())).project_name, 'House');
 
-  const second = createDirectus(loggia.url).with(authentication('json')).with(rest());
+  const second = createDirectus(loggia.url).with(authentication('json', { autoRefresh: false })).with(rest());
   await second.login({ email: 'second@example.com', password: 'long enough 1' });
   assert.deepEqual(await refused(second.request(readItems('articles'))), [403, 'FORBIDDEN']);
   assert.deepEqual(await refused(second.request(deleteCollection('articles'))), [403, 'FORBIDDEN']);

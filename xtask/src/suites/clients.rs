@@ -42,7 +42,13 @@ pub(super) fn node() -> Result<Count> {
             .current_dir(&folder)
             .env(BINARY, binary)
             .env("PATH", path)
-            .args(["--test", "--test-reporter=spec"])
+            // A test that waits for ever, or leaves a timer behind, is a failure and not a hang.
+            .args([
+                "--test",
+                "--test-reporter=spec",
+                "--test-force-exit",
+                "--test-timeout=300000",
+            ])
             .args(tests),
     )
 }
