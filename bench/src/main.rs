@@ -39,6 +39,9 @@ struct Options {
     /// Only the workloads, without the cost curves
     #[arg(long)]
     no_curves: bool,
+    /// Only the cost curves
+    #[arg(long, conflicts_with_all = ["no_curves", "only", "directus"])]
+    only_curves: bool,
     /// Only the workloads whose name contains this
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
@@ -86,8 +89,27 @@ async fn measure(options: &Options, loggia: &Program, bare: &Program) -> Result<
         Effort::full()
     };
     let mut report = Report::new(options.quick, loggia)?;
-    let articles = if options.quick { 500 } else { newspaper::ARTICLES };
+    if !options.only_curves {
+        side_by_side(options, loggia, bare, &effort, &mut report).await?;
+    }
+    if !options.no_curves && options.only.is_empty() {
+        report.curves = vec![
+            curves::by_rows(loggia, options.quick, &effort).await?,
+            curves::by_collections(loggia, options.quick, &effort).await?,
+        ];
+    }
+    Ok(report)
+}
 
+/// The workloads, ours and the others' in turns, and what the processes take.
+async fn side_by_side(
+    options: &Options,
+    loggia: &Program,
+    bare: &Program,
+    effort: &Effort,
+    report: &mut Report,
+) -> Result<()> {
+    let articles = if options.quick { 500 } else { newspaper::ARTICLES };
     println!("filling both servers with {articles} articles");
     let folder = tempfile::tempdir()?;
     let ours = loggia.start(folder.path()).await?;
@@ -111,7 +133,7 @@ async fn measure(options: &Options, loggia: &Program, bare: &Program) -> Result<
     for workload in workloads::all(articles) {
         if workload.name.contains(&options.only) {
             for connections in [1, 32] {
-                let row = Row::measure(&workload, connections, &servers, &counter, &effort).await?;
+                let row = Row::measure(&workload, connections, &servers, &counter, effort).await?;
                 println!("{}", row.line());
                 report.rows.push(row);
             }
@@ -121,15 +143,9 @@ async fn measure(options: &Options, loggia: &Program, bare: &Program) -> Result<
     if options.only.is_empty() {
         println!("cold starts and memory");
         report.process = Some(report::Processes {
-            ours: load::process_figures(loggia, &ours, articles, &effort).await?,
-            bare: load::process_figures(bare, &floor, articles, &effort).await?,
+            ours: load::process_figures(loggia, &ours, articles, effort).await?,
+            bare: load::process_figures(bare, &floor, articles, effort).await?,
         });
     }
-    if !options.no_curves && options.only.is_empty() {
-        report.curves = vec![
-            curves::by_rows(loggia, options.quick, &effort).await?,
-            curves::by_collections(loggia, options.quick, &effort).await?,
-        ];
-    }
-    Ok(report)
+    Ok(())
 }
