@@ -10,6 +10,7 @@ const END: &str = "<!-- /arrows -->";
 
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = missing_room_docs(tree);
+    findings.extend(broken_links(tree));
     match tree.file(ARCHITECTURE) {
         None => findings.push(Finding::new(
             ARCHITECTURE,
@@ -43,6 +44,48 @@ fn missing_room_docs(tree: &Tree) -> Vec<Finding> {
             Finding::new(&file.path, 1, text)
         })
         .collect()
+}
+
+/// Links of Markdown to files that are not there.
+fn broken_links(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files.iter().filter(|file| file.path.ends_with(".md")) {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for (at, _) in file.text.match_indices("](") {
+            let target = file.text[at + 2..]
+                .split([')', '#', ' ', '\n'])
+                .next()
+                .unwrap_or_default();
+            if target.is_empty() || target.contains(':') {
+                continue;
+            }
+            let path = joined(folder, target);
+            let is_there = tree
+                .files
+                .iter()
+                .any(|file| file.path == path || file.path.starts_with(&format!("{path}/")));
+            if !is_there {
+                let line = super::source::line_of(&file.text, at);
+                let text =
+                    format!("links to `{target}`, which is not there: correct the path or the sentence");
+                findings.push(Finding::new(&file.path, line, text));
+            }
+        }
+    }
+    findings
+}
+
+/// A relative path from a folder, from the repository's root.
+fn joined(folder: &str, target: &str) -> String {
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 fn unnamed_rooms(text: &str) -> Vec<Finding> {
@@ -93,6 +136,20 @@ mod tests {
         let stale = format!("# A\n{BEGIN}\nold\n{END}\n");
         for (text, expect) in [(good.as_str(), false), (stale.as_str(), true), ("# A", true)] {
             assert_eq!(stale_diagram(text).is_some(), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn links_must_lead_somewhere() {
+        for (text, expect) in [
+            ("[a](b.md)", 0),
+            ("[a](b.md#part)", 0),
+            ("[a](../README.md) and [b](./)", 0),
+            ("[a](https://example.com) [b](#here) [c](mailto:a@b.c)", 0),
+            ("[a](c.md) [b](../docs/d.md)", 2),
+        ] {
+            let tree = Tree::of(&[("README.md", ""), ("docs/a.md", text), ("docs/b.md", "")]);
+            assert_eq!(broken_links(&tree).len(), expect, "{text}");
         }
     }
 
