@@ -406,3 +406,36 @@ async fn without_rights_nothing_is_seen_or_done() {
         &json!([{"title": "x"}])
     );
 }
+
+#[tokio::test]
+async fn a_list_is_exported_as_a_file() {
+    let app = blog().await;
+    made(
+        &app,
+        "/items/authors",
+        json!([{"name": "Ada, \"the first\""}, {"name": "Bea"}]),
+    )
+    .await;
+    let csv = app.get("/items/authors?fields=id,name&export=csv").await;
+    assert_eq!(
+        csv.text,
+        "\"id\",\"name\"\r\n1,\"Ada, \"\"the first\"\"\"\r\n2,\"Bea\""
+    );
+    assert_eq!(
+        csv.header("content-disposition"),
+        "attachment; filename=\"authors.csv\""
+    );
+    let json = app.get("/items/authors?fields=name&export=json").await;
+    assert_eq!(
+        json.body,
+        json!([{"name": "Ada, \"the first\""}, {"name": "Bea"}])
+    );
+    assert_eq!(
+        app.get("/items/authors?export=pdf").await.refusal(),
+        (400, "INVALID_QUERY")
+    );
+    assert_eq!(
+        app.anonymous().get("/items/authors?export=csv").await.refusal(),
+        (403, "FORBIDDEN")
+    );
+}

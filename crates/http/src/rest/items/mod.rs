@@ -10,6 +10,7 @@
 //!
 //! Writes answer with the rows as they are afterwards, shaped by `fields`.
 
+mod export;
 mod reading;
 mod shapes;
 mod writing;

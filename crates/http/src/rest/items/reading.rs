@@ -7,7 +7,7 @@ use loggia_model::{Problem, Query};
 use serde_json::{Map, Value, json};
 
 use super::shapes::{array, object, only};
-use super::{Answer, Place};
+use super::{Answer, Place, export};
 use crate::App;
 use crate::answer;
 use crate::body::JsonBody;
@@ -45,14 +45,24 @@ pub(super) async fn search(State(app): State<App>, Who(caller): Who, place: Plac
     answer_list(&app, &caller, &place, query).await
 }
 
-async fn answer_list(app: &App, caller: &Caller, place: &Place, query: Query) -> Answer {
+async fn answer_list(app: &App, caller: &Caller, place: &Place, mut query: Query) -> Answer {
     let collection = place.collection()?;
+    let file = query
+        .export
+        .take()
+        .map(|name| export::format(&name))
+        .transpose()?;
     if place.is_singleton(app) && query.aggregate.is_empty() {
-        return Ok(answer::data(
-            &app.engine().read_singleton(caller, collection, query).await?,
-        ));
+        let item = app.engine().read_singleton(caller, collection, query).await?;
+        return Ok(match file {
+            Some(format) => export::file(format, collection, &[item]),
+            None => answer::data(&item),
+        });
     }
     let page = app.engine().read_items(caller, collection, query).await?;
+    if let Some(format) = file {
+        return Ok(export::file(format, collection, &page.rows));
+    }
     if page.total_count.is_none() && page.filter_count.is_none() {
         return Ok(answer::data(&page.rows));
     }
