@@ -21,7 +21,7 @@ use crate::{Engine, Error, system};
 const ATTEMPTS: usize = 5;
 
 /// An answer with more problems than this helps nobody.
-const MOST_PROBLEMS: usize = 100;
+const MOST_PROBLEMS: usize = 1_000;
 
 /// Under this name the key of a row travels beside what was asked for.
 const KEY: &str = "$key";
