@@ -41,12 +41,22 @@ fn world() -> &'static (Runtime, TestApp, Caller) {
 }
 
 fuzz_target!(|raw: &str| {
-    let Ok(filter) = serde_json::from_str::<Value>(raw) else { return };
-    let Ok(query) = Query::from_json(&json!({"filter": filter})) else { return };
+    let Ok(filter) = serde_json::from_str::<Value>(raw) else {
+        return;
+    };
+    let Ok(query) = Query::from_json(&json!({"filter": filter})) else {
+        return;
+    };
     let (runtime, app, caller) = world();
     if let Err(error) = runtime.block_on(app.engine.read_items(caller, "a", query)) {
         let problems = error.problems();
         assert!(!problems.0.is_empty());
-        assert!(problems.0.iter().all(|problem| problem.code.kind != Kind::Internal), "{error:?}");
+        assert!(
+            problems
+                .0
+                .iter()
+                .all(|problem| problem.code.kind != Kind::Internal),
+            "{error:?}"
+        );
     }
 });

@@ -27,9 +27,15 @@ fuzz_target!(|body: &[u8]| {
         assert!(answer.text.is_empty());
         return;
     }
-    let well_formed = |message: &Value| message["jsonrpc"] == "2.0" && (message.get("result").is_some() != message.get("error").is_some());
+    let well_formed = |message: &Value| {
+        message["jsonrpc"] == "2.0" && (message.get("result").is_some() != message.get("error").is_some())
+    };
     match &answer.body {
-        Value::Array(messages) => assert!(!messages.is_empty() && messages.iter().all(well_formed), "{}", answer.text),
+        Value::Array(messages) => assert!(
+            !messages.is_empty() && messages.iter().all(well_formed),
+            "{}",
+            answer.text
+        ),
         message => assert!(well_formed(message), "{}", answer.text),
     }
     assert!(!answer.text.contains("INTERNAL_SERVER_ERROR"), "{}", answer.text);
