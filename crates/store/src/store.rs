@@ -36,7 +36,8 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            readers: 8,
+            // Reads keep a processor busy, and each thread keeps pages of its own in memory.
+            readers: std::thread::available_parallelism().map_or(4, |processors| processors.get().max(4)),
             clock: Clock::system(),
             durable: true,
             server: true,

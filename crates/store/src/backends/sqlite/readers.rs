@@ -18,7 +18,7 @@ use crate::backends::Promise;
 
 /// A thread without work for so long goes, unless it is the last.
 const IDLE: Duration = Duration::from_secs(30);
-/// A read that waits for so long for its answer looks whether there are too few threads.
+/// A read that waits for so long for its answer, while none at all is done, looks whether there are too few threads.
 const WAIT: Duration = Duration::from_millis(25);
 /// So many times the usual number of threads there may be while long reads hold the usual ones.
 const RELIEF: usize = 4;
@@ -45,6 +45,8 @@ struct Crew {
     threads: usize,
     /// Threads without work, less the jobs that wait.
     spare: isize,
+    /// Reads done so far.
+    done: u64,
     handles: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -101,12 +103,12 @@ impl Readers {
             abandoned,
         });
         Box::pin(async move {
-            submitted?;
+            let mut done = submitted?;
             let mut answer = answer;
             let outcome = loop {
                 match tokio::time::timeout(WAIT, &mut answer).await {
                     Ok(outcome) => break outcome,
-                    Err(_) => self.shared.clone().relieve()?,
+                    Err(_) => done = self.shared.clone().relieve(done)?,
                 }
             };
             drop(abandon);
@@ -114,17 +116,18 @@ impl Readers {
         })
     }
 
-    fn submit(&self, job: Job) -> Result<(), Error> {
-        let needs_thread = {
+    /// Queues a job; tells how many reads were done by then.
+    fn submit(&self, job: Job) -> Result<u64, Error> {
+        let (needs_thread, done) = {
             let mut crew = self.shared.crew();
             crew.spare -= 1;
-            crew.enlist(self.shared.most)
+            (crew.enlist(self.shared.most), crew.done)
         };
         if needs_thread {
             self.shared.clone().hire()?;
         }
         match &self.jobs {
-            Some(jobs) if jobs.send(job).is_ok() => Ok(()),
+            Some(jobs) if jobs.send(job).is_ok() => Ok(done),
             _ => Err(Error::Cancelled),
         }
     }
@@ -154,10 +157,17 @@ impl Crew {
 }
 
 impl Shared {
-    /// One more thread than usual, where jobs still wait.
-    fn relieve(self: Arc<Self>) -> Result<(), Error> {
-        let needed = self.crew().enlist(self.most * RELIEF);
-        if needed { self.hire() } else { Ok(()) }
+    /// One more thread than usual, where jobs still wait and none was done since `before`: long reads hold the
+    /// others. While reads are done, more threads would only share the same processors. Tells how many are done.
+    fn relieve(self: Arc<Self>, before: u64) -> Result<u64, Error> {
+        let (needed, done) = {
+            let mut crew = self.crew();
+            (crew.done == before && crew.enlist(self.most * RELIEF), crew.done)
+        };
+        if needed {
+            self.hire()?;
+        }
+        Ok(done)
     }
 
     fn crew(&self) -> MutexGuard<'_, Crew> {
@@ -203,7 +213,9 @@ impl Shared {
                 tracing::error!("a read panicked");
                 connection = open_connection(&self.path, Mode::Read);
             }
-            self.crew().spare += 1;
+            let mut crew = self.crew();
+            crew.spare += 1;
+            crew.done += 1;
         }
     }
 
