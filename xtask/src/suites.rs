@@ -26,6 +26,16 @@ pub(crate) enum Suite {
 
 const ALL: &[Suite] = &[Suite::Rust, Suite::Doc, Suite::Node, Suite::Python];
 
+/// The programs that run tests, each with a summary of its own. A failed test may print what looks like the summary
+/// of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    Nextest,
+    Cargo,
+    Node,
+    Pytest,
+}
+
 /// How many tests ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -43,35 +53,39 @@ impl AddAssign for Count {
 }
 
 impl Count {
-    /// Adds what a line of a runner's output says, if it is a summary line.
-    fn read(&mut self, line: &str) {
+    /// Adds what a line of this runner's output says, if it is a summary line.
+    fn read(&mut self, runner: Runner, line: &str) {
         let line = line.trim();
-        // nextest: `Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 2 skipped`; Summary alone is no count.
-        let nextest = line
-            .strip_prefix("Summary [")
-            .and_then(|rest| rest.split_once("run: "))
-            .map(|(_, rest)| rest);
-        // cargo test: `test result: ok. 5 passed; 0 failed; 1 ignored; …`
-        let cargo = line
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
-            .map(|(_, rest)| rest);
-        // pytest: `==== 3 passed, 1 failed in 0.52s ====`
-        let pytest = line
-            .strip_prefix("=")
-            .filter(|rest| rest.contains(" in "))
-            .map(|rest| rest.trim_matches('='));
-        if let Some(numbers) = nextest.or(cargo).or(pytest) {
-            for part in numbers.split([',', ';']) {
-                self.add_words(part);
+        let numbers = match runner {
+            // `Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 2 skipped`
+            Runner::Nextest => line
+                .strip_prefix("Summary [")
+                .and_then(|rest| rest.split_once("run: ")),
+            // `test result: ok. 5 passed; 0 failed; 1 ignored; …`
+            Runner::Cargo => line
+                .strip_prefix("test result: ")
+                .and_then(|rest| rest.split_once(". ")),
+            // `==== 3 passed, 1 failed in 0.52s ====`
+            Runner::Pytest => line
+                .starts_with('=')
+                .then(|| line.trim_matches(['=', ' ']))
+                .filter(|rest| rest.contains(" in "))
+                .map(|rest| ("", rest)),
+            // `ℹ pass 3` or `# pass 3`, one number a line, the word first
+            Runner::Node => {
+                if let Some((word, number)) = line
+                    .strip_prefix("ℹ ")
+                    .or_else(|| line.strip_prefix("# "))
+                    .and_then(|rest| rest.split_once(' '))
+                    && let Ok(number) = number.parse()
+                {
+                    self.add(word, number);
+                }
+                None
             }
-        }
-        // node: `ℹ pass 3` or `# pass 3`, one number a line
-        if let Some(rest) = line.strip_prefix("ℹ ").or_else(|| line.strip_prefix("# "))
-            && let Some((word, number)) = rest.split_once(' ')
-            && let Ok(number) = number.parse()
-        {
-            self.add(word, number);
+        };
+        for part in numbers.map_or("", |(_, rest)| rest).split([',', ';']) {
+            self.add_words(part);
         }
     }
 
@@ -126,7 +140,10 @@ pub(crate) fn run(only: &[Suite]) -> Result<bool> {
 fn run_one(suite: Suite) -> Result<Count> {
     match suite {
         Suite::Rust => rust(),
-        Suite::Doc => counted(shell::cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"])),
+        Suite::Doc => counted(
+            Runner::Cargo,
+            shell::cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]),
+        ),
         Suite::Node => clients::node(),
         Suite::Python => clients::python(),
     }
@@ -134,9 +151,9 @@ fn run_one(suite: Suite) -> Result<Count> {
 
 /// Runs a command and counts what it reports. A run that fails without a failed test, such as one that does
 /// not compile, counts as one failure.
-fn counted(command: &mut std::process::Command) -> Result<Count> {
+fn counted(runner: Runner, command: &mut std::process::Command) -> Result<Count> {
     let mut count = Count::default();
-    let succeeded = shell::watched(command, |line| count.read(line))?;
+    let succeeded = shell::watched(command, |line| count.read(runner, line))?;
     if !succeeded && count.failed == 0 {
         count.failed = 1;
     }
@@ -145,7 +162,12 @@ fn counted(command: &mut std::process::Command) -> Result<Count> {
 
 fn rust() -> Result<Count> {
     let mut cargo = shell::cargo();
-    if nextest_is_there() {
+    let runner = if nextest_is_there() {
+        Runner::Nextest
+    } else {
+        Runner::Cargo
+    };
+    if runner == Runner::Nextest {
         cargo.args([
             "nextest",
             "run",
@@ -168,7 +190,7 @@ fn rust() -> Result<Count> {
             "--tests",
         ]);
     }
-    counted(&mut cargo)
+    counted(runner, &mut cargo)
 }
 
 /// Installs the test runner once where it is missing; the plain runner does as well where that fails.
@@ -189,10 +211,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(lines: &[&str], passed: u64, failed: u64, skipped: u64) {
+    fn check(runner: Runner, lines: &[&str], passed: u64, failed: u64, skipped: u64) {
         let mut count = Count::default();
         for line in lines {
-            count.read(line);
+            count.read(runner, line);
         }
         assert_eq!(
             count,
@@ -207,43 +229,72 @@ mod tests {
 
     #[test]
     fn each_runner_is_understood() {
+        use Runner::{Cargo, Nextest, Node, Pytest};
         check(
+            Nextest,
             &["     Summary [   0.004s] 12 tests run: 11 passed, 1 failed, 2 skipped"],
             11,
             1,
             2,
         );
         check(
+            Nextest,
             &["     Summary [   0.004s] 3 tests run: 2 passed (1 slow), 1 timed out, 0 skipped"],
             2,
             1,
             0,
         );
         check(
+            Nextest,
             &["     Summary [   0.004s] 1 test run: 1 passed, 0 skipped"],
             1,
             0,
             0,
         );
         check(
+            Nextest,
+            &[
+                "    test result: FAILED. 0 passed; 1 failed; 0 ignored",
+                "1 passed",
+            ],
+            0,
+            0,
+            0,
+        );
+        check(
+            Cargo,
             &["test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out"],
             5,
             0,
             1,
         );
-        check(&["test result: FAILED. 5 passed; 2 failed; 0 ignored"], 5, 2, 0);
-        check(&["ℹ tests 4", "ℹ pass 3", "ℹ fail 1", "ℹ skipped 0"], 3, 1, 0);
-        check(&["# tests 4", "# pass 3", "# fail 1"], 3, 1, 0);
         check(
+            Cargo,
+            &["test result: FAILED. 5 passed; 2 failed; 0 ignored"],
+            5,
+            2,
+            0,
+        );
+        check(
+            Node,
+            &["ℹ tests 4", "ℹ pass 3", "ℹ fail 1", "ℹ skipped 0"],
+            3,
+            1,
+            0,
+        );
+        check(Node, &["# tests 4", "# pass 3", "# fail 1"], 3, 1, 0);
+        check(
+            Pytest,
             &["=========== 1 failed, 3 passed, 1 error in 0.52s ==========="],
             3,
             2,
             0,
         );
         check(
+            Pytest,
             &[
                 "3 passed by the gate",
-                "a test that passed",
+                "=== FAILURES ===",
                 "# heading of something",
             ],
             0,

@@ -1,6 +1,6 @@
 //! The official clients, as their users install them, against the debug binary.
 
-use super::{Count, counted};
+use super::{Count, Runner, counted};
 use crate::shell;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,7 @@ pub(super) fn node() -> Result<Count> {
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
     counted(
+        Runner::Node,
         Command::new(&runtime)
             .current_dir(&folder)
             .env(BINARY, binary)
@@ -116,6 +117,7 @@ pub(super) fn python() -> Result<Count> {
         ]))
     })?;
     counted(
+        Runner::Pytest,
         Command::new(&python)
             .current_dir(&folder)
             .env(BINARY, binary)
