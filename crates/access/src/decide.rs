@@ -133,7 +133,7 @@ mod tests {
             ),
             (
                 "nested secret",
-                Plan::Read(read(roles, Source::Related(nested.into()))),
+                Plan::Read(read(roles, Source::Related(nested))),
                 false,
             ),
             (
