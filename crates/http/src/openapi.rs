@@ -182,6 +182,7 @@ fn query_parameters(many: bool) -> Value {
             "deep",
             "alias",
             "meta",
+            "export",
         ]
     } else {
         &["fields", "deep", "alias"]
@@ -280,6 +281,10 @@ fn parameters() -> Value {
         text("deep", "Queries for nested relations, as JSON or in brackets."),
         text("alias", "Other names for fields: `alias[name]=field`."),
         text("meta", "`total_count`, `filter_count` or `*`."),
+        text(
+            "export",
+            "A file instead of this answer: `csv`, `csv_utf8`, `json`, `xml` or `yaml`.",
+        ),
     ]))
 }
 

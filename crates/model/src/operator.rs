@@ -158,13 +158,6 @@ impl Operator {
             _ => kind.is_textual(),
         }
     }
-
-    /// The names of the operators that apply to values of this kind.
-    #[must_use]
-    pub fn names_for(kind: StorageKind) -> Vec<&'static str> {
-        let rows = OPERATORS.iter().filter(|row| row.operator.applies_to(kind));
-        rows.map(|row| row.name).collect()
-    }
 }
 
 #[cfg(test)]

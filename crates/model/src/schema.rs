@@ -456,18 +456,6 @@ impl Schema {
             .collect();
         Some(Link::ToAny { relation, targets })
     }
-
-    /// Every relation that `collection` takes part in, at either end.
-    pub fn relations_of<'a>(&'a self, collection: &'a str) -> impl Iterator<Item = &'a Arc<Relation>> {
-        self.relations.iter().filter(move |relation| {
-            relation.many_collection == collection
-                || relation.one_collection.as_deref() == Some(collection)
-                || relation
-                    .one_allowed_collections
-                    .as_ref()
-                    .is_some_and(|allowed| allowed.iter().any(|name| name == collection))
-        })
-    }
 }
 
 impl Collection {

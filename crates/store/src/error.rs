@@ -185,12 +185,6 @@ impl Error {
         Self::Internal(words.into())
     }
 
-    /// Whether the same request may succeed later.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        self.problem().code.retryable
-    }
-
     /// Which row of an insert is at fault, counted from 0, where that is known.
     #[must_use]
     pub fn row(&self) -> Option<usize> {

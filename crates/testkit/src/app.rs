@@ -44,7 +44,6 @@ pub struct TestApp {
     /// The database.
     pub store: Store,
     client: Client,
-    _folder: Option<tempfile::TempDir>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
 }
@@ -60,7 +59,6 @@ impl Deref for TestApp {
 /// How to start a [`TestApp`].
 pub struct Builder {
     config: HttpConfig,
-    on_disk: bool,
     settings: Record,
     catalogue: Option<Arc<dyn Catalogue>>,
     mcp_timeout: Duration,
@@ -80,7 +78,6 @@ impl TestApp {
         settings.insert("project_name".to_owned(), "Test".into());
         Builder {
             config: HttpConfig::default(),
-            on_disk: false,
             settings,
             catalogue: None,
             mcp_timeout: Duration::from_secs(60),
@@ -126,13 +123,6 @@ impl Builder {
         self
     }
 
-    /// In a folder of its own instead of memory.
-    #[must_use]
-    pub fn on_disk(mut self) -> Self {
-        self.on_disk = true;
-        self
-    }
-
     /// Sets a setting.
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -161,15 +151,10 @@ impl Builder {
     pub async fn start(self) -> TestApp {
         let clock = Clock::mock(Timestamp::from_second(START).expect("a moment"));
         let generator = Generator::seeded(1);
-        let folder = self.on_disk.then(|| tempfile::tempdir().expect("a folder"));
-        let url = folder.as_ref().map_or_else(
-            || "sqlite::memory:".to_owned(),
-            |folder| format!("sqlite://{}", folder.path().join("loggia.db").display()),
-        );
         let store = Store::open(loggia_store::Options {
             clock: clock.clone(),
             durable: false,
-            ..loggia_store::Options::new(url)
+            ..loggia_store::Options::new("sqlite::memory:")
         })
         .await
         .expect("a database");
@@ -215,7 +200,6 @@ impl Builder {
                 url,
                 token: Some(ADMIN_TOKEN.to_owned()),
             },
-            _folder: folder,
             stop,
             serving,
         }
