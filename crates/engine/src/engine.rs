@@ -198,3 +198,40 @@ impl Engine {
         Ok(())
     }
 }
+
+/// Does `work` to its end, even when nobody waits for it any more: who is told of a commit must not depend on whether
+/// the client stays.
+///
+/// # Errors
+/// As `work`; a panic in it goes on in the caller.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work).await {
+        Ok(outcome) => outcome,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_begun_ends_though_nobody_waits() {
+        let (go, gone) = oneshot::channel();
+        let (done, told) = oneshot::channel();
+        let work = to_the_end(async move {
+            gone.await.unwrap();
+            done.send(()).unwrap();
+            Ok(())
+        });
+        assert!(tokio::time::timeout(Duration::ZERO, work).await.is_err());
+        go.send(()).unwrap();
+        told.await.unwrap();
+    }
+}

@@ -14,6 +14,7 @@ use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
+use crate::engine::to_the_end;
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error, system};
 
@@ -263,10 +264,15 @@ impl Engine {
             touched,
             ..
         } = writer;
-        tx.commit().await?;
-        for (collection, keys) in &touched {
-            self.announce(collection, keys).await?;
-        }
+        let engine = self.clone();
+        to_the_end(async move {
+            tx.commit().await?;
+            for (collection, keys) in &touched {
+                engine.announce(collection, keys).await?;
+            }
+            Ok(())
+        })
+        .await?;
         receipt.applied.dedup();
         Ok(Written {
             keys: written.iter().map(|key| keys::value(primary, key)).collect(),

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use super::snapshot;
+use crate::engine::to_the_end;
 use crate::{Engine, Error};
 
 /// The system collections as they are defined: what metadata is written by.
@@ -188,7 +189,7 @@ impl Change {
             let permit = decide_schema(&self.caller, SchemaPlan { steps: Vec::new() })?;
             self.tx.change_schema(permit).await?;
         }
-        let finishing = tokio::spawn(async move {
+        to_the_end(async move {
             let schema = snapshot::read_within(&mut self.tx).await?;
             self.tx.commit().await?;
             let schema = self.engine.swap_schema(schema);
@@ -197,11 +198,8 @@ impl Change {
                 self.engine.announce(collection, &[]).await?;
             }
             Ok(schema)
-        });
-        match finishing.await {
-            Ok(outcome) => outcome,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        })
+        .await
     }
 }
 
