@@ -81,13 +81,11 @@ codes! {
     INVALID_FOREIGN_KEY Conflict 400 false "A relation points to an item that does not exist, or an item is still pointed to.";
     RECORD_NOT_UNIQUE Conflict 400 false "Another item already has this value in a unique field.";
     UNPROCESSABLE_CONTENT Conflict 422 false "What is asked for would leave the project in a state that it must not be in.";
-    OUT_OF_DATE Conflict 409 false "The item changed since the revision that the request was based on.";
     INVALID_CREDENTIALS Unauthenticated 401 false "The e-mail address, password or token is wrong.";
     INVALID_OTP Unauthenticated 401 false "The one-time password is missing or wrong.";
     TOKEN_EXPIRED Unauthenticated 401 false "The access token has expired: refresh it or sign in again.";
     USER_SUSPENDED Unauthenticated 401 false "The user is not active.";
     INVALID_TOKEN Forbidden 403 false "The token is not one of ours.";
-    INVALID_IP Unauthenticated 401 false "The request does not come from an allowed address.";
     FORBIDDEN Forbidden 403 false "The caller may not do this, or it does not exist.";
     DELETES_DISABLED Forbidden 403 false "Deleting through assistants is switched off in the settings.";
     ROUTE_NOT_FOUND NotFound 404 false "There is no such address.";
@@ -262,6 +260,15 @@ mod tests {
                 .iter()
                 .all(|code| code.meaning.ends_with('.') && (400..600).contains(&code.status))
         );
+    }
+
+    #[test]
+    fn the_documentation_lists_every_code() {
+        let row = |code: &&Code| format!("| `{}` | {} | {} |", code.name, code.status, code.meaning);
+        let expect: Vec<_> = CODES.iter().map(row).collect();
+        let listed = include_str!("../../../docs/errors.md").lines();
+        let listed: Vec<_> = listed.filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(listed, expect);
     }
 
     #[test]
