@@ -90,12 +90,6 @@ impl Settings {
         self.text("mcp_system_prompt")
     }
 
-    /// The collection that prompts are kept in.
-    #[must_use]
-    pub fn mcp_prompts_collection(&self) -> Option<&str> {
-        self.text("mcp_prompts_collection")
-    }
-
     /// Rows in one result for assistants, at most; at least one.
     #[must_use]
     pub fn mcp_max_rows(&self) -> u64 {
