@@ -191,6 +191,15 @@ pub enum Test {
         /// Whether it must not match (and not be NULL).
         negated: bool,
     },
+    /// Has a position in common with a shape, on the plane of their coordinates.
+    Intersects {
+        /// GeoJSON.
+        shape: String,
+        /// Whether only the bounding boxes of both are compared.
+        boxes: bool,
+        /// Whether it must not (and be a shape).
+        negated: bool,
+    },
 }
 
 /// Where a piece of text must stand.

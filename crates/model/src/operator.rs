@@ -120,8 +120,8 @@ operators! {
     Submitted "_submitted" None, Truth, "Is part of what is written; in validation only.";
     Intersects "_intersects" None, Geometry, "Meets the shape.";
     NotIntersects "_nintersects" None, Geometry, "Does not meet the shape.";
-    IntersectsBox "_intersects_bbox" None, Geometry, "Meets the shape's bounding box.";
-    NotIntersectsBox "_nintersects_bbox" None, Geometry, "Does not meet the shape's bounding box.";
+    IntersectsBox "_intersects_bbox" None, Geometry, "Its bounding box meets the shape's.";
+    NotIntersectsBox "_nintersects_bbox" None, Geometry, "Its bounding box does not meet the shape's.";
 }
 
 impl Operator {
@@ -139,12 +139,10 @@ impl Operator {
         use StorageKind as K;
         match self {
             Self::Null | Self::NotNull => true,
-            Self::Regex
-            | Self::Submitted
-            | Self::Intersects
-            | Self::NotIntersects
-            | Self::IntersectsBox
-            | Self::NotIntersectsBox => false,
+            Self::Regex | Self::Submitted => false,
+            Self::Intersects | Self::NotIntersects | Self::IntersectsBox | Self::NotIntersectsBox => {
+                kind == K::Geometry
+            }
             Self::Equal | Self::NotEqual | Self::In | Self::NotIn => {
                 !matches!(kind, K::Json | K::Binary | K::Geometry)
             }

@@ -4,10 +4,13 @@ use loggia_model::filter::{Operand, Place, Test};
 use loggia_model::operator::{Argument, Operator, Row};
 use loggia_model::query::describe;
 use loggia_model::schema::Column;
-use loggia_model::{Field, Filter, Scalar};
+use loggia_model::{Field, Filter, Scalar, StorageKind, field_types};
 use serde_json::Value;
 
 use super::{Resolution, further, unknown};
+
+/// The most positions of a shape that values are compared with: it is compared with every row's.
+const POSITIONS: usize = 5_000;
 
 /// What the tested values are.
 #[derive(Clone, Copy)]
@@ -35,11 +38,8 @@ impl Tested<'_> {
                 .column
                 .as_ref()
                 .is_some_and(|column| operator.applies_to(column.kind)),
-            Self::Number => operator.applies_to(loggia_model::StorageKind::Integer),
-            Self::Json => {
-                operator.applies_to(loggia_model::StorageKind::Integer)
-                    || operator.applies_to(loggia_model::StorageKind::Text)
-            }
+            Self::Number => operator.applies_to(StorageKind::Integer),
+            Self::Json => operator.applies_to(StorageKind::Integer) || operator.applies_to(StorageKind::Text),
         }
     }
 
@@ -103,7 +103,8 @@ impl Resolution<'_> {
             Argument::Text => self.text_test(row.operator, value, path),
             Argument::List => self.list_test(tested, row.operator, value, path),
             Argument::Range => self.range_test(tested, row.operator, value, path),
-            Argument::Value | Argument::Geometry => self.value_test(tested, row, value, path),
+            Argument::Value => self.value_test(tested, row, value, path),
+            Argument::Geometry => self.shape_test(row.operator, value, path),
         };
         test.map_or(Filter::Nothing, |test| Filter::Test {
             operand: operand.clone(),
@@ -113,15 +114,6 @@ impl Resolution<'_> {
 
     fn wrong_operator(&mut self, tested: Tested<'_>, row: Option<&Row>, name: &str, path: &str) {
         let ty = tested.type_name();
-        if row.is_some_and(|row| row.argument == Argument::Geometry) {
-            let message = format!("`{name}` is not offered: shapes cannot be compared by this database.");
-            self.problem(
-                path,
-                message,
-                "Filter by _null or _nnull, or keep coordinates in number fields.",
-            );
-            return;
-        }
         if row.is_some_and(|row| matches!(row.operator, Operator::Regex | Operator::Submitted)) {
             let message = format!("`{name}` is for the validation of written values, not for filters.");
             self.problem(path, message, "Use _contains, _starts_with or _ends_with.");
@@ -193,6 +185,33 @@ impl Resolution<'_> {
             piece,
             ignore_case,
             negated,
+        })
+    }
+
+    /// A shape of any kind, whatever the kind of the field's; as JSON, or as JSON in a text.
+    fn shape_test(&mut self, operator: Operator, value: &Value, path: &str) -> Option<Test> {
+        let read = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+        let value = read.as_ref().unwrap_or(value);
+        let shape = match field_types::of_column(StorageKind::Geometry, &[]).parse(value, &Column::default())
+        {
+            Ok(Scalar::Text(shape)) => shape,
+            Ok(_) => return None,
+            Err(problem) => {
+                let hint = r#"Write {"type": "Point", "coordinates": [longitude, latitude]}, or another shape of GeoJSON."#;
+                self.problem(path, problem.message, hint);
+                return None;
+            }
+        };
+        let count = positions(value);
+        if count > POSITIONS {
+            let message = format!("The shape has {count} positions; at most {POSITIONS} are allowed.");
+            self.problem(path, message, "Simplify it, or compare bounding boxes.");
+            return None;
+        }
+        Some(Test::Intersects {
+            shape,
+            boxes: matches!(operator, Operator::IntersectsBox | Operator::NotIntersectsBox),
+            negated: matches!(operator, Operator::NotIntersects | Operator::NotIntersectsBox),
         })
     }
 
@@ -331,7 +350,7 @@ impl Resolution<'_> {
                     kind: field
                         .column
                         .as_ref()
-                        .map_or(loggia_model::StorageKind::Text, |column| column.kind),
+                        .map_or(StorageKind::Text, |column| column.kind),
                     ..Column::default()
                 };
                 field.ty.parse(&value, &bare).map_err(|problem| problem.message)
@@ -353,6 +372,20 @@ impl Resolution<'_> {
                 None
             }
         }
+    }
+}
+
+/// How many positions a shape has.
+fn positions(value: &Value) -> usize {
+    match value {
+        Value::Array(entries) if entries.first().is_some_and(Value::is_number) => 1,
+        Value::Array(entries) => entries.iter().map(positions).sum(),
+        Value::Object(members) => ["coordinates", "geometries"]
+            .iter()
+            .filter_map(|name| members.get(*name))
+            .map(positions)
+            .sum(),
+        _ => 0,
     }
 }
 

@@ -62,15 +62,7 @@ impl FieldType for Geometry {
         Some(StorageKind::Geometry)
     }
     fn parse(&self, value: &Value, _: &Column) -> Result<Scalar, Problem> {
-        let allowed = self.kind.as_ref().map_or(&KINDS[..], std::slice::from_ref);
-        let name = value.get("type").and_then(Value::as_str).unwrap_or_default();
-        let whole = match allowed.iter().find(|(kind, _)| *kind == name) {
-            Some((_, depth)) => value
-                .get("coordinates")
-                .is_some_and(|nested| is_nested(nested, *depth)),
-            None => self.kind.is_none() && name == "GeometryCollection" && value["geometries"].is_array(),
-        };
-        if whole {
+        if is_shape(value, self.kind.as_ref()) {
             Ok(Scalar::Text(value.to_string()))
         } else {
             Err(mismatch(self, value))
@@ -93,13 +85,29 @@ impl FieldType for Geometry {
     }
 }
 
+/// Whether `value` is a shape, of one kind where that is given; a collection is whole where its shapes are.
+fn is_shape(value: &Value, kind: Option<&(&str, usize)>) -> bool {
+    let allowed = kind.map_or(&KINDS[..], std::slice::from_ref);
+    let name = value.get("type").and_then(Value::as_str).unwrap_or_default();
+    match allowed.iter().find(|(kind, _)| *kind == name) {
+        Some((_, depth)) => value
+            .get("coordinates")
+            .is_some_and(|nested| is_nested(nested, *depth)),
+        None if kind.is_none() && name == "GeometryCollection" => value
+            .get("geometries")
+            .and_then(Value::as_array)
+            .is_some_and(|shapes| shapes.iter().all(|shape| is_shape(shape, None))),
+        None => false,
+    }
+}
+
 /// Whether `value` is a position (two to four numbers) wrapped in `depth` arrays.
 fn is_nested(value: &Value, depth: usize) -> bool {
     let Some(entries) = value.as_array() else {
         return false;
     };
     match depth {
-        0 => (2..=4).contains(&entries.len()) && entries.iter().all(Value::is_number),
+        0 => (2..=4).contains(&entries.len()) && entries.iter().all(|entry| entry.as_f64().is_some()),
         _ => entries.iter().all(|entry| is_nested(entry, depth - 1)),
     }
 }

@@ -144,6 +144,17 @@ fn test<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, operand: &'p Operand, test: &'p
             let dialect = sql.dialect;
             dialect.matches(sql, &write, *at, piece, *ignore_case);
         }
+        Test::Intersects {
+            shape,
+            boxes,
+            negated,
+        } => {
+            if *negated {
+                sql.push("NOT ");
+            }
+            let dialect = sql.dialect;
+            dialect.meets(sql, &write, shape, *boxes);
+        }
     }
 }
 

@@ -132,6 +132,21 @@ fn filters() {
         "NOT loggia_starts_folded(t0.\"email\", ?)",
         1,
     );
+    let meets = |boxes, negated| Test::Intersects {
+        shape: r#"{"type":"Point","coordinates":[1,2]}"#.to_owned(),
+        boxes,
+        negated,
+    };
+    check(
+        email(meets(false, false)),
+        "loggia_shapes_meet(t0.\"email\", ?)",
+        1,
+    );
+    check(
+        email(meets(true, true)),
+        "NOT loggia_boxes_meet(t0.\"email\", ?)",
+        1,
+    );
     check(
         Filter::Not(Box::new(Filter::Or(vec![
             email(Test::Null),

@@ -40,6 +40,9 @@ pub(crate) trait Dialect: Sync {
         ignore_case: bool,
     );
 
+    /// The shape in `operand` meets `shape`, or their bounding boxes meet; NULL where `operand` holds no shape.
+    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, shape: &'p str, boxes: bool);
+
     /// A part of a date, a time or a JSON array; NULL where there is none.
     fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, kind: StorageKind, column: Writer<'_, 'p>);
 

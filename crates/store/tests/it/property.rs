@@ -245,6 +245,7 @@ fn passes(value: &Scalar, test: &Test) -> bool {
             };
             found != *negated
         }
+        Test::Intersects { .. } => unreachable!("articles have no shapes"),
     }
 }
 

@@ -9,5 +9,6 @@ mod hostile;
 mod nested;
 mod newspaper;
 mod random;
+mod shapes;
 mod system;
 mod updating;

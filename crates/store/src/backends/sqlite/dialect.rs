@@ -99,6 +99,16 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, shape: &'p str, boxes: bool) {
+        sql.push(if boxes {
+            "loggia_boxes_meet("
+        } else {
+            "loggia_shapes_meet("
+        });
+        operand(sql);
+        sql.push(", ").bind(Cow::Owned(Scalar::from(shape))).push(")");
+    }
+
     fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, _: StorageKind, column: Writer<'_, 'p>) {
         let name = match function {
             Function::Count => {

@@ -11,9 +11,13 @@ use rusqlite::{Connection, Result};
 use serde_json::Value as Json;
 
 use super::decimal::{self, Sum, Total};
+use super::geometry::Shape;
 
 /// Whether a text has a piece at a place.
 type Matches = fn(&str, &str) -> bool;
+
+/// Whether two shapes meet.
+type Meets = fn(&Shape, &Shape) -> bool;
 
 /// Makes all of them known to a connection.
 pub(super) fn register(connection: &Connection) -> Result<()> {
@@ -57,6 +61,20 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
             .zip(path)
             .map_or(Value::Null, |(text, path)| json_value(&text, &path)))
     })?;
+    let shapes: [(_, Meets); 2] = [
+        (c"loggia_shapes_meet", Shape::meets),
+        (c"loggia_boxes_meet", Shape::bounds_meet),
+    ];
+    for (name, meets) in shapes {
+        connection.create_scalar_function(name, 2, flags, move |context| {
+            // The second is the same for every row, and is read once.
+            let other = context.get_or_create_aux(1, |value| Ok::<_, rusqlite::Error>(shape_of(value)))?;
+            let shape = shape_of(context.get_raw(0));
+            Ok(shape
+                .zip(other.as_ref().as_ref())
+                .map(|(shape, other)| meets(&shape, other)))
+        })?;
+    }
     connection.create_aggregate_function(c"loggia_sum", 1, flags, Exact { mean: false })?;
     connection.create_aggregate_function(c"loggia_avg", 1, flags, Exact { mean: true })
 }
@@ -69,6 +87,11 @@ fn text_of(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
         ValueRef::Real(number) => Some(number.to_string().into()),
         ValueRef::Null | ValueRef::Blob(_) => None,
     }
+}
+
+/// A value as a shape; whatever is none is like NULL, so that no test of it holds.
+fn shape_of(value: ValueRef<'_>) -> Option<Shape> {
+    Shape::parse(&text_of(value)?)
 }
 
 /// Folds case in every script (near to Unicode's full case folding): ß is ss, final sigma is sigma.
@@ -216,6 +239,30 @@ mod tests {
         check("Привет", "ПРИВЕТ");
         check("plain", "PLAIN");
         assert_ne!(fold("a"), fold("ä"));
+    }
+
+    #[test]
+    fn shapes_that_cannot_be_read_meet_nothing() {
+        let connection = Connection::open_in_memory().unwrap();
+        register(&connection).unwrap();
+        let check = |name: &str, shape: Option<&str>, other: &str, expect: Option<bool>| {
+            let answer: Option<bool> = connection
+                .query_row(&format!("SELECT {name}(?1, ?2)"), (shape, other), |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(answer, expect, "{name} {shape:?} {other}");
+        };
+        let line = r#"{"type":"LineString","coordinates":[[0,0],[2,2]]}"#;
+        let point = r#"{"type":"Point","coordinates":[0,1]}"#;
+        check("loggia_shapes_meet", Some(line), line, Some(true));
+        check("loggia_shapes_meet", Some(line), point, Some(false));
+        check("loggia_boxes_meet", Some(line), point, Some(true));
+        for name in ["loggia_shapes_meet", "loggia_boxes_meet"] {
+            check(name, None, point, None);
+            check(name, Some("POINT(0 1)"), point, None);
+            check(name, Some(point), "", None);
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod decimal;
 mod dialect;
 mod failure;
 mod functions;
+mod geometry;
 mod introspect;
 mod readers;
 mod table_text;
