@@ -14,7 +14,7 @@ import { apply, expected, readTemplate } from './template.mjs';
 const folder = process.env.LOGGIA_TEST_TEMPLATE ?? fileURLToPath(new URL('../../../shared/data/cms-template', import.meta.url));
 
 if (!existsSync(folder)) {
-  console.log(`left out: no template at ${folder}; LOGGIA_TEST_TEMPLATE names another`);
+  test('a template is applied', { skip: 'no template here: LOGGIA_TEST_TEMPLATE names its folder' }, () => {});
 } else {
   const loggia = await start();
   after(() => loggia.stop());
