@@ -1,6 +1,6 @@
 //! The engine through its use cases, over a real SQLite database in memory.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 mod fixture;
 mod items;

@@ -1,6 +1,10 @@
 //! Identity over a real database: who is asking, and how long.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod authenticating;
 mod first_administrator;

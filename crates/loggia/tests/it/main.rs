@@ -1,5 +1,9 @@
 //! The binary, as whoever runs it meets it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 mod before_the_start;
 mod binary;
