@@ -10,8 +10,10 @@
 
 mod caller;
 mod decide;
+mod ip_access;
 mod permit;
 
 pub use caller::{Caller, Claims, Origin, Rights};
 pub use decide::{decide, decide_schema, may_read, visible};
+pub use ip_access::{IpAccess, is_ip_entry};
 pub use permit::Permit;

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use loggia_access::{Caller, Claims, Origin, Rights};
+use loggia_access::{Caller, Claims, IpAccess, Origin, Rights};
 use loggia_model::Record;
 use serde_json::Value;
-
-use crate::ip_access::IpAccess;
 
 /// Deeper role trees are cut here.
 const MAX_ANCESTORS: usize = 64;

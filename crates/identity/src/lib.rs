@@ -17,7 +17,6 @@ mod account;
 mod attempts;
 mod authenticate;
 mod error;
-mod ip_access;
 mod jwt;
 pub mod password;
 mod secret;

@@ -19,6 +19,7 @@ use crate::query::Resolver;
 
 mod administrators;
 mod permissions;
+mod policies;
 mod users;
 
 /// Collections that are not written as items, and where they are written instead.
@@ -85,6 +86,7 @@ pub(crate) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
     match draft.collection.name.as_str() {
         "directus_users" => users::check(draft),
         "directus_permissions" => permissions::check(on, draft),
+        "directus_policies" => policies::check(draft),
         _ => Problems::default(),
     }
 }

@@ -269,3 +269,26 @@ async fn changes_of_system_collections_are_told_after_the_commit() {
         .unwrap_err();
     assert_eq!(ear.0.lock().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_policy_counts_from_addresses_that_can_be_read() {
+    let paper = newspaper().await;
+    let policy = |entries: Value| json!({"name": "Office", "ip_access": entries});
+    for entries in [
+        json!(["10.0.0.1", "10.0.0.0/8"]),
+        json!("fd00::/8,10.0.0.1-10.0.0.9"),
+        json!(null),
+        json!([]),
+    ] {
+        paper.create("directus_policies", policy(entries)).await.unwrap();
+    }
+    for (entries, path) in [
+        (json!(["10.0.0.1", "office"]), "[1]"),
+        (json!("10.0.0.0/99"), "[0]"),
+    ] {
+        assert_eq!(
+            refused(paper.create("directus_policies", policy(entries)).await),
+            [format!("FAILED_VALIDATION ip_access{path}")]
+        );
+    }
+}

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 /// Addresses, networks (`10.0.0.0/8`, RFC 4632 and RFC 4291 §2.3) and ranges (`10.0.0.1-10.0.0.9`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IpAccess(Vec<(IpAddr, IpAddr)>);
+pub struct IpAccess(Vec<(IpAddr, IpAddr)>);
 
 impl IpAccess {
     /// Reads the entries. One that cannot be read lets nobody in.
-    pub(crate) fn read<'a>(entries: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+    #[must_use]
+    pub fn read<'a>(entries: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut any = false;
         let ranges = entries
             .into_iter()
@@ -21,7 +22,8 @@ impl IpAccess {
     }
 
     /// Whether the address is among them; an unknown address is not.
-    pub(crate) fn admits(&self, ip: Option<IpAddr>) -> bool {
+    #[must_use]
+    pub fn admits(&self, ip: Option<IpAddr>) -> bool {
         let Some(ip) = ip.map(|ip| ip.to_canonical()) else {
             return false;
         };
@@ -29,6 +31,12 @@ impl IpAccess {
             .iter()
             .any(|(first, last)| ip.is_ipv4() == first.is_ipv4() && (first..=last).contains(&&ip))
     }
+}
+
+/// Whether an entry can be read: an address, a network or a range.
+#[must_use]
+pub fn is_ip_entry(entry: &str) -> bool {
+    range(entry.trim()).is_some()
 }
 
 fn range(entry: &str) -> Option<(IpAddr, IpAddr)> {
@@ -87,6 +95,18 @@ mod tests {
         check(&["nonsense"], "10.0.0.1", false);
         check(&["10.0.0.0/99"], "10.0.0.1", false);
         check(&["nonsense", "10.0.0.1"], "10.0.0.1", true);
+    }
+
+    #[test]
+    fn entries_that_can_be_read() {
+        let check = |entry: &str, expect: bool| assert_eq!(is_ip_entry(entry), expect, "{entry}");
+        check(" 10.0.0.1 ", true);
+        check("10.0.0.0/8", true);
+        check("fd00::1-fd00::9", true);
+        check("10.0.0.0/33", false);
+        check("10.0.0.1-fd00::9", false);
+        check("office", false);
+        check("", false);
     }
 
     #[test]
