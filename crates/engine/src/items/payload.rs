@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loggia_model::error::{INVALID_PAYLOAD, nearest};
+use loggia_model::error::{INVALID_PAYLOAD, VALUE_OUT_OF_RANGE, nearest};
 use loggia_model::query::describe;
 use loggia_model::validation::failure;
 use loggia_model::{Collection, Field, Link, Problem, Problems, Record, Relation, Scalar, StorageKind};
@@ -15,6 +15,10 @@ use crate::system;
 
 /// What a concealed value is shown as; sent back, it means "as it is".
 pub(super) const MASK: &str = "**********";
+
+/// The largest key that may be given where the database counts: after the largest number there is no next one, and
+/// nothing could be created any more.
+const LAST_GIVEN: i64 = i64::MAX - (1 << 32);
 
 /// Reads one request.
 pub(super) struct Reader<'a> {
@@ -178,6 +182,15 @@ impl<'a> Reader<'a> {
             return;
         }
         match (keys::scalar(field, value), &field.column) {
+            (Some(Scalar::Int(key)), Some(column))
+                if column.auto_increment && key > LAST_GIVEN && draft.intent != Intent::Update =>
+            {
+                let message = format!("The key {key} is too large: no numbers would be left to count on.");
+                let problem = Problem::new(&VALUE_OUT_OF_RANGE, message).at(path);
+                self.problems.push(problem.hint(format!(
+                    "Leave it out to get the next one, or use at most {LAST_GIVEN}."
+                )));
+            }
             (Some(key), _) => {
                 self.receipt.applied.push(path.to_owned());
                 draft.key = Some(key);

@@ -337,3 +337,24 @@ async fn thousands_of_items_are_one_write() {
     assert_eq!(made.keys.len(), 3_000);
     assert_eq!(made.receipt.changed["articles_tags"].created, 3_000);
 }
+
+#[tokio::test]
+async fn a_given_key_leaves_numbers_to_count_on() {
+    let paper = newspaper().await;
+    for key in [i64::MAX, i64::MAX - 1000] {
+        let row = json!({"id": key, "name": "Last"});
+        assert_eq!(
+            refused(paper.create("authors", row.clone()).await),
+            ["VALUE_OUT_OF_RANGE id"]
+        );
+        let nested = json!({"title": "x", "author": row});
+        assert_eq!(
+            refused(paper.create("articles", nested).await),
+            ["VALUE_OUT_OF_RANGE author.id"]
+        );
+    }
+    let far = json!({"id": 1_900_000_000_000_000_000_i64, "name": "Far"});
+    paper.create("authors", far).await.unwrap();
+    let next = paper.create("authors", json!({"name": "Next"})).await.unwrap();
+    assert_eq!(next.rows[0]["id"], "1900000000000000001");
+}
