@@ -46,8 +46,15 @@ pub(super) fn field(name: &str) -> Result<(), Problem> {
         let message = format!("The name {name:?} is that of a filter operator.");
         return Err(problem(message).hint("Leave the underscore out, or choose another name."));
     }
+    if ROW_NUMBERS.iter().any(|word| word.eq_ignore_ascii_case(name)) {
+        let message = format!("The name {name:?} is not free: the database numbers its rows by it.");
+        return Err(problem(message).hint("Choose another name."));
+    }
     any(name)
 }
+
+/// What SQLite numbers rows by, whatever the columns of the table.
+const ROW_NUMBERS: [&str; 3] = ["rowid", "oid", "_rowid_"];
 
 /// What joins and quantifies in the filter language, beside its operators.
 const WORDS: &[&str] = &["_and", "_or", "_not", "_some", "_none", "_json"];
@@ -167,7 +174,7 @@ mod tests {
         for name in ["directus_x", "DIRECTUS_X", "loggia_x", "sqlite_x", "SQLite_x"] {
             assert!(collection(name).is_err(), "{name}");
         }
-        for name in ["_and", "_eq", "$x"] {
+        for name in ["_and", "_eq", "$x", "rowid", "OID", "_rowid_"] {
             assert!(field(name).is_err(), "{name}");
         }
     }

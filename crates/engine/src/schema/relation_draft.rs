@@ -230,6 +230,14 @@ fn ends(
         problems.push(invalid("field", message).hint(hint));
         return None;
     };
+    if column.auto_increment {
+        let message = format!(
+            "Field {:?} numbers the items of {:?}: it cannot point.",
+            draft.field, draft.collection
+        );
+        problems.push(invalid("field", message).hint("Add a field to point with."));
+        return None;
+    }
     let existing = schema
         .relations
         .iter()

@@ -2,6 +2,7 @@
 
 use loggia_model::error::nearest;
 use loggia_model::operator::{OPERATORS, Operator};
+use loggia_model::validation::compile;
 use loggia_model::{Problem, Problems};
 use serde_json::Value;
 
@@ -71,11 +72,25 @@ fn tests(value: &Value, depth: usize, problems: &mut Problems) {
         let mut inner = Problems::default();
         if looks_like_operator(name, value) {
             inner.push(unknown(name));
+        } else if Operator::parse(name).is_some_and(|row| row.operator == Operator::Regex) {
+            inner.extend(pattern(value));
         } else if !is_operator(name) {
             tests(value, depth + 1, &mut inner);
         }
         problems.extend(inner.within(&names::cut(name)));
     }
+}
+
+/// A pattern that cannot be compiled would let nothing be stored.
+fn pattern(value: &Value) -> Problems {
+    let wrong = value.as_str().is_none_or(|pattern| compile(pattern).is_err());
+    let mut problems = Problems::default();
+    if wrong {
+        let problem = invalid("", "This is not a regular expression that can be evaluated.");
+        problems
+            .push(problem.hint("Write one such as \"^[a-z]+$\", without look-around and back-references."));
+    }
+    problems
 }
 
 /// Not one of ours, and not a field either: a field of that name would have tests behind it.
@@ -140,6 +155,10 @@ mod tests {
             &["_and[0].a._regx", "_and[1]", "_and[2]._nand"],
         );
         check(json!({"a": {"b": {"$like": "x"}}}), &["a.b.$like"]);
+        check(
+            json!({"a": {"_regex": "("}, "b": {"_regex": "(?=x)"}, "c": {"_regex": 5}}),
+            &["a._regex", "b._regex", "c._regex"],
+        );
     }
 
     #[test]

@@ -256,6 +256,11 @@ async fn what_is_wrong_is_refused_with_its_path() {
     )
     .await;
     check(
+        json!({"collection": "tags", "field": "id", "related_collection": "authors"}),
+        &["INVALID_PAYLOAD field"],
+    )
+    .await;
+    check(
         json!({"collection": "nope", "field": "x"}),
         &["INVALID_PAYLOAD collection"],
     )
