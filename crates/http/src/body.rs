@@ -36,7 +36,7 @@ impl FromRequest<App> for JsonBody {
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let limits = &app.config().limits;
         let (parts, body) = request.into_parts();
-        let bytes = read(body, limits.body_bytes).await?;
+        let bytes = read(body, limits.body_bytes, "limits.body_bytes").await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
@@ -51,18 +51,18 @@ impl FromRequest<App> for JsonBody {
     }
 }
 
-/// Reads a whole body of at most `limit` bytes.
+/// Reads a whole body of at most `limit` bytes, which `key` of the configuration sets.
 ///
 /// # Errors
 /// `CONTENT_TOO_LARGE` above the limit; `INVALID_PAYLOAD` when the client breaks off.
-pub(crate) async fn read(body: axum::body::Body, limit: usize) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: axum::body::Body, limit: usize, key: &str) -> Result<Bytes, Problem> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
             &CONTENT_TOO_LARGE,
             format!("The body has more than {limit} bytes."),
         )
-        .hint("Send less at once, or raise limits.body_bytes in the configuration.")),
+        .hint(format!("Send less at once, or raise {key} in the configuration."))),
         Err(_) => Err(Problem::new(
             &INVALID_PAYLOAD,
             "The body ended before it was complete.",

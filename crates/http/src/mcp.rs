@@ -121,7 +121,7 @@ impl Door<'_> {
 
     async fn read(&self, body: Body) -> Result<Bytes, Box<Response>> {
         let limits = &self.app.config().limits;
-        let read = body::read(body, self.app.config().mcp.body_bytes);
+        let read = body::read(body, self.app.config().mcp.body_bytes, "mcp.body_bytes");
         match tokio::time::timeout(limits.request_timeout, read).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(problem)) => Err(self.refused(&problem.into(), None)),

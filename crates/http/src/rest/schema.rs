@@ -1,12 +1,13 @@
 //! The data model: `/collections`, `/fields`, `/relations` and `/schema/snapshot`.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use loggia_model::Problem;
 use loggia_model::error::INVALID_PAYLOAD;
 use serde_json::Value;
 
+use super::Named;
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
@@ -56,7 +57,7 @@ async fn list_collections(State(app): State<App>, Who(caller): Who) -> Answer {
     Ok(answer::data(&app.engine().list_collections(&caller)?))
 }
 
-async fn read_collection(State(app): State<App>, Who(caller): Who, Path(name): Path<String>) -> Answer {
+async fn read_collection(State(app): State<App>, Who(caller): Who, Named(name): Named<String>) -> Answer {
     Ok(answer::data(&app.engine().read_collection(&caller, &name)?))
 }
 
@@ -76,7 +77,7 @@ async fn create_collections(State(app): State<App>, Who(caller): Who, body: Json
 async fn update_collection(
     State(app): State<App>,
     Who(caller): Who,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     body: JsonBody,
 ) -> Answer {
     Ok(answer::data(
@@ -95,7 +96,7 @@ async fn update_collections(State(app): State<App>, Who(caller): Who, body: Json
     ))
 }
 
-async fn delete_collection(State(app): State<App>, Who(caller): Who, Path(name): Path<String>) -> Answer {
+async fn delete_collection(State(app): State<App>, Who(caller): Who, Named(name): Named<String>) -> Answer {
     app.engine().delete_collection(&caller, &name).await?;
     Ok(answer::no_content())
 }
@@ -104,14 +105,14 @@ async fn list_fields(State(app): State<App>, Who(caller): Who) -> Answer {
     Ok(answer::data(&app.engine().list_fields(&caller, None)?))
 }
 
-async fn list_fields_of(State(app): State<App>, Who(caller): Who, Path(name): Path<String>) -> Answer {
+async fn list_fields_of(State(app): State<App>, Who(caller): Who, Named(name): Named<String>) -> Answer {
     Ok(answer::data(&app.engine().list_fields(&caller, Some(&name))?))
 }
 
 async fn read_field(
     State(app): State<App>,
     Who(caller): Who,
-    Path((name, field)): Path<(String, String)>,
+    Named((name, field)): Named<(String, String)>,
 ) -> Answer {
     Ok(answer::data(&app.engine().read_field(&caller, &name, &field)?))
 }
@@ -119,7 +120,7 @@ async fn read_field(
 async fn create_field(
     State(app): State<App>,
     Who(caller): Who,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     body: JsonBody,
 ) -> Answer {
     Ok(answer::data(
@@ -132,7 +133,7 @@ async fn create_field(
 async fn update_field(
     State(app): State<App>,
     Who(caller): Who,
-    Path((name, field)): Path<(String, String)>,
+    Named((name, field)): Named<(String, String)>,
     body: JsonBody,
 ) -> Answer {
     Ok(answer::data(
@@ -146,7 +147,7 @@ async fn update_field(
 async fn update_fields(
     State(app): State<App>,
     Who(caller): Who,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     body: JsonBody,
 ) -> Answer {
     Ok(answer::data(
@@ -159,7 +160,7 @@ async fn update_fields(
 async fn delete_field(
     State(app): State<App>,
     Who(caller): Who,
-    Path((name, field)): Path<(String, String)>,
+    Named((name, field)): Named<(String, String)>,
 ) -> Answer {
     app.engine().delete_field(&caller, &name, &field).await?;
     Ok(answer::no_content())
@@ -169,14 +170,14 @@ async fn list_relations(State(app): State<App>, Who(caller): Who) -> Answer {
     Ok(answer::data(&app.engine().list_relations(&caller, None)?))
 }
 
-async fn list_relations_of(State(app): State<App>, Who(caller): Who, Path(name): Path<String>) -> Answer {
+async fn list_relations_of(State(app): State<App>, Who(caller): Who, Named(name): Named<String>) -> Answer {
     Ok(answer::data(&app.engine().list_relations(&caller, Some(&name))?))
 }
 
 async fn read_relation(
     State(app): State<App>,
     Who(caller): Who,
-    Path((name, field)): Path<(String, String)>,
+    Named((name, field)): Named<(String, String)>,
 ) -> Answer {
     Ok(answer::data(&app.engine().read_relation(&caller, &name, &field)?))
 }
@@ -190,7 +191,7 @@ async fn create_relation(State(app): State<App>, Who(caller): Who, body: JsonBod
 async fn update_relation(
     State(app): State<App>,
     Who(caller): Who,
-    Path((name, field)): Path<(String, String)>,
+    Named((name, field)): Named<(String, String)>,
     body: JsonBody,
 ) -> Answer {
     Ok(answer::data(
@@ -203,7 +204,7 @@ async fn update_relation(
 async fn delete_relation(
     State(app): State<App>,
     Who(caller): Who,
-    Path((name, field)): Path<(String, String)>,
+    Named((name, field)): Named<(String, String)>,
 ) -> Answer {
     app.engine().delete_relation(&caller, &name, &field).await?;
     Ok(answer::no_content())

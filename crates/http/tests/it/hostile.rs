@@ -70,6 +70,22 @@ async fn query_strings_without_end_are_refused() {
 }
 
 #[tokio::test]
+async fn names_that_are_no_text_are_those_of_nothing() {
+    let app = start().await;
+    for path in [
+        "/collections/%ff",
+        "/fields/%ff",
+        "/fields/a/%ff",
+        "/relations/%ff/a",
+        "/items/%ff",
+        "/items/a/%ff",
+        "/users/%ff",
+    ] {
+        assert_eq!(app.get(path).await.refusal(), (404, "ROUTE_NOT_FOUND"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_of_every_wrong_kind_change_nothing_and_say_why() {
     let app = start().await;
     for body in [

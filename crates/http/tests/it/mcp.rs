@@ -175,7 +175,9 @@ async fn messages_are_measured() {
         app.send(request).await
     };
     assert_eq!(send(1_000).await.status, 200);
-    refused(&send(1_001).await, 413);
+    let long = send(1_001).await;
+    refused(&long, 413);
+    assert!(long.text.contains("mcp.body_bytes"), "{}", long.text);
 }
 
 #[tokio::test]

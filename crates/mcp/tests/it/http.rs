@@ -203,6 +203,8 @@ async fn what_is_no_message() {
         assert_eq!(answer["error"]["code"], *code, "{shown}: {answer}");
         assert_eq!(answer["id"], *id, "{shown}: {answer}");
         assert!(answer.get("id").is_some(), "{shown}");
+        let told = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(!told.contains("struct") && !told.contains("Envelope"), "{told}");
     }
     // Since 2026-07-28 the schema of errors has no null id.
     let facts = HttpFacts {

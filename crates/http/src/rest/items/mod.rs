@@ -20,9 +20,9 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::{Extension, Router};
 use loggia_model::Problem;
-use loggia_model::error::ROUTE_NOT_FOUND;
 use serde_json::Value;
 
+use super::undecodable;
 use crate::App;
 use crate::answer::Refusal;
 use crate::openapi::SYSTEM_RESOURCES;
@@ -78,12 +78,9 @@ impl FromRequestParts<App> for Place {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         let fixed = parts.extensions.get::<Fixed>().copied();
-        let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| {
-            Problem::new(
-                &ROUTE_NOT_FOUND,
-                "The address is not percent-encoded UTF-8 (RFC 3986).",
-            )
-        })?;
+        let params = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|_| undecodable())?;
         let param = |name: &str| {
             params
                 .iter()
