@@ -102,8 +102,29 @@ impl<'a> Reader<'a> {
         if place.intent == Intent::Either && draft.key.is_none() {
             draft.intent = Intent::Create;
         }
+        self.half_pointers(&draft);
         self.system_rules(&mut draft);
         draft
+    }
+
+    /// M2A: an update that names another collection alone would leave a key that means something else there.
+    fn half_pointers(&mut self, draft: &Draft) {
+        if draft.intent == Intent::Create {
+            return;
+        }
+        let relations = self.on.schema.relations.iter();
+        for relation in relations.filter(|relation| relation.many_collection == draft.collection.name) {
+            let key = &relation.many_field;
+            let Some(beside) = &relation.one_collection_field else {
+                continue;
+            };
+            if draft.sent.contains_key(beside) && !draft.sent.contains_key(key) {
+                let message =
+                    format!("`{beside}` cannot change without `{key}`: the key belongs to its collection.");
+                let hint = format!("Send `{key}` as well, or leave `{beside}` out.");
+                self.problem(&draft.at(beside), message, hint);
+            }
+        }
     }
 
     /// The rules of system collections, which may also put values into the form that is kept.

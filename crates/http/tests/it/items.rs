@@ -439,3 +439,22 @@ async fn a_list_is_exported_as_a_file() {
         (403, "FORBIDDEN")
     );
 }
+
+#[tokio::test]
+async fn a_key_into_any_collection_changes_with_its_collection_alone() {
+    let app = blog().await;
+    let post = made(
+        &app,
+        "/items/posts",
+        json!({"title": "x", "blocks": [{"collection": "quotes", "item": {"text": "q"}}]}),
+    )
+    .await;
+    let path = format!("/items/posts_blocks/{}", post["blocks"][0]);
+    assert_eq!(
+        app.patch(&path, json!({"collection": "images"})).await.refusal(),
+        (400, "INVALID_PAYLOAD")
+    );
+    assert_eq!(app.patch(&path, json!({"sort": 3})).await.status, 200);
+    let both = json!({"collection": "images", "item": {"url": "u"}});
+    assert_eq!(app.patch(&path, both).await.data()["collection"], "images");
+}
