@@ -24,7 +24,8 @@ fn world() -> &'static (Runtime, TestApp, Caller) {
                 ("n", "integer"), ("big", "bigInteger"), ("d", "decimal"), ("t", "text"), ("s", "string"), ("b", "boolean"),
                 ("day", "date"), ("at", "timestamp"), ("j", "json"), ("u", "uuid"), ("parent", "integer"),
             ];
-            let fields: Vec<Value> = fields.into_iter().map(|(name, ty)| field(name, ty)).collect();
+            let mut fields: Vec<Value> = fields.into_iter().map(|(name, ty)| field(name, ty)).collect();
+            fields.push(json!({"field": "kids", "type": "alias", "meta": {"special": ["o2m"]}}));
             let made = app.post("/collections", json!({"collection": "a", "schema": {}, "meta": {}, "fields": fields})).await;
             assert_eq!(made.status, 200, "{}", made.text);
             let relation = json!({"collection": "a", "field": "parent", "related_collection": "a", "schema": {}, "meta": {"one_field": "kids"}});
