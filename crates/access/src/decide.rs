@@ -52,6 +52,24 @@ pub fn may_read<'a>(
         .filter(move |collection| visible(caller, collection))
 }
 
+/// Whether the caller may change the data model at all; [`decide_schema`] decides each change.
+#[must_use]
+pub fn may_change_schema(caller: &Caller) -> bool {
+    caller.is_admin()
+}
+
+/// Whether the caller may read of their own user and roles no more than the keys.
+#[must_use]
+pub fn knows_own_keys_only(caller: &Caller) -> bool {
+    !caller.is_admin()
+}
+
+/// Whether the caller may see how the parts of the server are doing.
+#[must_use]
+pub fn may_inspect_server(caller: &Caller) -> bool {
+    caller.is_admin()
+}
+
 /// Unmasked columns are for the system alone, whoever asks.
 fn reads_secrets(read: &ReadPlan) -> bool {
     read.select.iter().any(|selected| match &selected.source {

@@ -14,6 +14,8 @@ mod ip_access;
 mod permit;
 
 pub use caller::{Caller, Claims, Origin, Rights};
-pub use decide::{decide, decide_schema, may_read, visible};
+pub use decide::{
+    decide, decide_schema, knows_own_keys_only, may_change_schema, may_inspect_server, may_read, visible,
+};
 pub use ip_access::{IpAccess, is_ip_entry};
 pub use permit::Permit;

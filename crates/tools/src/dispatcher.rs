@@ -68,8 +68,8 @@ impl Tools {
         let mut reachable = loggia_access::may_read(caller, schema);
         let writes = !context.narrowing.read_only;
         Surface {
-            schema_rights: caller.is_admin(),
-            items: caller.is_admin() || reachable.any(|collection| !collection.system),
+            schema_rights: loggia_access::may_change_schema(caller),
+            items: loggia_access::may_change_schema(caller) || reachable.any(|collection| !collection.system),
             writes,
             deletes: writes && settings.mcp_allow_deletes(),
             guidance: settings.mcp_system_prompt_enabled(),

@@ -40,7 +40,7 @@ fn user(caller: &Caller) -> Result<Value, Problem> {
 
 async fn read(State(app): State<App>, Who(caller): Who, QueryString(query): QueryString) -> Answer {
     let key = user(&caller)?;
-    if !caller.is_admin() {
+    if loggia_access::knows_own_keys_only(&caller) {
         return Ok(answer::data(&json!({"id": key})));
     }
     let query = Query::from_json(&Value::Object(query))?;
@@ -78,7 +78,7 @@ async fn update(
 async fn roles(State(app): State<App>, Who(caller): Who, QueryString(mut query): QueryString) -> Answer {
     user(&caller)?;
     let roles = &caller.claims().roles;
-    if !caller.is_admin() {
+    if loggia_access::knows_own_keys_only(&caller) {
         let keys: Vec<Record> = roles
             .iter()
             .map(|id| Map::from_iter([("id".to_owned(), id.as_str().into())]))

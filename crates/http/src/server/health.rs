@@ -20,7 +20,7 @@ pub(super) async fn get(State(app): State<App>, Who(caller): Who) -> Result<Resp
     let reached = app.identity().reach().await;
     let took = app.clock().now().duration_since(started);
     let status = if reached.is_ok() { "ok" } else { "error" };
-    let body = if caller.is_admin() {
+    let body = if loggia_access::may_inspect_server(&caller) {
         json!({
             "status": status,
             "releaseId": VERSION,
