@@ -10,12 +10,16 @@
 
 mod caller;
 mod decide;
+mod grants;
 mod ip_access;
 mod permit;
+mod rulebook;
 
-pub use caller::{Caller, Claims, Origin, Rights};
+pub use caller::{Attribution, Caller, Claims, Layer, Origin, TokenFacts, TokenMode};
 pub use decide::{
-    decide, decide_schema, knows_own_keys_only, may_change_schema, may_inspect_server, may_read, visible,
+    decide, decide_created, decide_schema, knows_own_keys_only, may_change_schema, may_inspect_server,
 };
+pub use grants::{Fields, Grants, may_read};
 pub use ip_access::{IpAccess, is_ip_entry};
 pub use permit::Permit;
+pub use rulebook::{Action, Conditions, Permission, Rulebook};

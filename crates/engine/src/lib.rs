@@ -10,10 +10,12 @@
 //!
 //! To add a use case: one method of [`Engine`], in the file named after what it acts on.
 
+mod changes;
 mod engine;
 mod error;
 pub mod items;
 mod query;
+mod rights;
 pub mod schema;
 mod settings;
 mod system;

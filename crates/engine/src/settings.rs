@@ -29,6 +29,7 @@ impl Settings {
             collection: collection.clone(),
             select: columns()
                 .map(|field| Selected {
+                    when: None,
                     alias: field.name.clone(),
                     source: Source::Field(field.clone()),
                 })

@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document of the REST dialect, made from the schema snapshot for one caller.
 //!
-//! It names only the collections that the caller may know of ([`loggia_access::visible`]).
+//! It names only the collections that the caller may know of ([`loggia_access::Grants::sees`]).
 
-use loggia_access::{Caller, visible};
+use loggia_access::Grants;
 use loggia_model::schema::{Collection, Field, Link};
 use loggia_model::{Record, Schema};
 use serde_json::{Map, Value, json};
@@ -19,11 +19,11 @@ pub(crate) const SYSTEM_RESOURCES: &[(&str, &str, bool)] = &[
 
 /// The document.
 #[must_use]
-pub fn document(schema: &Schema, caller: &Caller, public_url: &str, version: &str) -> Value {
+pub fn document(schema: &Schema, grants: &Grants, public_url: &str, version: &str) -> Value {
     let mut paths = fixed_paths();
     let mut schemas = fixed_schemas();
     for collection in schema.collections.values() {
-        if collection.table.is_none() || !visible(caller, collection) {
+        if collection.table.is_none() || !grants.sees(collection) {
             continue;
         }
         let resource = SYSTEM_RESOURCES

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use loggia_access::{Caller, Claims, IpAccess, Origin, Rights};
+use loggia_access::{Caller, Claims, IpAccess, Layer, Origin};
 use loggia_model::Record;
 use serde_json::Value;
 
@@ -118,16 +118,17 @@ impl Account {
     /// The caller of one request.
     pub(crate) fn caller(&self, session: Option<&str>, facts: RequestFacts) -> Caller {
         let ip = facts.ip;
+        let policies: Vec<_> = self.applying(ip).map(|policy| policy.id.clone()).collect();
         Caller::established(Claims {
             user: self.user.clone(),
             role: self.role.clone(),
             roles: self.roles.clone(),
-            policies: self.applying(ip).map(|policy| policy.id.clone()).collect(),
-            rights: if self.is_admin(ip) {
-                Rights::Administrator
-            } else {
-                Rights::None
-            },
+            layers: vec![Layer {
+                policies: policies.clone(),
+                admin: self.is_admin(ip),
+            }],
+            policies,
+            token: None,
             app_access: self.has_app_access(ip),
             session: session.map(str::to_owned),
             origin: facts.origin,

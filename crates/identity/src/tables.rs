@@ -308,6 +308,7 @@ fn rows(of: &Arc<Collection>, columns: &[&str], filter: Filter) -> Result<Plan, 
         .iter()
         .map(|name| {
             Ok(Selected {
+                when: None,
                 alias: (*name).to_owned(),
                 source: Source::Secret(column(of, name)?),
             })

@@ -68,7 +68,16 @@ pub enum Operand {
     Through {
         /// The step.
         step: Step,
+        /// Which items it may lead to; where it leads to another, the value is NULL.
+        filter: Box<Filter>,
         /// The operand there.
+        operand: Box<Operand>,
+    },
+    /// A value where a condition on the row holds, and NULL elsewhere.
+    Case {
+        /// The condition.
+        when: Arc<Filter>,
+        /// The value.
         operand: Box<Operand>,
     },
 }

@@ -47,6 +47,21 @@ pub struct Selected {
     pub alias: String,
     /// What it is.
     pub source: Source,
+    /// On which rows it is shown: elsewhere it is null, and a list is empty. `None`: on all. Members that share a
+    /// condition share the `Arc`.
+    pub when: Option<Arc<Filter>>,
+}
+
+impl Selected {
+    /// A member that is shown on every row.
+    #[must_use]
+    pub fn new(alias: impl Into<String>, source: Source) -> Self {
+        Self {
+            alias: alias.into(),
+            source,
+            when: None,
+        }
+    }
 }
 
 /// Where a member of the answer comes from.
@@ -74,6 +89,11 @@ pub enum Source {
     Count(Operand),
     /// What a relational field leads to.
     Related(Related),
+    /// The number of the item's last revision, 0 where there is none.
+    Revision {
+        /// Where revisions are kept: `collection`, `item` and `number` are looked at.
+        revisions: Arc<Collection>,
+    },
 }
 
 /// The nested part of a read.
@@ -131,6 +151,8 @@ pub struct Figure {
     pub function: Aggregate,
     /// Of which column; `None`: of rows (`count(*)`).
     pub field: Option<Arc<Field>>,
+    /// On which rows the column has its value; elsewhere it counts as NULL. `None`: on all.
+    pub when: Option<Arc<Filter>>,
 }
 
 /// Sorts groups.

@@ -29,11 +29,18 @@ pub(crate) struct Migration {
 }
 
 /// Every migration, oldest first.
-pub(crate) static MIGRATIONS: &[Migration] = &[Migration {
-    name: "the system tables",
-    steps: || system::create_tables().steps,
-    rows: system::seeds,
-}];
+pub(crate) static MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "the system tables",
+        steps: || system::migration(1),
+        rows: system::seeds,
+    },
+    Migration {
+        name: "access tokens, changes and finer permissions",
+        steps: || system::migration(2),
+        rows: Vec::new,
+    },
+];
 
 /// Runs the migrations that have not run yet.
 ///
@@ -76,6 +83,7 @@ pub(crate) fn last(ledger: &Arc<Collection>) -> Plan {
         filter: Filter::All,
         group_by: Vec::new(),
         figures: vec![Figure {
+            when: None,
             function: Aggregate::Max,
             field: ledger.field("number").cloned(),
         }],

@@ -65,7 +65,8 @@ impl Tools {
 
     fn surface(&self, context: &CallContext, schema: &Schema, settings: &Settings) -> Surface {
         let caller = &context.caller;
-        let mut reachable = loggia_access::may_read(caller, schema);
+        let grants = self.engine.outline(caller);
+        let mut reachable = loggia_access::may_read(&grants, schema);
         let writes = !context.narrowing.read_only;
         Surface {
             schema_rights: loggia_access::may_change_schema(caller),
@@ -130,8 +131,10 @@ impl Tools {
             tokens: usize::try_from(settings.mcp_max_tokens()).unwrap_or(usize::MAX),
         };
         let asked = given.get("max_tokens").and_then(Value::as_u64);
+        let grants = self.engine.outline(&context.caller);
         let call = Call {
             engine: &self.engine,
+            grants: &grants,
             context,
             surface,
             public_url: &self.public_url,

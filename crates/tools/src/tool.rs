@@ -101,6 +101,8 @@ pub struct Call<'a> {
     pub engine: &'a Engine,
     /// Who asks.
     pub context: &'a CallContext,
+    /// What the caller may do, as far as names go.
+    pub grants: &'a loggia_access::Grants,
     /// What the caller sees of the tools.
     pub surface: Surface,
     /// Where people reach this server, without a slash at the end.
@@ -150,7 +152,7 @@ impl Call<'_> {
     /// The answer to the name of a collection that the caller cannot use.
     pub(crate) fn unknown_collection(&self, name: &str, path: &str) -> Problem {
         let schema = self.engine.schema();
-        let known = loggia_access::may_read(&self.context.caller, &schema);
+        let known = loggia_access::may_read(self.grants, &schema);
         let near = error::nearest(name, known.map(|collection| collection.name.as_str()));
         let name: String = name.chars().take(60).collect();
         let problem = Problem::new(
@@ -170,9 +172,7 @@ impl Call<'_> {
     pub(crate) fn collection(&self, name: &str, path: &str) -> Result<Arc<Collection>, Problem> {
         let schema = self.engine.schema();
         match schema.collection(name) {
-            Some(collection) if loggia_access::visible(&self.context.caller, collection) => {
-                Ok(collection.clone())
-            }
+            Some(collection) if self.grants.sees(collection) => Ok(collection.clone()),
             _ => Err(self.unknown_collection(name, path)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loggia_access::Caller;
+use loggia_access::Grants;
 use loggia_model::error::FORBIDDEN;
 use loggia_model::filter::Test;
 use loggia_model::{Collection, Field, Filter, Problem, Scalar};
@@ -48,9 +48,9 @@ pub(super) fn among(primary: &Arc<Field>, keys: Vec<Scalar>) -> Filter {
 }
 
 /// Keys that no item has: looks like every denial, and names them only to those who may know of the collection.
-pub(super) fn missing(caller: &Caller, collection: &Collection, keys: &[String]) -> Problem {
+pub(super) fn missing(grants: &Grants, collection: &Collection, keys: &[String]) -> Problem {
     let problem = Problem::forbidden();
-    if keys.is_empty() || !loggia_access::visible(caller, collection) {
+    if keys.is_empty() || !grants.sees(collection) {
         return problem;
     }
     const MOST: usize = 20;

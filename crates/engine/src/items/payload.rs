@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
             return draft;
         }
         if place.level > 0
-            && let Err(problem) = system::writable(self.on.caller, collection)
+            && let Err(problem) = system::writable(self.on.grants, collection)
         {
             self.problems.push(problem.at(path));
             return draft;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loggia_access::{Caller, decide};
+use loggia_access::{Caller, Grants, decide};
 use loggia_model::plan::{Plan, ReadPlan, Source};
 use loggia_model::schema::Default as ColumnDefault;
 use loggia_model::{Collection, Filter, Link, Problem, Query, Record, Schema};
@@ -34,7 +34,8 @@ impl Engine {
         collection: &str,
         query: &Query,
     ) -> Result<Page, Error> {
-        let on = self.resolver(schema, caller);
+        let grants = self.grants(caller).await?;
+        let on = self.resolver(schema, &grants);
         let collection = on.collection(collection)?.clone();
         let (plan, filter) = if query.aggregate.is_empty() && query.group_by.is_empty() {
             let plan = on.read(&collection, query)?;
@@ -45,12 +46,12 @@ impl Engine {
             let filter = plan.filter.clone();
             (Plan::Aggregate(plan), filter)
         };
-        let mut permits = vec![decide(caller, plan)?];
+        let mut permits = vec![decide(&grants, plan)?];
         if query.meta.total_count {
-            permits.push(decide(caller, count(&collection, Filter::All))?);
+            permits.push(decide(&grants, count(&collection, Filter::All))?);
         }
         if query.meta.filter_count {
-            permits.push(decide(caller, count(&collection, filter))?);
+            permits.push(decide(&grants, count(&collection, filter))?);
         }
         let mut outcomes = self.parts().store.run_all(permits).await?.into_iter();
         let rows = outcomes.next().map(Outcome::into_rows).unwrap_or_default();
@@ -89,7 +90,8 @@ impl Engine {
         key: &Value,
         query: &Query,
     ) -> Result<Record, Error> {
-        let on = self.resolver(schema, caller);
+        let grants = self.grants(caller).await?;
+        let on = self.resolver(schema, &grants);
         let collection = on.collection(collection)?.clone();
         let primary = keys::primary(&collection)?;
         let plan = on.read(&collection, query)?;
@@ -101,7 +103,7 @@ impl Engine {
             offset: 0,
             ..plan
         };
-        let outcome = self.parts().store.run(decide(caller, Plan::Read(plan))?).await?;
+        let outcome = self.parts().store.run(decide(&grants, Plan::Read(plan))?).await?;
         let row = outcome.into_rows().into_iter().next();
         row.ok_or_else(|| Problem::forbidden().into())
     }
@@ -131,7 +133,8 @@ impl Engine {
         collection: &str,
         query: &Query,
     ) -> Result<Record, Error> {
-        let on = self.resolver(schema, caller);
+        let grants = self.grants(caller).await?;
+        let on = self.resolver(schema, &grants);
         let collection = on.collection(collection)?.clone();
         let plan = ReadPlan {
             limit: Some(1),
@@ -141,7 +144,7 @@ impl Engine {
         let outcome = self
             .parts()
             .store
-            .run(decide(caller, Plan::Read(plan.clone()))?)
+            .run(decide(&grants, Plan::Read(plan.clone()))?)
             .await?;
         let row = outcome.into_rows().into_iter().next();
         Ok(row.unwrap_or_else(|| defaults(&plan)))
@@ -159,10 +162,10 @@ impl Engine {
     }
 
     /// Looks names up for a caller, now.
-    pub(crate) fn resolver<'a>(&'a self, schema: &'a Arc<Schema>, caller: &'a Caller) -> Resolver<'a> {
+    pub(crate) fn resolver<'a>(&'a self, schema: &'a Arc<Schema>, grants: &'a Grants) -> Resolver<'a> {
         Resolver {
             schema,
-            caller,
+            grants,
             limits: &self.parts().limits,
             now: self.parts().clock.now(),
         }
@@ -186,7 +189,7 @@ fn defaults(plan: &ReadPlan) -> Record {
             Source::Related(related) if matches!(related.link, Link::ToMany { .. }) => {
                 Value::Array(Vec::new())
             }
-            Source::Count(_) => 0.into(),
+            Source::Count(_) | Source::Revision { .. } => 0.into(),
             Source::Related(_) | Source::Function { .. } | Source::Json { .. } => Value::Null,
         };
         (selected.alias.clone(), value)

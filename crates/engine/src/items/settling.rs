@@ -5,19 +5,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Caller, decide};
+use loggia_access::{Grants, decide};
 use loggia_model::error::INVALID_FOREIGN_KEY;
 use loggia_model::field_types::calendar::timestamp;
 use loggia_model::plan::Plan;
 use loggia_model::schema::{Column, Default as ColumnDefault};
 use loggia_model::validation::{Extent, failure, failures};
 use loggia_model::{Collection, Field, Generator, Problem, Problems, Record, Scalar, StorageKind};
-use loggia_store::Tx;
 use serde_json::Value;
 
 use super::draft::{Assigned, Draft, Intent};
 use super::{Coerced, Receipt, keys};
 use crate::Error;
+use crate::changes::Recorder;
 use crate::query::{Resolver, is_presentation, is_secret, plain_read, substituted};
 
 /// What is stored of the items that a request names: by collection, then by key.
@@ -30,7 +30,7 @@ pub(super) struct Existing {
 
 impl Existing {
     /// Reads everything that the drafts name: one statement for each collection.
-    pub(super) async fn read(tx: &mut Tx, caller: &Caller, drafts: &[&Draft]) -> Result<Self, Error> {
+    pub(super) async fn read(tx: &mut Recorder, grants: &Grants, drafts: &[&Draft]) -> Result<Self, Error> {
         let mut wanted: IndexMap<String, (Arc<Collection>, IndexMap<String, Scalar>)> = IndexMap::new();
         let mut coming = HashSet::new();
         let mut want = |collection: &Arc<Collection>, key: &Scalar| {
@@ -63,7 +63,7 @@ impl Existing {
         }
         let mut rows = HashMap::new();
         for (name, (collection, wanted)) in wanted {
-            let found = read_rows(tx, caller, &collection, wanted.into_values().collect()).await?;
+            let found = read_rows(tx, grants, &collection, wanted.into_values().collect()).await?;
             rows.insert(name, found);
         }
         Ok(Self { rows, coming })
@@ -89,8 +89,8 @@ impl Existing {
 
 /// The items with these keys, with the fields that must have a value.
 pub(super) async fn read_rows(
-    tx: &mut Tx,
-    caller: &Caller,
+    tx: &mut Recorder,
+    grants: &Grants,
     collection: &Arc<Collection>,
     wanted: Vec<Scalar>,
 ) -> Result<HashMap<String, Record>, Error> {
@@ -102,7 +102,7 @@ pub(super) async fn read_rows(
         .filter(|field| !field.is_alias() && field.must_be_given() && field.name != primary.name);
     fields.extend(demanded.cloned());
     let plan = plain_read(collection, &fields, keys::among(primary, wanted));
-    let rows = tx.run(decide(caller, Plan::Read(plan))?).await?.into_rows();
+    let rows = tx.run(decide(grants, Plan::Read(plan))?).await?.into_rows();
     let keyed = rows.into_iter().map(|row| {
         let key = match row.get(&primary.name) {
             Some(Value::String(text)) => text.clone(),
@@ -162,7 +162,7 @@ impl<'a> Settler<'a> {
             advice,
         } in self.missing.into_values()
         {
-            let mut problem = keys::missing(self.on.caller, &collection, &keys);
+            let mut problem = keys::missing(self.on.grants, &collection, &keys);
             if let (Some(more), Some(said)) = (advice, problem.hint.clone()) {
                 problem = problem.hint(format!("{said} {more}"));
             }
@@ -395,7 +395,7 @@ impl<'a> Settler<'a> {
 
     /// The value that a special demands now, whatever was sent.
     fn special(&self, field: &Field, column: &Column, create: bool, draft: &Draft) -> Option<Scalar> {
-        let claims = self.on.caller.claims();
+        let claims = self.on.grants.caller().claims();
         let parse = |text: &str| field.ty.parse(&Value::from(text), column).ok();
         let has = |name: &str| field.has_special(name);
         if (create && has("date-created")) || (!create && has("date-updated")) {

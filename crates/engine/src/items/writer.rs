@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Caller, decide};
+use loggia_access::{Grants, decide};
 use loggia_model::error::DELETES_DISABLED;
 use loggia_model::filter::Test;
 use loggia_model::plan::{Aggregate, AggregatePlan, DeletePlan, Figure, InsertPlan, Plan, UpdatePlan};
 use loggia_model::schema::Deselect;
 use loggia_model::{Collection, Field, Filter, Problem, Relation, Scalar};
-use loggia_store::{Outcome, Tx};
+use loggia_store::Outcome;
 use serde_json::Value;
 
 use super::draft::{Assigned, Draft, Edit, Entry, Intent, List, One};
@@ -20,6 +20,7 @@ use super::payload::invalid;
 use super::reading::counted;
 use super::{Deletes, Receipt, keys};
 use crate::Error;
+use crate::changes::Recorder;
 use crate::query::count;
 
 /// A list of items that point to an item which is written now.
@@ -32,8 +33,8 @@ struct Owned {
 
 /// The work of one transaction.
 pub(crate) struct Writer<'a> {
-    pub(crate) tx: Tx,
-    pub(crate) caller: &'a Caller,
+    pub(crate) tx: Recorder,
+    pub(crate) grants: &'a Grants,
     pub(super) deletes: Deletes,
     pub(super) receipt: Receipt,
     /// Keys of system collections that were written, for those who keep copies.
@@ -114,7 +115,7 @@ impl Writer<'_> {
                 collection: collection.clone(),
                 rows,
             });
-            let outcome = self.tx.run(decide(self.caller, plan)?).await;
+            let outcome = self.tx.run(decide(self.grants, plan)?).await;
             let made = outcome.map_err(|error| {
                 let at = new.get(error.row().unwrap_or(0)).copied().unwrap_or(*first);
                 located(error, &drafts[at])
@@ -164,7 +165,7 @@ impl Writer<'_> {
             filter: keys::among(primary, wanted.clone()),
             assign,
         });
-        let outcome = self.tx.run(decide(self.caller, plan)?).await;
+        let outcome = self.tx.run(decide(self.grants, plan)?).await;
         outcome.map_err(|error| located(error, first))?;
         self.note(&first.collection, &wanted, |changed, n| changed.updated += n);
         Ok(())
@@ -307,7 +308,7 @@ impl Writer<'_> {
             filter: keys::among(&pointer.primary, wanted),
             assign,
         });
-        let outcome = self.tx.run(decide(self.caller, plan)?).await;
+        let outcome = self.tx.run(decide(self.grants, plan)?).await;
         let touched = outcome.map_err(|error| refused(error, path))?.into_keys();
         self.note(&pointer.target, &touched, |changed, n| changed.updated += n);
         Ok(())
@@ -331,7 +332,7 @@ impl Writer<'_> {
         let deleting = relation.one_deselect_action == Deselect::Delete;
         if (deleting && self.deletes == Deletes::Refused) || (!deleting && !nullable) {
             let plan = count(&pointer.target, filter.clone());
-            let off = counted(self.tx.run(decide(self.caller, plan)?).await?);
+            let off = counted(self.tx.run(decide(self.grants, plan)?).await?);
             return match (off, deleting) {
                 (0, _) => Ok(()),
                 (off, true) => Err(deletes_disabled(off, &pointer.target).at(path).into()),
@@ -349,7 +350,7 @@ impl Writer<'_> {
             };
             (Plan::Update(plan), false)
         };
-        let outcome = self.tx.run(decide(self.caller, plan)?).await;
+        let outcome = self.tx.run(decide(self.grants, plan)?).await;
         let touched = outcome.map_err(|error| refused(error, path))?.into_keys();
         self.note(&pointer.target, &touched, |changed, n| {
             if deleted {
@@ -371,6 +372,7 @@ impl Writer<'_> {
             filter: Filter::field(&pointer.column, Test::Equal(pointer.value.clone())),
             group_by: Vec::new(),
             figures: vec![Figure {
+                when: None,
                 function: Aggregate::Max,
                 field: Some(sort.clone()),
             }],
@@ -378,7 +380,7 @@ impl Writer<'_> {
             limit: None,
             offset: 0,
         });
-        let rows = self.tx.run(decide(self.caller, plan)?).await?.into_rows();
+        let rows = self.tx.run(decide(self.grants, plan)?).await?.into_rows();
         let largest = rows.first().and_then(|row| row.get("max")?.get(&sort.name));
         Ok(largest
             .and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()))
@@ -405,7 +407,7 @@ impl Writer<'_> {
             collection: collection.clone(),
             filter: keys::among(primary, wanted),
         });
-        let outcome: Outcome = self.tx.run(decide(self.caller, plan)?).await?;
+        let outcome: Outcome = self.tx.run(decide(self.grants, plan)?).await?;
         self.note(collection, &outcome.into_keys(), |changed, n| {
             changed.deleted += n
         });

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Caller, decide};
+use loggia_access::{Caller, Grants, decide};
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
 use loggia_model::{Collection, Problem, Problems, Query, Record, Scalar, Schema};
-use loggia_store::Tx;
 use serde_json::Value;
 
 use super::draft::{Draft, Intent};
@@ -14,6 +13,7 @@ use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
+use crate::changes::Recorder;
 use crate::engine::to_the_end;
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error, system};
@@ -136,9 +136,10 @@ impl Engine {
         options: &WriteOptions,
         schema: &Arc<Schema>,
     ) -> Result<Option<Written>, Error> {
-        let on = self.resolver(schema, caller);
+        let grants = self.grants(caller).await?;
+        let on = self.resolver(schema, &grants);
         let collection = on.collection(collection)?.clone();
-        system::writable(caller, &collection)?;
+        system::writable(&grants, &collection)?;
         let returning = match &options.returning {
             Some(query) => Some(answer_plan(&on, &collection, query)?),
             None => None,
@@ -150,8 +151,8 @@ impl Engine {
                 .problems
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
-        let mut tx = self.parts().store.begin().await?;
-        if tx.schema_version().await? != schema.version {
+        let mut tx = Recorder::new(self.parts().store.begin().await?, caller);
+        if tx.tx().schema_version().await? != schema.version {
             return Ok(None);
         }
         if let Request::Delete(selection) = request {
@@ -160,7 +161,7 @@ impl Engine {
                 return Err(deletes_disabled(wanted.len() as u64, &collection).into());
             }
             system::deletable(&collection, &wanted)?;
-            let mut writer = self.writer(caller, tx, options, prepared.receipt);
+            let mut writer = self.writer(&grants, tx, options, prepared.receipt);
             writer.delete(&collection, wanted.clone()).await?;
             return self
                 .finish(&on, writer, &collection, wanted, None)
@@ -169,17 +170,23 @@ impl Engine {
         }
         let wanted = targets(&mut tx, &on, &collection, request, &mut prepared).await?;
         let drafts = self.settle(&mut tx, &on, options, prepared, wanted).await?;
-        let mut writer = self.writer(caller, tx, options, drafts.receipt);
+        let mut writer = self.writer(&grants, tx, options, drafts.receipt);
         let keys = writer.save_shared(drafts.shared, drafts.drafts).await?;
         self.finish(&on, writer, &collection, keys, returning)
             .await
             .map(Some)
     }
 
-    fn writer<'a>(&self, caller: &'a Caller, tx: Tx, options: &WriteOptions, receipt: Receipt) -> Writer<'a> {
+    fn writer<'a>(
+        &self,
+        grants: &'a Grants,
+        tx: Recorder,
+        options: &WriteOptions,
+        receipt: Receipt,
+    ) -> Writer<'a> {
         Writer {
             tx,
-            caller,
+            grants,
             deletes: options.deletes,
             receipt,
             touched: IndexMap::new(),
@@ -190,7 +197,7 @@ impl Engine {
     /// Spreads one change over its targets, and settles everything; all problems at once.
     async fn settle(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         on: &Resolver<'_>,
         options: &WriteOptions,
         prepared: Prepared,
@@ -219,7 +226,7 @@ impl Engine {
                 .collect();
         }
         let named: Vec<_> = drafts.iter().chain(shared.iter().map(|one| &one.draft)).collect();
-        let existing = Existing::read(tx, on.caller, &named).await?;
+        let existing = Existing::read(tx, on.grants, &named).await?;
         let mut settler = Settler::new(*on, &existing, &self.parts().generator, options.reserve_keys);
         settler.receipt = receipt;
         for one in &mut shared {
@@ -347,7 +354,7 @@ fn each(
 
 /// The items that one change is meant for; `None`: each draft names its own.
 async fn targets(
-    tx: &mut Tx,
+    tx: &mut Recorder,
     on: &Resolver<'_>,
     collection: &Arc<Collection>,
     request: &Request<'_>,
@@ -366,7 +373,7 @@ async fn targets(
                     loggia_model::Filter::All,
                 )
             };
-            let rows = tx.run(decide(on.caller, Plan::Read(plan))?).await?.into_rows();
+            let rows = tx.run(decide(on.grants, Plan::Read(plan))?).await?.into_rows();
             let row = rows
                 .first()
                 .and_then(|row| keys::scalar(primary, row.get(&primary.name)?));
@@ -399,7 +406,7 @@ async fn targets(
 
 /// The items to delete.
 async fn selected(
-    tx: &mut Tx,
+    tx: &mut Recorder,
     on: &Resolver<'_>,
     collection: &Arc<Collection>,
     selection: &Selection,
@@ -414,7 +421,7 @@ async fn selected(
         std::slice::from_ref(primary),
         keys::among(primary, wanted.clone()),
     );
-    let rows = tx.run(decide(on.caller, Plan::Read(plan))?).await?.into_rows();
+    let rows = tx.run(decide(on.grants, Plan::Read(plan))?).await?.into_rows();
     let found: Vec<_> = rows
         .iter()
         .filter_map(|row| keys::scalar(primary, row.get(&primary.name)?))
@@ -427,7 +434,7 @@ async fn selected(
     if missing.is_empty() {
         Ok(wanted)
     } else {
-        Err(keys::missing(on.caller, collection, &missing).into())
+        Err(keys::missing(on.grants, collection, &missing).into())
     }
 }
 
@@ -454,13 +461,13 @@ fn parsed(on: &Resolver<'_>, collection: &Collection, given: &[Value]) -> Result
     if impossible.is_empty() {
         Ok(wanted)
     } else {
-        Err(keys::missing(on.caller, collection, &impossible))
+        Err(keys::missing(on.grants, collection, &impossible))
     }
 }
 
 /// The keys of every item that a query matches, not of a page of them.
 async fn matching(
-    tx: &mut Tx,
+    tx: &mut Recorder,
     on: &Resolver<'_>,
     collection: &Arc<Collection>,
     query: &Query,
@@ -489,7 +496,7 @@ async fn matching(
         select: plain_read(collection, std::slice::from_ref(primary), plan.filter.clone()).select,
         ..plan
     };
-    let rows = tx.run(decide(on.caller, Plan::Read(plan))?).await?.into_rows();
+    let rows = tx.run(decide(on.grants, Plan::Read(plan))?).await?.into_rows();
     let keys = rows
         .iter()
         .filter_map(|row| keys::scalar(primary, row.get(&primary.name)?));
@@ -530,12 +537,13 @@ async fn read_again(
         ..plan
     };
     plan.select.push(Selected {
+        when: None,
         alias: KEY.to_owned(),
         source: Source::Field(primary.clone()),
     });
     let rows = writer
         .tx
-        .run(decide(writer.caller, Plan::Read(plan))?)
+        .run(decide(writer.grants, Plan::Read(plan))?)
         .await?
         .into_rows();
     let mut by_key: std::collections::HashMap<String, Record> = rows

@@ -77,6 +77,7 @@ impl Resolution<'_> {
     fn figure(&mut self, scope: &Scope<'_>, function: Aggregate, name: &str, path: &str) -> Option<Figure> {
         if function == Aggregate::CountAll || (name == "*" && function == Aggregate::Count) {
             return Some(Figure {
+                when: None,
                 function,
                 field: None,
             });
@@ -84,7 +85,11 @@ impl Resolution<'_> {
         if name == "*" && function == Aggregate::CountDistinct {
             // All rows differ by their key.
             let field = scope.collection.primary.clone();
-            return Some(Figure { function, field });
+            return Some(Figure {
+                when: None,
+                function,
+                field,
+            });
         }
         if name == "*" {
             let hint = "Name a field; only count and countDistinct take `*`.";
@@ -120,6 +125,7 @@ impl Resolution<'_> {
             return None;
         }
         Some(Figure {
+            when: None,
             function,
             field: Some(field),
         })

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use loggia_access::Caller;
+use loggia_access::Grants;
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::plan::{AggregatePlan, Figure, Plan, ReadPlan};
 use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Query, Relation, Schema};
@@ -37,8 +37,8 @@ pub(crate) use values::substituted;
 pub(crate) struct Resolver<'a> {
     /// What exists.
     pub(crate) schema: &'a Schema,
-    /// Who asks: may names be told, and what is `$CURRENT_USER`.
-    pub(crate) caller: &'a Caller,
+    /// What may be named, and what is `$CURRENT_USER`.
+    pub(crate) grants: &'a Grants,
     /// How much one query may ask for.
     pub(crate) limits: &'a Limits,
     /// What `$NOW` is.
@@ -74,9 +74,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn collection(&self, name: &str) -> Result<&'a Arc<Collection>, Problem> {
         self.schema
             .collection(name)
-            .filter(|collection| {
-                collection.table.is_some() && loggia_access::visible(self.caller, collection)
-            })
+            .filter(|collection| collection.table.is_some() && self.grants.sees(collection))
             .ok_or_else(|| unknown::collection(self, name))
     }
 
@@ -147,6 +145,7 @@ pub(crate) fn count(collection: &Arc<Collection>, filter: Filter) -> Plan {
         filter,
         group_by: Vec::new(),
         figures: vec![Figure {
+            when: None,
             function: loggia_model::plan::Aggregate::Count,
             field: None,
         }],
@@ -206,9 +205,8 @@ impl Resolution<'_> {
 
     /// What a field leads to, unless the caller may not know of it.
     fn link(&self, field: &Field) -> Option<Link> {
-        let seen = |collection: &Arc<Collection>| {
-            collection.table.is_some() && loggia_access::visible(self.on.caller, collection)
-        };
+        let seen =
+            |collection: &Arc<Collection>| collection.table.is_some() && self.on.grants.sees(collection);
         match self.on.schema.link(&field.collection, &field.name)? {
             Link::ToAny { relation, targets } => Some(Link::ToAny {
                 relation,

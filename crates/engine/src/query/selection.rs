@@ -142,7 +142,11 @@ impl Resolution<'_> {
         selected
             .filter_map(|(alias, wanted)| {
                 let source = self.source(scope, &alias, wanted, query, position)?;
-                Some(Selected { alias, source })
+                Some(Selected {
+                    when: None,
+                    alias,
+                    source,
+                })
             })
             .collect()
     }
@@ -447,6 +451,7 @@ pub(crate) fn plain_read(collection: &Arc<Collection>, fields: &[Arc<Field>], fi
         select: fields
             .iter()
             .map(|field| Selected {
+                when: None,
                 alias: field.name.clone(),
                 source: Source::Field(field.clone()),
             })

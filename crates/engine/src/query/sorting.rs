@@ -65,6 +65,7 @@ impl Resolution<'_> {
         };
         let operand = self.sort_operand(&beyond, rest, path)?;
         Some(Operand::Through {
+            filter: Box::new(loggia_model::Filter::All),
             step,
             operand: Box::new(operand),
         })

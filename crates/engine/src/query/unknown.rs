@@ -17,7 +17,7 @@ pub(super) fn collection(on: &Resolver<'_>, name: &str) -> Problem {
         "You don't have permission to access collection \"{name}\" or it does not exist. Queried in root."
     );
     let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
-    let known: Vec<_> = loggia_access::may_read(on.caller, on.schema)
+    let known: Vec<_> = loggia_access::may_read(on.grants, on.schema)
         .filter(|known| known.table.is_some() && (!known.system || name.starts_with("directus_")))
         .map(|known| known.name.as_str())
         .collect();
@@ -36,7 +36,7 @@ pub(super) fn field(on: &Resolver<'_>, collection: &Collection, name: &str, at: 
         collection.name
     );
     let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
-    if !loggia_access::visible(on.caller, collection) {
+    if !on.grants.sees(collection) {
         return problem;
     }
     let known: Vec<_> = collection.fields.keys().map(String::as_str).collect();

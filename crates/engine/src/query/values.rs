@@ -11,7 +11,7 @@ use super::{Resolver, invalid};
 impl Resolver<'_> {
     /// What a variable stands for (null: nothing); `None`: the text is not a variable but a value.
     pub(super) fn variable(&self, text: &str) -> Result<Option<Value>, Problem> {
-        let claims = self.caller.claims();
+        let claims = self.grants.caller().claims();
         Ok(Some(match text {
             "$NOW" => timestamp(self.now).into(),
             "$CURRENT_USER" => claims.user.clone().into(),
@@ -33,7 +33,7 @@ impl Resolver<'_> {
 
     /// What a variable that stands for several values stands for.
     pub(super) fn list_variable(&self, text: &str) -> Option<Vec<Value>> {
-        let claims = self.caller.claims();
+        let claims = self.grants.caller().claims();
         let keys = match text {
             "$CURRENT_ROLES" => &claims.roles,
             "$CURRENT_POLICIES" => &claims.policies,

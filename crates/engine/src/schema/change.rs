@@ -2,17 +2,18 @@
 
 use std::sync::{Arc, LazyLock};
 
-use loggia_access::{Caller, decide, decide_schema};
+use loggia_access::{Caller, Grants, decide, decide_schema};
 use loggia_model::filter::Test;
 use loggia_model::plan::{
     DeletePlan, InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source, UpdatePlan,
 };
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar, Schema, system};
-use loggia_store::{Outcome, Tx};
+use loggia_store::Outcome;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use super::snapshot;
+use crate::changes::Recorder;
 use crate::engine::to_the_end;
 use crate::{Engine, Error};
 
@@ -27,9 +28,9 @@ pub(super) fn definition(name: &str) -> Result<&'static Arc<Collection>, Problem
 /// A change that has begun. Dropped unfinished, it leaves nothing behind.
 pub(super) struct Change {
     engine: Engine,
-    caller: Caller,
+    grants: Grants,
     turn: OwnedMutexGuard<()>,
-    tx: Tx,
+    tx: Recorder,
     /// The schema as it was when the change began.
     pub(super) schema: Arc<Schema>,
     touched: Vec<&'static str>,
@@ -41,14 +42,15 @@ impl Change {
     pub(super) async fn begin(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
         decide_schema(caller, SchemaPlan { steps: Vec::new() })?;
         let turn = engine.schema_turn().await;
-        let mut tx = engine.parts().store.begin().await?;
+        let grants = engine.grants(caller).await?;
+        let mut tx = Recorder::new(engine.parts().store.begin().await?, caller);
         let mut schema = engine.schema();
-        if tx.schema_version().await? != schema.version {
-            schema = Arc::new(snapshot::read_within(&mut tx).await?);
+        if tx.tx().schema_version().await? != schema.version {
+            schema = Arc::new(snapshot::read_within(tx.tx()).await?);
         }
         Ok(Self {
             engine: engine.clone(),
-            caller: caller.clone(),
+            grants,
             turn,
             tx,
             schema,
@@ -61,15 +63,15 @@ impl Change {
     pub(super) async fn tables(&mut self, steps: Vec<SchemaStep>) -> Result<(), Error> {
         if !steps.is_empty() {
             self.versioned = true;
-            let permit = decide_schema(&self.caller, SchemaPlan { steps })?;
-            self.tx.change_schema(permit).await?;
+            let permit = decide_schema(self.grants.caller(), SchemaPlan { steps })?;
+            self.tx.tx().change_schema(permit).await?;
         }
         Ok(())
     }
 
     /// Looks at the schema anew, with what this change has done so far.
     pub(super) async fn look_again(&mut self) -> Result<Arc<Schema>, Error> {
-        self.schema = Arc::new(snapshot::read_within(&mut self.tx).await?);
+        self.schema = Arc::new(snapshot::read_within(self.tx.tx()).await?);
         Ok(self.schema.clone())
     }
 
@@ -155,6 +157,7 @@ impl Change {
         let select = columns
             .take(if limit == Some(1) { 1 } else { usize::MAX })
             .map(|field| Selected {
+                when: None,
                 alias: field.name.clone(),
                 source: Source::Field(field.clone()),
             })
@@ -167,7 +170,7 @@ impl Change {
             limit,
             offset: 0,
         });
-        let permit = decide(&self.caller, plan)?;
+        let permit = decide(&self.grants, plan)?;
         Ok(match self.tx.run(permit).await? {
             Outcome::Rows(rows) => rows,
             Outcome::Keys(_) => Vec::new(),
@@ -178,7 +181,7 @@ impl Change {
         if !self.touched.contains(&name) {
             self.touched.push(name);
         }
-        let permit = decide(&self.caller, plan)?;
+        let permit = decide(&self.grants, plan)?;
         Ok(self.tx.run(permit).await?)
     }
 
@@ -186,11 +189,11 @@ impl Change {
     pub(super) async fn finish(mut self) -> Result<Arc<Schema>, Error> {
         if !self.versioned {
             // Metadata is part of the schema: it has a new version too.
-            let permit = decide_schema(&self.caller, SchemaPlan { steps: Vec::new() })?;
-            self.tx.change_schema(permit).await?;
+            let permit = decide_schema(self.grants.caller(), SchemaPlan { steps: Vec::new() })?;
+            self.tx.tx().change_schema(permit).await?;
         }
         to_the_end(async move {
-            let schema = snapshot::read_within(&mut self.tx).await?;
+            let schema = snapshot::read_within(self.tx.tx()).await?;
             self.tx.commit().await?;
             let schema = self.engine.swap_schema(schema);
             drop(self.turn);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use loggia_access::{Caller, visible};
+use loggia_access::{Caller, Grants};
 use loggia_model::plan::SchemaStep;
 use loggia_model::schema::Column;
 use loggia_model::{Collection, Problem, Problems, Record, Schema, StorageKind};
@@ -55,9 +55,10 @@ impl Engine {
     /// When that is none at all.
     pub fn list_collections(&self, caller: &Caller) -> Result<Vec<Value>, Error> {
         let schema = self.schema();
+        let grants = self.outline(caller);
         let collections = schema.collections.values();
         let seen: Vec<_> = collections
-            .filter(|collection| visible(caller, collection))
+            .filter(|collection| grants.sees(collection))
             .map(|collection| view::collection(collection))
             .collect();
         if seen.is_empty() {
@@ -72,7 +73,7 @@ impl Engine {
     /// The one answer for what does not exist and what the caller may not know.
     pub fn read_collection(&self, caller: &Caller, name: &str) -> Result<Value, Error> {
         let schema = self.schema();
-        Ok(view::collection(seen(&schema, caller, name)?))
+        Ok(view::collection(seen(&schema, &self.outline(caller), name)?))
     }
 
     /// Makes collections with their fields: all of them, or none.
@@ -98,7 +99,7 @@ impl Engine {
         let mut change = Change::begin(self, caller).await?;
         update(&mut change, name, &body, &Groups::new()).await?;
         let schema = change.finish().await?;
-        Ok(view::collection(seen(&schema, caller, name)?))
+        Ok(view::collection(seen(&schema, &self.outline(caller), name)?))
     }
 
     /// Changes the `meta` of several collections, each named by its `collection`: all of them, or none.
@@ -133,12 +134,12 @@ impl Engine {
 /// A collection that the caller may know of.
 pub(super) fn seen<'a>(
     schema: &'a Schema,
-    caller: &Caller,
+    grants: &Grants,
     name: &str,
 ) -> Result<&'a std::sync::Arc<Collection>, Problem> {
     schema
         .collection(name)
-        .filter(|collection| visible(caller, collection))
+        .filter(|collection| grants.sees(collection))
         .ok_or_else(Problem::forbidden)
 }
 

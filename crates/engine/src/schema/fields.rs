@@ -25,9 +25,10 @@ impl Engine {
     /// The one answer for what does not exist and what the caller may not know.
     pub fn list_fields(&self, caller: &Caller, collection: Option<&str>) -> Result<Vec<Value>, Error> {
         let schema = self.schema();
+        let grants = self.outline(caller);
         let collections: Vec<_> = match collection {
-            Some(name) => vec![seen(&schema, caller, name)?],
-            None => loggia_access::may_read(caller, &schema).collect(),
+            Some(name) => vec![seen(&schema, &grants, name)?],
+            None => loggia_access::may_read(&grants, &schema).collect(),
         };
         if collections.is_empty() {
             return Err(Problem::forbidden().into());
@@ -44,7 +45,7 @@ impl Engine {
     /// As [`Engine::list_fields`].
     pub fn read_field(&self, caller: &Caller, collection: &str, field: &str) -> Result<Value, Error> {
         let schema = self.schema();
-        let collection = seen(&schema, caller, collection)?;
+        let collection = seen(&schema, &self.outline(caller), collection)?;
         let field = collection.field(field).ok_or_else(Problem::forbidden)?;
         Ok(view::field(&schema, field))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loggia_access::{Caller, visible};
+use loggia_access::{Caller, Grants};
 use loggia_model::plan::SchemaStep;
 use loggia_model::schema::ForeignKey;
 use loggia_model::{Problem, Relation, Schema};
@@ -24,18 +24,19 @@ impl Engine {
     /// The one answer for what does not exist and what the caller may not know.
     pub fn list_relations(&self, caller: &Caller, collection: Option<&str>) -> Result<Vec<Value>, Error> {
         let schema = self.schema();
+        let grants = self.outline(caller);
         match collection {
             Some(name) => {
-                seen(&schema, caller, name)?;
+                seen(&schema, &grants, name)?;
             }
-            None if loggia_access::may_read(caller, &schema).next().is_none() => {
+            None if loggia_access::may_read(&grants, &schema).next().is_none() => {
                 return Err(Problem::forbidden().into());
             }
             None => {}
         }
         let listed = schema.relations.iter().filter(|relation| {
             collection.is_none_or(|name| relation.many_collection == name)
-                && may_know(&schema, caller, relation)
+                && may_know(&schema, &grants, relation)
         });
         Ok(listed.map(|relation| view::relation(relation)).collect())
     }
@@ -46,9 +47,9 @@ impl Engine {
     /// As [`Engine::list_relations`].
     pub fn read_relation(&self, caller: &Caller, collection: &str, field: &str) -> Result<Value, Error> {
         let schema = self.schema();
-        seen(&schema, caller, collection)?;
+        seen(&schema, &self.outline(caller), collection)?;
         let relation = of(&schema, collection, field)
-            .filter(|relation| may_know(&schema, caller, relation))
+            .filter(|relation| may_know(&schema, &self.outline(caller), relation))
             .ok_or_else(Problem::forbidden)?;
         Ok(view::relation(relation))
     }
@@ -175,14 +176,14 @@ pub(super) fn of<'a>(schema: &'a Schema, collection: &str, field: &str) -> Optio
 }
 
 /// A relation is as visible as both its ends.
-fn may_know(schema: &Schema, caller: &Caller, relation: &Relation) -> bool {
+fn may_know(schema: &Schema, grants: &Grants, relation: &Relation) -> bool {
     [Some(&relation.many_collection), relation.one_collection.as_ref()]
         .into_iter()
         .flatten()
         .all(|name| {
             schema
                 .collection(name)
-                .is_some_and(|collection| visible(caller, collection))
+                .is_some_and(|collection| grants.sees(collection))
         })
 }
 

@@ -81,6 +81,7 @@ fn plans() -> impl Iterator<Item = Plan> {
             let columns = collection.fields.values().filter(|field| !field.is_alias());
             let select = columns
                 .map(|field| Selected {
+                    when: None,
                     alias: field.name.clone(),
                     source: Source::Field(field.clone()),
                 })

@@ -43,7 +43,7 @@ pub(super) async fn remain(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result
     // New rows take nothing from anybody; and while nobody is signed in (the first start, the command line), there may
     // be no administrator yet.
     let taken = DECISIVE.iter().any(|name| writer.changed_existing(name));
-    if !taken || writer.caller.user().is_none() {
+    if !taken || writer.grants.caller().user().is_none() {
         return Ok(());
     }
     let admin = ("admin_access", Test::Equal(Scalar::Bool(true)));
@@ -122,7 +122,7 @@ async fn rows(
         None => Filter::All,
     };
     let plan = Plan::Read(plain_read(collection, &fields, filter));
-    Ok(writer.tx.run(decide(writer.caller, plan)?).await?.into_rows())
+    Ok(writer.tx.run(decide(writer.grants, plan)?).await?.into_rows())
 }
 
 fn text<'r>(row: &'r Record, name: &str) -> Option<&'r str> {

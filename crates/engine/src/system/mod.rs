@@ -7,7 +7,7 @@
 //!
 //! To add a rule on one collection: its file here, and its line in [`check`] or [`after`].
 
-use loggia_access::Caller;
+use loggia_access::Grants;
 use loggia_model::error::{FORBIDDEN, UNPROCESSABLE_CONTENT};
 use loggia_model::system::PUBLIC_POLICY;
 use loggia_model::{Collection, Problem, Problems, Scalar};
@@ -51,9 +51,9 @@ const ELSEWHERE: [(&str, &str); 6] = [
 ///
 /// # Errors
 /// Where it is written instead.
-pub(crate) fn writable(caller: &Caller, collection: &Collection) -> Result<(), Problem> {
+pub(crate) fn writable(grants: &Grants, collection: &Collection) -> Result<(), Problem> {
     match ELSEWHERE.iter().find(|(name, _)| *name == collection.name) {
-        Some((name, hint)) if loggia_access::visible(caller, collection) => {
+        Some((name, hint)) if grants.sees(collection) => {
             let message = format!("Items of \"{name}\" are not written directly.");
             Err(Problem::new(&FORBIDDEN, message).hint(*hint))
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use loggia_access::{Caller, Claims, Origin, Permit, Rights};
+use loggia_access::{Caller, Claims, Layer, Origin, Permit};
 use loggia_engine::{Engine, Error, Hasher, Limits, Listener, Parts};
 use loggia_model::plan::{InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source};
 use loggia_model::{Clock, Filter, Generator, Problems, Scalar};
@@ -52,6 +52,13 @@ pub(crate) async fn engine_heard_by(listeners: Vec<Arc<dyn Listener>>) -> Engine
     Engine::open(parts).await.unwrap()
 }
 
+/// What somebody may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    Administrator,
+    None,
+}
+
 /// Somebody who may do everything.
 pub(crate) fn administrator() -> Caller {
     caller(Rights::Administrator)
@@ -68,7 +75,11 @@ fn caller(rights: Rights) -> Caller {
         role: None,
         roles: Vec::new(),
         policies: Vec::new(),
-        rights,
+        layers: vec![Layer {
+            policies: Vec::new(),
+            admin: rights == Rights::Administrator,
+        }],
+        token: None,
         app_access: false,
         session: None,
         origin: Origin::Rest,
@@ -110,6 +121,7 @@ pub(crate) async fn column(engine: &Engine, collection: &str, field: &str) -> Ve
     let collection = schema.collection(collection).unwrap().clone();
     let plan = Plan::Read(ReadPlan {
         select: vec![Selected {
+            when: None,
             alias: "value".to_owned(),
             source: Source::Field(collection.field(field).unwrap().clone()),
         }],
@@ -155,6 +167,7 @@ pub(crate) async fn secret(engine: &Engine, collection: &str, field: &str) -> Ve
     let collection = schema.collection(collection).unwrap().clone();
     let plan = Plan::Read(ReadPlan {
         select: vec![Selected {
+            when: None,
             alias: "value".to_owned(),
             source: Source::Secret(collection.field(field).unwrap().clone()),
         }],

@@ -112,7 +112,8 @@ async fn globals(Who(caller): Who) -> Answer {
 async fn permissions(State(app): State<App>, Who(caller): Who) -> Answer {
     user(&caller)?;
     let schema = app.engine().schema();
-    let collections = loggia_access::may_read(&caller, &schema);
+    let grants = app.engine().outline(&caller);
+    let collections = loggia_access::may_read(&grants, &schema);
     let full = |name: &str| (name.to_owned(), json!({"access": "full", "fields": ["*"]}));
     let actions = || {
         Value::Object(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use loggia_access::{Caller, Claims, Origin, Rights};
+use loggia_access::{Caller, Claims, Layer, Origin};
 use loggia_mcp::{Endpoint, HttpFacts, Incoming, Outgoing, Server, Transport, Visitor, well_formed};
 use loggia_model::{Problem, Problems, error};
 use loggia_tools::catalogue::{
@@ -159,7 +159,11 @@ pub(crate) fn visitor() -> Visitor {
         role: None,
         roles: vec![],
         policies: vec![],
-        rights: Rights::Administrator,
+        layers: vec![Layer {
+            policies: Vec::new(),
+            admin: true,
+        }],
+        token: None,
         app_access: false,
         session: None,
         origin: Origin::Mcp,

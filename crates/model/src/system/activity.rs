@@ -26,5 +26,6 @@ const FIELDS: &[F] = &[
     F::string("collection", 64).not_null().display("collection"),
     F::string("item", 255).not_null(),
     F::string("origin", 255),
+    F::uuid("change").since(2).indexed(),
     F::o2m("revisions"),
 ];

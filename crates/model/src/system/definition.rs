@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::metadata;
+use crate::plan::SchemaStep;
 use crate::schema::{Action, Column, Default, Deselect, ForeignKey, Table};
 use crate::{Collection, Field, Record, Relation, Scalar, StorageKind, field_types};
 
@@ -25,6 +26,8 @@ pub struct SystemCollection {
     pub sort_field: Option<&'static str>,
     /// The field that tells archived items, their value, and the value of restored ones.
     pub archive: Option<(&'static str, &'static str, &'static str)>,
+    /// The migration that makes its table.
+    pub since: u32,
     /// In the order of the table; aliases last.
     pub fields: &'static [SystemField],
     /// Those whose pointing column is here.
@@ -70,6 +73,8 @@ pub struct SystemField {
     pub half: bool,
     /// For people and assistants.
     pub note: Option<&'static str>,
+    /// The migration that adds its column; never before the one that makes the table.
+    pub since: u32,
 }
 
 /// What the database fills into a system column.
@@ -129,6 +134,7 @@ impl SystemField {
             required: false,
             half: false,
             note: None,
+            since: 1,
         }
     }
 
@@ -348,6 +354,12 @@ impl SystemField {
         self
     }
 
+    /// Its column came later than the table.
+    pub(super) const fn since(mut self, migration: u32) -> Self {
+        self.since = migration;
+        self
+    }
+
     /// The column; `None` for an alias.
     #[must_use]
     pub fn column(&self) -> Option<Column> {
@@ -509,6 +521,7 @@ impl SystemCollection {
             accountability: Some("all"),
             sort_field: None,
             archive: None,
+            since: 1,
             fields: &[],
             relations: &[],
         }
@@ -518,6 +531,32 @@ impl SystemCollection {
     #[must_use]
     pub fn columns(&self) -> Vec<Column> {
         self.fields.iter().filter_map(SystemField::column).collect()
+    }
+
+    /// What a migration does for it: makes its table with the columns of that time, or adds columns.
+    #[must_use]
+    pub fn migration(&self, number: u32) -> Vec<SchemaStep> {
+        let of_then = |field: &&SystemField| field.since.max(self.since) == number;
+        let columns: Vec<_> = self
+            .fields
+            .iter()
+            .filter(of_then)
+            .filter_map(SystemField::column)
+            .collect();
+        if self.since == number {
+            return vec![SchemaStep::CreateTable {
+                table: self.name.to_owned(),
+                columns,
+                foreign_keys: self.foreign_keys(),
+            }];
+        }
+        columns
+            .into_iter()
+            .map(|column| SchemaStep::AddColumn {
+                table: self.name.to_owned(),
+                column,
+            })
+            .collect()
     }
 
     /// Its foreign keys.

@@ -9,11 +9,12 @@
 
 use std::sync::Arc;
 
-use crate::plan::{InsertPlan, SchemaPlan, SchemaStep};
+use crate::plan::{InsertPlan, SchemaStep};
 use crate::{Relation, Scalar, Schema};
 
 mod access;
 mod activity;
+mod changes;
 mod collections;
 mod definition;
 mod fields;
@@ -28,6 +29,7 @@ mod revisions;
 mod roles;
 mod sessions;
 mod settings;
+mod tokens;
 mod translations;
 mod users;
 
@@ -51,6 +53,8 @@ pub static COLLECTIONS: &[&SystemCollection] = &[
     &revisions::COLLECTION,
     &presets::COLLECTION,
     &translations::COLLECTION,
+    &tokens::COLLECTION,
+    &changes::COLLECTION,
 ];
 
 /// What names of the system's own tables start with; no other table may.
@@ -81,18 +85,13 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Makes every system table, in an order that satisfies foreign keys.
+/// The changes of system tables that a migration makes, in an order that satisfies foreign keys.
 #[must_use]
-pub fn create_tables() -> SchemaPlan {
-    let steps = COLLECTIONS
+pub fn migration(number: u32) -> Vec<SchemaStep> {
+    COLLECTIONS
         .iter()
-        .map(|collection| SchemaStep::CreateTable {
-            table: collection.name.to_owned(),
-            columns: collection.columns(),
-            foreign_keys: collection.foreign_keys(),
-        })
-        .collect();
-    SchemaPlan { steps }
+        .flat_map(|collection| collection.migration(number))
+        .collect()
 }
 
 /// The schema of a database without tables of its own: what a room below the engine needs to reach system rows.
@@ -119,7 +118,7 @@ pub fn all_relations() -> Vec<Relation> {
 }
 
 /// The rows that every database starts with: the settings, the public policy, and what hands it out. Run once, right
-/// after [`create_tables`].
+/// after the first [`migration`].
 #[must_use]
 pub fn seeds() -> Vec<InsertPlan> {
     let row = |definition: &SystemCollection, values: &[(&str, Scalar)]| {
@@ -239,18 +238,22 @@ mod tests {
     #[test]
     fn foreign_keys_point_to_tables_that_are_made_before() {
         let mut made = HashSet::new();
-        for step in create_tables().steps {
-            let SchemaStep::CreateTable {
+        for step in (1..)
+            .map(migration)
+            .take_while(|steps| !steps.is_empty())
+            .flatten()
+        {
+            if let SchemaStep::CreateTable {
                 table, foreign_keys, ..
             } = step
-            else {
-                panic!("only tables are made")
-            };
-            made.insert(table);
-            for key in foreign_keys {
-                assert!(made.contains(&key.foreign_table), "{key:?}");
+            {
+                made.insert(table);
+                for key in foreign_keys {
+                    assert!(made.contains(&key.foreign_table), "{key:?}");
+                }
             }
         }
+        assert_eq!(made.len(), COLLECTIONS.len());
     }
 
     #[test]

@@ -20,9 +20,18 @@ const FIELDS: &[F] = &[
     F::serial("id"),
     F::integer("activity").not_null().indexed(),
     F::string("collection", 64).not_null(),
-    F::string("item", 255).not_null(),
+    F::string("item", 255).not_null().indexed(),
     F::json("data").hidden(),
     F::json("delta").hidden(),
     F::integer("parent").indexed(),
     F::uuid("version"),
+    F::uuid("change").since(2).indexed(),
+    F::integer("number")
+        .since(2)
+        .note("Counts the revisions of one item: what `_rev` shows"),
+    F::string("action", 45).since(2).display("labels"),
+    F::json("before")
+        .since(2)
+        .hidden()
+        .note("What the changed columns held before; the whole item where it was deleted"),
 ];

@@ -73,7 +73,7 @@ fn print_group(group: &Group, scalar: Scalar) -> Value {
 fn field_of(operand: &Operand) -> Option<&Field> {
     match operand {
         Operand::Field(field) => Some(field),
-        Operand::Through { operand, .. } => field_of(operand),
+        Operand::Through { operand, .. } | Operand::Case { operand, .. } => field_of(operand),
         Operand::Function { .. } | Operand::JsonPath { .. } | Operand::Count { .. } => None,
     }
 }

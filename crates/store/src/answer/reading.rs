@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use loggia_model::plan::{ReadPlan, Related, Source};
 use loggia_model::schema::Relation;
-use loggia_model::{Collection, Field, Link, Record, Scalar, field_types};
+use loggia_model::{Collection, Field, Filter, Link, Record, Scalar, field_types};
 use serde_json::Value;
 
 use super::{Executor, Rows};
@@ -64,6 +64,8 @@ struct Layout<'p> {
     /// By position: whether more than one member needs the output, so that its value cannot be given away.
     shared: Vec<bool>,
     members: Vec<Member<'p>>,
+    /// By member: the position of what says whether it is shown.
+    shown: Vec<Option<usize>>,
     /// The value is the bare key at this position.
     bare: Option<(usize, &'p Field)>,
 }
@@ -105,6 +107,7 @@ impl<'p> Layout<'p> {
             outputs: Vec::with_capacity(plan.select.len() + 1),
             shared: Vec::with_capacity(plan.select.len() + 1),
             members: Vec::with_capacity(plan.select.len()),
+            shown: Vec::with_capacity(plan.select.len()),
             bare: None,
         };
         if let (true, Some(primary)) = (keys_only, &plan.collection.primary) {
@@ -130,11 +133,16 @@ impl<'p> Layout<'p> {
                     Some(layout.number(alias, Output::Function(*function, field)))
                 }
                 Source::Count(operand) => Some(layout.number(alias, Output::Count(operand))),
+                Source::Revision { revisions } => Some(layout.number(alias, Output::Revision(revisions))),
                 Source::Related(related) => layout
                     .edge(&plan.collection, related)
                     .map(|related| Member::Related { alias, related }),
             };
-            layout.members.extend(member);
+            if let Some(member) = member {
+                layout.members.push(member);
+                let shown = selected.when.as_ref().map(|when| layout.holds(when));
+                layout.shown.push(shown);
+            }
         }
         layout
     }
@@ -156,6 +164,15 @@ impl<'p> Layout<'p> {
         let at = self.output(field);
         self.shared[at] = true;
         at
+    }
+
+    /// The position of what says whether a condition holds; asked once for all members that share it.
+    fn holds(&mut self, when: &'p Arc<Filter>) -> usize {
+        let same = |output: &Output<'p>| matches!(output, Output::Holds(other) if Arc::ptr_eq(other, when));
+        match self.outputs.iter().position(same) {
+            Some(at) => at,
+            None => self.push(Output::Holds(when)),
+        }
     }
 
     fn push(&mut self, output: Output<'p>) -> usize {
@@ -216,7 +233,8 @@ impl<'p> Layout<'p> {
         }
         let mut record = Record::with_capacity(self.members.len());
         let mut below = below.iter_mut();
-        for member in &self.members {
+        for (member, shown) in self.members.iter().zip(&self.shown) {
+            let hidden = shown.is_some_and(|at| row[at] != Scalar::Int(1));
             let (alias, value) = match member {
                 Member::Field {
                     alias,
@@ -237,6 +255,13 @@ impl<'p> Layout<'p> {
                         .map_or(Value::Null, |below| related.value(row, below));
                     (alias, value)
                 }
+            };
+            let value = match value {
+                Value::Array(_) if hidden && matches!(member, Member::Related { .. }) => {
+                    Value::Array(Vec::new())
+                }
+                _ if hidden => Value::Null,
+                value => value,
             };
             record.insert((*alias).to_owned(), value);
         }

@@ -65,8 +65,13 @@ fn figure<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure) {
         return;
     };
     let dialect = sql.dialect;
-    let column = |sql: &mut Sql<'p>| {
-        sql.column(scope, &field.name);
+    let column = |sql: &mut Sql<'p>| match &figure.when {
+        Some(when) => operands::case(sql, scope, when, &|sql| {
+            sql.column(scope, &field.name);
+        }),
+        None => {
+            sql.column(scope, &field.name);
+        }
     };
     dialect.figure(sql, figure.function, kind_of(field), &column);
 }

@@ -208,6 +208,7 @@ fn reads_of_each_level() {
     let mut plan = world.read("directus_users", Filter::All);
     plan.sort = vec![Sort {
         operand: Operand::Through {
+            filter: Box::new(Filter::All),
             step: world.step("directus_users.role", Direction::Forward),
             operand: Box::new(Operand::Field(world.field("directus_roles.name").clone())),
         },
@@ -287,10 +288,12 @@ fn figures() {
         }],
         figures: vec![
             Figure {
+                when: None,
                 function: Aggregate::Count,
                 field: None,
             },
             Figure {
+                when: None,
                 function: Aggregate::AvgDistinct,
                 field: Some(world.field("directus_files.filesize").clone()),
             },

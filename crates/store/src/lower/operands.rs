@@ -1,7 +1,7 @@
 //! Values that are tested, sorted by and grouped by.
 
 use loggia_model::StorageKind;
-use loggia_model::filter::{Operand, Step};
+use loggia_model::filter::{Filter, Operand, Step};
 use loggia_model::plan::Sort;
 
 use super::{Scope, Sql, filters, kind_of};
@@ -12,7 +12,7 @@ pub(crate) fn kind(operand: &Operand) -> Option<StorageKind> {
         Operand::Field(field) => Some(kind_of(field)),
         Operand::Function { .. } | Operand::Count { .. } => Some(StorageKind::BigInteger),
         Operand::JsonPath { .. } => None,
-        Operand::Through { operand, .. } => kind(operand),
+        Operand::Through { operand, .. } | Operand::Case { operand, .. } => kind(operand),
     }
 }
 
@@ -40,18 +40,42 @@ pub(crate) fn operand<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, value: &'p Operan
             filters::reach(sql, scope, step, filter);
             sql.push(")");
         }
-        Operand::Through { step, operand } => through(sql, scope, step, operand),
+        Operand::Through {
+            step,
+            filter,
+            operand,
+        } => through(sql, scope, step, filter, operand),
+        Operand::Case { when, operand } => case(sql, scope, when, &|sql| self::operand(sql, scope, operand)),
     }
 }
 
 /// A to-one step leads to one row at most, so a scalar subquery is the whole join, and rows never multiply.
-fn through<'p>(sql: &mut Sql<'p>, near: Scope<'p>, step: &'p Step, value: &'p Operand) {
+fn through<'p>(
+    sql: &mut Sql<'p>,
+    near: Scope<'p>,
+    step: &'p Step,
+    condition: &'p Filter,
+    value: &'p Operand,
+) {
     let far = sql.scope(&step.target);
     sql.push("(SELECT ");
     operand(sql, far, value);
     sql.push(" FROM ").table(far).push(" WHERE ");
     filters::joined(sql, near, far, step);
+    if !matches!(condition, Filter::All) {
+        sql.push(" AND ");
+        filters::filter(sql, far, condition);
+    }
     sql.push(")");
+}
+
+/// Appends a value that is NULL on the rows where a condition does not hold.
+pub(crate) fn case<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, when: &'p Filter, value: super::Writer<'_, 'p>) {
+    sql.push("CASE WHEN ");
+    filters::filter(sql, scope, when);
+    sql.push(" THEN ");
+    value(sql);
+    sql.push(" END");
 }
 
 /// Appends sort keys, ending with the primary key so that the order is total; nothing where there is no key at all.

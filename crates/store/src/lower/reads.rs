@@ -1,10 +1,11 @@
 //! Rows of one level of a read: one statement.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use loggia_model::filter::{Function, Operand};
 use loggia_model::plan::ReadPlan;
-use loggia_model::{Field, Filter, Scalar};
+use loggia_model::{Collection, Field, Filter, Scalar};
 
 use super::{Dialect, Scope, Sql, Statement, filters, kind_of, operands};
 
@@ -17,6 +18,10 @@ pub(crate) enum Output<'p> {
     Function(Function, &'p Arc<Field>),
     /// How many related items there are.
     Count(&'p Operand),
+    /// Whether a condition holds: 1, or something else.
+    Holds(&'p Arc<Filter>),
+    /// The number of the item's last revision.
+    Revision(&'p Collection),
 }
 
 /// How the rows of a level are reached.
@@ -137,7 +142,30 @@ fn output<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, output: &Output<'p>) {
             dialect.part(sql, *function, kind_of(field), &column);
         }
         Output::Count(operand) => operands::operand(sql, scope, operand),
+        Output::Holds(filter) => operands::case(sql, scope, filter, &|sql| {
+            sql.push("1");
+        }),
+        Output::Revision(revisions) => revision(sql, scope, revisions),
     }
+}
+
+/// Revisions name an item by collection and by key, as text.
+fn revision<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, revisions: &'p Collection) {
+    let Some(primary) = &scope.collection.primary else {
+        sql.push("0");
+        return;
+    };
+    let far = sql.scope(revisions);
+    sql.push("(SELECT COALESCE(MAX(")
+        .column(far, "number")
+        .push("), 0) FROM ")
+        .table(far)
+        .push(" WHERE ")
+        .column(far, "collection")
+        .push(" = ");
+    sql.bind(Cow::Owned(Scalar::from(scope.collection.name.as_str())));
+    sql.push(" AND ").column(far, "item").push(" = CAST(");
+    sql.column(scope, &primary.name).push(" AS TEXT))");
 }
 
 fn reached<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p ReadPlan, key: &'p Field, keys: &[Scalar]) {

@@ -354,6 +354,7 @@ async fn parts_of_values_counts_and_paths_are_tested_and_sorted_by() {
     order(tags(), true, &[1, 2, 3, 4, 5, 6]).await;
     order(
         Operand::Through {
+            filter: Box::new(Filter::All),
             step: world.step("articles.author", None),
             operand: Box::new(field("authors.name")),
         },
@@ -368,6 +369,7 @@ async fn parts_and_windows_of_the_answer() {
     let world = filled().await;
     let mut plan = world.read("articles", &["id"]);
     plan.select.push(Selected {
+        when: None,
         alias: "published_year".to_owned(),
         source: Source::Function {
             function: Function::Year,
@@ -389,6 +391,7 @@ async fn parts_and_windows_of_the_answer() {
 async fn figures_of_all_rows() {
     let world = filled().await;
     let figure = |function, field: Option<&str>| Figure {
+        when: None,
         function,
         field: field.map(|name| world.field(&format!("articles.{name}")).clone()),
     };
@@ -451,6 +454,7 @@ async fn figures_of_groups() {
                 },
             ],
             figures: vec![Figure {
+                when: None,
                 function: Aggregate::Sum,
                 field: Some(world.field("articles.views").clone()),
             }],

@@ -192,6 +192,7 @@ async fn related_items_are_counted_and_filtered() {
     articles.filter = world.test("articles.views", Test::Greater(Scalar::Int(1)));
     let mut plan = world.read("authors", &["name"]);
     plan.select.push(Selected {
+        when: None,
         alias: "count".to_owned(),
         source: Source::Count(Operand::Count {
             step: world.step("authors.articles", None),

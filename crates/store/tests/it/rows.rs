@@ -75,6 +75,7 @@ async fn concealed_values_are_masked_unless_the_system_asks() {
         .unwrap();
     let mut plan = world.read("authors", &["secret"]);
     plan.select.push(Selected {
+        when: None,
         alias: "raw".to_owned(),
         source: Source::Secret(world.field("authors.secret").clone()),
     });

@@ -100,6 +100,7 @@ impl World {
     pub(crate) fn read(&self, collection: &str, fields: &[&str]) -> ReadPlan {
         let collection = self.collection(collection);
         let select = fields.iter().map(|name| Selected {
+            when: None,
             alias: (*name).to_owned(),
             source: Source::Field(collection.field(name).expect(name).clone()),
         });
@@ -117,6 +118,7 @@ impl World {
     pub(crate) fn related(&self, path: &str, plans: Vec<ReadPlan>, keys_only: bool) -> Selected {
         let (_, alias) = path.split_once('.').unwrap();
         Selected {
+            when: None,
             alias: alias.to_owned(),
             source: Source::Related(Related {
                 link: self.link(path),

@@ -1,6 +1,6 @@
 //! `schema`: what collections there are, and what their fields are.
 
-use loggia_access::{may_read, visible};
+use loggia_access::may_read;
 use loggia_model::schema::Default as ColumnDefault;
 use loggia_model::{Collection, Field, Link, Problems, Schema};
 use serde_json::{Map, Value, json};
@@ -128,9 +128,8 @@ fn overview(call: &Call<'_>) -> Map<String, Value> {
     let mut noted = Vec::new();
     let (mut used, mut truncated) = (0, false);
     // Our own collections come last, and notes after all names, so that the project's are the last to be cut.
-    let by_importance = |system: bool| {
-        may_read(&call.context.caller, &schema).filter(move |collection| collection.system == system)
-    };
+    let by_importance =
+        |system: bool| may_read(call.grants, &schema).filter(move |collection| collection.system == system);
     for collection in by_importance(false).chain(by_importance(true)) {
         let name = collection.name.as_str();
         used += tokens(name) + 1;
@@ -357,7 +356,7 @@ fn list_fields(options: &Value) -> Option<Value> {
 
 /// Where a field leads: `m2o`, `o2m`, `m2m` or `m2a`. What the caller may not know of stays unnamed.
 fn relation(call: &Call<'_>, schema: &Schema, collection: &Collection, field: &Field) -> Option<Value> {
-    let known = |target: &Collection| visible(&call.context.caller, target);
+    let known = |target: &Collection| call.grants.sees(target);
     match schema.link(&collection.name, &field.name)? {
         Link::ToOne { target, .. } => {
             known(&target).then(|| json!({"type": "m2o", "collection": target.name}))
@@ -431,7 +430,7 @@ fn relation(call: &Call<'_>, schema: &Schema, collection: &Collection, field: &F
 /// A short text that stays the same as long as everything that the caller may know of the model does.
 fn hash(call: &Call<'_>, schema: &Schema) -> String {
     let mut hasher = Sha256::new();
-    for collection in may_read(&call.context.caller, schema) {
+    for collection in may_read(call.grants, schema) {
         hasher.update(collection.name.as_bytes());
         hasher.update(tokens_of(collection).as_bytes());
         hasher.update(

@@ -1,9 +1,8 @@
 //! Results stay short, say what they left out, and how to go on.
 
-use loggia_access::Rights;
 use serde_json::{Value, json};
 
-use crate::fixture::{context, house};
+use crate::fixture::{Rights, context, house};
 
 #[tokio::test]
 async fn a_read_is_cut_at_the_rows_of_the_settings_and_continues() {

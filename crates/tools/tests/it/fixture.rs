@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use loggia_access::{Caller, Claims, Origin, Rights};
+use loggia_access::{Caller, Claims, Layer, Origin};
 use loggia_engine::{Engine, Hasher, Limits, Parts};
 use loggia_model::{Clock, Generator, Problems};
 use loggia_store::{Options, Store};
@@ -56,6 +56,13 @@ pub(crate) async fn house() -> House {
     House { tools, engine }
 }
 
+/// What somebody may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    Administrator,
+    None,
+}
+
 /// Somebody with these rights.
 pub(crate) fn caller(rights: Rights) -> Caller {
     Caller::established(Claims {
@@ -63,7 +70,11 @@ pub(crate) fn caller(rights: Rights) -> Caller {
         role: None,
         roles: Vec::new(),
         policies: Vec::new(),
-        rights,
+        layers: vec![Layer {
+            policies: Vec::new(),
+            admin: rights == Rights::Administrator,
+        }],
+        token: None,
         app_access: false,
         session: None,
         origin: Origin::Mcp,

@@ -1,10 +1,9 @@
 //! What is listed, for whom, and in what size.
 
-use loggia_access::Rights;
 use loggia_tools::{Catalogue as _, TOOLS};
 use serde_json::{Value, json};
 
-use crate::fixture::{administrator, context, house};
+use crate::fixture::{Rights, administrator, context, house};
 
 const EVERYTHING: [&str; 6] = [
     "system-prompt",

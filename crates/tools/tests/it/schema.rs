@@ -1,9 +1,8 @@
 //! The `schema` tool.
 
-use loggia_access::Rights;
 use serde_json::{Value, json};
 
-use crate::fixture::{administrator, context, house};
+use crate::fixture::{Rights, administrator, context, house};
 
 #[tokio::test]
 async fn without_keys_it_lists_collections() {

@@ -1,10 +1,9 @@
 //! What went wrong elsewhere, and goes right here.
 
-use loggia_access::Rights;
 use loggia_tools::Catalogue as _;
 use serde_json::{Value, json};
 
-use crate::fixture::{House, administrator, context, house, problems};
+use crate::fixture::{House, Rights, administrator, context, house, problems};
 
 async fn blog() -> House {
     let house = house().await;
