@@ -189,3 +189,26 @@ async fn hashed_fields_of_the_project_are_hashed_whatever_the_password_policy_sa
     let code = made.data()["code"].as_str().unwrap();
     assert!(!code.contains("1234"), "{code}");
 }
+
+#[tokio::test]
+async fn policies_reach_users_directly_and_through_roles_above_theirs() {
+    let app = start().await;
+    let policy = app.policy(json!({"name": "All", "admin_access": true})).await;
+    let directly = app.caller_of("directly@example.com", &[&policy]).await;
+    assert_eq!(standing(&directly).await, "administrator");
+    let above = app.role(json!({"name": "Above", "policies": [policy]})).await;
+    let below = app.role(json!({"name": "Below", "parent": above})).await;
+    let through = app
+        .caller(json!({"email": "through@example.com", "role": below}))
+        .await;
+    assert_eq!(standing(&through).await, "administrator");
+    let read = json!([{"collection": "directus_users", "action": ["read", "update"]}]);
+    let other = app.caller_with("other@example.com", read).await;
+    assert_eq!(standing(&other).await, "somebody");
+    let theirs = format!(
+        "/access?filter[user][_eq]={}&fields=policy.permissions.action",
+        other.key().await
+    );
+    let actions = json!([{"policy": {"permissions": [{"action": "read"}, {"action": "update"}]}}]);
+    assert_eq!(app.get(&theirs).await.data(), &actions);
+}
