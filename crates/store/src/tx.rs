@@ -36,10 +36,26 @@ impl Tx {
     /// # Errors
     /// What the database refuses, and [`Error::Stalled`] and [`Error::Cancelled`] when the transaction is over.
     pub async fn run(&mut self, permit: Permit<Plan>) -> Result<Outcome, Error> {
+        let mut outcomes = self.run_all(vec![permit]).await?;
+        outcomes
+            .pop()
+            .ok_or_else(|| Error::internal("a plan gave no outcome"))
+    }
+
+    /// Runs plans of any kind one after the other, all of them or none, with one wait for the writer; the outcomes
+    /// come in the order of the plans, and each plan sees what those before it have written.
+    ///
+    /// # Errors
+    /// As [`Tx::run`]: the first failure of all.
+    pub async fn run_all(&mut self, permits: Vec<Permit<Plan>>) -> Result<Vec<Outcome>, Error> {
+        if permits.is_empty() {
+            return Ok(Vec::new());
+        }
         self.embark()?;
-        let outcome = self.transaction.run(permit.into_plan()).await;
+        let plans = permits.into_iter().map(Permit::into_plan).collect();
+        let outcomes = self.transaction.run(plans).await;
         self.adrift = false;
-        outcome
+        outcomes
     }
 
     /// Changes tables, all steps or none, and counts the schema's version up.

@@ -49,8 +49,8 @@ pub struct SystemField {
     pub default: SystemDefault,
     /// Whether two rows may not have the same value.
     pub unique: bool,
-    /// Whether it has an index that is not unique.
-    pub indexed: bool,
+    /// The migration that gives it an index that is not unique; `None`: it has none.
+    pub indexed: Option<u32>,
     /// Whether it is the primary key.
     pub primary_key: bool,
     /// Whether the database numbers new rows.
@@ -122,7 +122,7 @@ impl SystemField {
             nullable: true,
             default: SystemDefault::None,
             unique: false,
-            indexed: false,
+            indexed: None,
             primary_key: false,
             auto_increment: false,
             special,
@@ -287,8 +287,13 @@ impl SystemField {
     }
 
     /// Rows are looked up by it.
-    pub(super) const fn indexed(mut self) -> Self {
-        self.indexed = true;
+    pub(super) const fn indexed(self) -> Self {
+        self.indexed_since(1)
+    }
+
+    /// Rows are looked up by it; the index came later than the column.
+    pub(super) const fn indexed_since(mut self, migration: u32) -> Self {
+        self.indexed = Some(migration);
         self
     }
 
@@ -376,7 +381,7 @@ impl SystemField {
                 SystemDefault::Now => Default::Now,
             },
             unique: self.unique || self.primary_key,
-            indexed: self.indexed,
+            indexed: self.indexed.is_some(),
             primary_key: self.primary_key,
             auto_increment: self.auto_increment,
             max_length: self.max_length,
@@ -533,30 +538,41 @@ impl SystemCollection {
         self.fields.iter().filter_map(SystemField::column).collect()
     }
 
-    /// What a migration does for it: makes its table with the columns of that time, or adds columns.
+    /// What a migration does for it: makes its table with the columns of that time, or adds columns and indexes.
     #[must_use]
     pub fn migration(&self, number: u32) -> Vec<SchemaStep> {
-        let of_then = |field: &&SystemField| field.since.max(self.since) == number;
-        let columns: Vec<_> = self
-            .fields
-            .iter()
-            .filter(of_then)
-            .filter_map(SystemField::column)
-            .collect();
+        let table = || self.name.to_owned();
+        let mut made = Vec::new();
+        let mut indexed = Vec::new();
+        for field in self.fields {
+            let Some(mut column) = field.column() else {
+                continue;
+            };
+            let since = field.since.max(self.since);
+            let index_since = field.indexed.map_or(since, |migration| migration.max(since));
+            if since == number {
+                column.indexed &= index_since == number;
+                made.push(column);
+            } else if since < number && index_since == number {
+                indexed.push(column);
+            }
+        }
         if self.since == number {
             return vec![SchemaStep::CreateTable {
-                table: self.name.to_owned(),
-                columns,
+                table: table(),
+                columns: made,
                 foreign_keys: self.foreign_keys(),
             }];
         }
-        columns
-            .into_iter()
-            .map(|column| SchemaStep::AddColumn {
-                table: self.name.to_owned(),
-                column,
-            })
-            .collect()
+        let added = made.into_iter().map(|column| SchemaStep::AddColumn {
+            table: table(),
+            column,
+        });
+        let altered = indexed.into_iter().map(|column| SchemaStep::AlterColumn {
+            table: table(),
+            column,
+        });
+        added.chain(altered).collect()
     }
 
     /// Its foreign keys.

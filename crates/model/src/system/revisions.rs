@@ -20,7 +20,7 @@ const FIELDS: &[F] = &[
     F::serial("id"),
     F::integer("activity").not_null().indexed(),
     F::string("collection", 64).not_null(),
-    F::string("item", 255).not_null().indexed(),
+    F::string("item", 255).not_null().indexed_since(2),
     F::json("data").hidden(),
     F::json("delta").hidden(),
     F::integer("parent").indexed(),

@@ -57,8 +57,8 @@ pub(crate) trait Database: Send + Sync {
 
 /// An open transaction; dropping it rolls back.
 pub(crate) trait Transaction: Send {
-    /// As [`crate::Tx::run`].
-    fn run(&mut self, plan: Plan) -> Promise<'_, Outcome>;
+    /// As [`crate::Tx::run_all`].
+    fn run(&mut self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>>;
     /// As [`crate::Tx::change_schema`].
     fn change_schema(&mut self, plan: SchemaPlan) -> Promise<'_, ()>;
     /// As [`crate::Tx::tables`].

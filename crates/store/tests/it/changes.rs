@@ -520,7 +520,7 @@ async fn tables_go_only_when_nothing_points_to_them() {
             .await
             .unwrap()
             .keys()
-            .all(|name| name.starts_with("directus_"))
+            .all(|name| loggia_model::system::is_reserved(name))
     );
 }
 

@@ -43,7 +43,7 @@ async fn tables_of_other_programs_are_understood() {
     let tables = store.tables().await.unwrap();
     let names: Vec<_> = tables
         .keys()
-        .filter(|name| !name.starts_with("directus_"))
+        .filter(|name| !loggia_model::system::is_reserved(name))
         .collect();
     assert_eq!(names, ["people", "pairs", "keyless", "counted"]);
     let people = &tables["people"];

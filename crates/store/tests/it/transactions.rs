@@ -40,6 +40,35 @@ async fn a_dropped_transaction_leaves_nothing_and_a_failed_plan_leaves_the_rest(
 }
 
 #[tokio::test]
+async fn plans_run_together_are_all_kept_or_none() {
+    let world = newspaper().await;
+    let names = || Plan::Read(world.read("authors", &["name"]));
+    let together = |plans: Vec<Plan>| plans.into_iter().map(permit).collect::<Vec<_>>();
+    let mut tx = world.store.begin().await.unwrap();
+    assert_eq!(tx.run_all(Vec::new()).await.unwrap(), []);
+    let plans = together(vec![
+        author(&world, "Ann"),
+        names(),
+        author(&world, "Bob"),
+        names(),
+    ]);
+    let outcomes = tx.run_all(plans).await.unwrap();
+    let counts: Vec<_> = outcomes
+        .iter()
+        .cloned()
+        .map(|outcome| outcome.into_rows().len())
+        .collect();
+    assert_eq!(counts, [0, 1, 0, 2], "each sees what those before it wrote");
+    // The last of them fails: what the others wrote goes, what was there before stays.
+    let plans = together(vec![author(&world, "Cid"), names(), author(&world, "Ann")]);
+    let error = tx.run_all(plans).await.unwrap_err();
+    assert!(matches!(error, Error::Unique { .. }), "{error}");
+    run(&mut tx, author(&world, "Dan")).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(authors(&world).await, [json!("Ann"), json!("Bob"), json!("Dan")]);
+}
+
+#[tokio::test]
 async fn concurrent_transactions_share_commits() {
     let world = Arc::new(newspaper().await);
     let before = world.store.activity();

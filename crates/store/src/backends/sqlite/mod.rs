@@ -252,8 +252,8 @@ fn in_snapshot<T>(
 }
 
 impl Transaction for Turn {
-    fn run(&mut self, plan: Plan) -> Promise<'_, Outcome> {
-        self.ask(|reply| Operation::Run(plan, reply))
+    fn run(&mut self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>> {
+        self.ask(|reply| Operation::Run(plans, reply))
     }
 
     fn change_schema(&mut self, plan: SchemaPlan) -> Promise<'_, ()> {

@@ -39,8 +39,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// What a transaction can ask of the writer.
 pub(super) enum Operation {
-    /// A plan.
-    Run(Plan, Reply<Outcome>),
+    /// Plans, all or none.
+    Run(Vec<Plan>, Reply<Vec<Outcome>>),
     /// Changes of tables.
     ChangeSchema(SchemaPlan, Reply<()>),
     /// The tables as they are.
@@ -353,12 +353,11 @@ impl Pen {
 
     /// Runs one operation. The error says why SQLite gave up everything that the group has done.
     fn serve(&mut self, operation: Operation, fate: &Arc<Fate>, alone: bool) -> Result<(), String> {
-        let reads = matches!(
-            operation,
-            Operation::Tables(_)
-                | Operation::SchemaVersion(_)
-                | Operation::Run(Plan::Read(_) | Plan::Aggregate(_), _)
-        );
+        let reads = match &operation {
+            Operation::Tables(_) | Operation::SchemaVersion(_) => true,
+            Operation::Run(plans, _) => plans.iter().all(only_reads),
+            Operation::ChangeSchema(..) | Operation::Commit(_) => false,
+        };
         self.watch(fate, reads || alone);
         let served = self.execute(operation);
         // The one who waits may go as soon as it has its answer: that must interrupt nothing that comes after.
@@ -368,11 +367,13 @@ impl Pen {
 
     fn execute(&mut self, operation: Operation) -> Result<(), String> {
         match operation {
-            Operation::Run(plan, reply) => {
-                let several = matches!(&plan, Plan::Insert(insert) if insert.rows.len() > 1);
-                let outcome = self.guarded(several, |pen| {
+            Operation::Run(plans, reply) => {
+                let outcome = self.guarded(in_steps(&plans), |pen| {
                     let mut session = Session(&mut pen.connection);
-                    at_once(answer::run(&mut session, &plan, &pen.clock))
+                    plans
+                        .iter()
+                        .map(|plan| at_once(answer::run(&mut session, plan, &pen.clock)))
+                        .collect()
                 });
                 self.reply(reply, outcome)
             }
@@ -445,6 +446,21 @@ impl Pen {
             Ok(())
         }
     }
+}
+
+fn only_reads(plan: &Plan) -> bool {
+    matches!(plan, Plan::Read(_) | Plan::Aggregate(_))
+}
+
+/// Whether plans write by more than one statement, so that a failure may come when something is written already.
+fn in_steps(plans: &[Plan]) -> bool {
+    let statements = plans.iter().map(|plan| match plan {
+        Plan::Read(_) | Plan::Aggregate(_) => 0,
+        Plan::Insert(insert) => insert.rows.len(),
+        Plan::Update(_) | Plan::Delete(_) => 1,
+    });
+    // What fails last has nothing after it; but a read that fails after a write must take it back.
+    statements.sum::<usize>() > 1 || (plans.len() > 1 && !plans.iter().all(only_reads))
 }
 
 /// The same failure to all of a group.
