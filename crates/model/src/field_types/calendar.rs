@@ -40,6 +40,7 @@ macro_rules! calendar_type {
                 let parse: fn(&str) -> Option<String> = $parse;
                 value
                     .as_str()
+                    .filter(|text| !is_leap_second(text))
                     .and_then(parse)
                     .map(Scalar::Text)
                     .ok_or_else(|| mismatch(self, value))
@@ -88,6 +89,13 @@ calendar_type!(
 #[must_use]
 pub fn timestamp(moment: jiff::Timestamp) -> String {
     format!("{moment:.3}")
+}
+
+/// A 61st second cannot be kept, and must not become the 60th silently.
+fn is_leap_second(text: &str) -> bool {
+    text.match_indices(":60").any(|(at, _)| {
+        text[..at].matches(':').count() == 1 && !text[at + 3..].starts_with(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// With a zone: what a clock in UTC shows then; without: as it is written.

@@ -3,6 +3,7 @@
 use serde_json::{Number, Value, json};
 
 use super::{FieldType, mismatch};
+use crate::error::VALUE_OUT_OF_RANGE;
 use crate::schema::Column;
 use crate::{Problem, Scalar, StorageKind};
 
@@ -26,10 +27,21 @@ impl FieldType for Float {
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
-        number
-            .filter(|number| number.is_finite())
-            .map(Scalar::Real)
-            .ok_or_else(|| mismatch(self, value))
+        match number {
+            Some(number) if number.is_finite() => Ok(Scalar::Real(number)),
+            // Written with digits, and too large; the words `inf` and `NaN` are no numbers.
+            Some(_)
+                if value.is_number()
+                    || value
+                        .as_str()
+                        .is_some_and(|text| text.contains(|c: char| c.is_ascii_digit())) =>
+            {
+                let message = "The number is too large: a float holds at most 1.7976931348623157e308.";
+                Err(Problem::new(&VALUE_OUT_OF_RANGE, message)
+                    .hint("Use a decimal field for larger numbers."))
+            }
+            _ => Err(mismatch(self, value)),
+        }
     }
     fn print(&self, scalar: Scalar) -> Value {
         match scalar {

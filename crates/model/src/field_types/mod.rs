@@ -178,6 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn a_float_that_is_too_large_is_out_of_range_and_a_word_is_none_at_all() {
+        let refused = |value: Value| {
+            let ty = by_name("float").unwrap();
+            ty.parse(&value, &Column::default()).unwrap_err().code.name
+        };
+        assert_eq!(
+            refused(serde_json::from_str("1e400").unwrap()),
+            "VALUE_OUT_OF_RANGE"
+        );
+        assert_eq!(refused(json!("-1e400")), "VALUE_OUT_OF_RANGE");
+        assert_ne!(refused(json!("inf")), "VALUE_OUT_OF_RANGE");
+    }
+
+    #[test]
     fn values_come_back_as_they_were_written() {
         let number = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         check("integer", json!(5), json!(5));
@@ -219,6 +233,7 @@ mod tests {
         check("decimal", json!("abc"), Value::Null);
         check("float", number("1.5"), number("1.5"));
         check("float", json!("NaN"), Value::Null);
+        check("float", number("1e400"), Value::Null);
         check("boolean", json!(true), json!(true));
         check("boolean", json!("yes"), Value::Null);
         check("string", json!("\u{1F600} é"), json!("\u{1F600} é"));
@@ -244,6 +259,10 @@ mod tests {
             json!("2026-01-31T00:00:00.000Z"),
         );
         check("timestamp", json!("soon"), Value::Null);
+        check("timestamp", json!("2026-06-30T23:59:60Z"), Value::Null);
+        check("timestamp", json!("2026-06-30T23:60:00Z"), Value::Null);
+        check("time", json!("23:59:60"), Value::Null);
+        check("dateTime", json!("2026-06-30T23:59:60"), Value::Null);
         check(
             "uuid",
             json!("3FA85F64-5717-4562-B3FC-2C963F66AFA6"),
