@@ -1,7 +1,7 @@
 //! Who is asking.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Who is asking, established by `identity` from a credential. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -83,6 +83,8 @@ pub struct Attribution {
     pub tool: Option<String>,
     /// What the caller says the change is for.
     pub title: Option<String>,
+    /// Where the key of the change is put once it is committed: by the engine, for whoever answers the request.
+    pub change: Arc<OnceLock<String>>,
 }
 
 /// Through which door a request came.

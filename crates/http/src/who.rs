@@ -28,8 +28,10 @@ impl FromRequestParts<App> for Who {
             refuse_foreign_pages(app, parts)?;
         }
         let facts = facts(app, parts, Origin::Rest);
+        let attribution = entrance::attribution(parts)?;
         let caller = app.identity().authenticate(credential, facts).await;
-        caller.map(Self).map_err(|error| {
+        let attributed = caller.map(|caller| Self(caller.attributed(attribution)));
+        attributed.map_err(|error| {
             let refusal = Refusal::from(error);
             match &shown {
                 // Browsers send it on their own accord: one that is no good any more must not spoil what is public.

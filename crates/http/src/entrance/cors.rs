@@ -12,11 +12,11 @@ use axum::response::{IntoResponse as _, Response};
 use crate::config::Cors;
 
 /// What pages may send.
-const REQUEST_HEADERS: &str = "Accept, Accept-Language, Authorization, Content-Type, Last-Event-ID, \
-     Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id, X-Request-Id";
+const REQUEST_HEADERS: &str = "Accept, Accept-Language, Authorization, Content-Type, If-Match, Last-Event-ID, \
+     Loggia-Change-Title, Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Mcp-Session-Id, X-Request-Id";
 /// What pages may read.
 const ANSWER_HEADERS: &str =
-    "Allow, Content-Range, Mcp-Session-Id, Retry-After, WWW-Authenticate, X-Request-Id";
+    "Allow, Content-Range, ETag, Loggia-Change, Mcp-Session-Id, Retry-After, WWW-Authenticate, X-Request-Id";
 /// The methods of the REST dialect.
 const METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, SEARCH, OPTIONS";
 /// The methods of the MCP transport.

@@ -1,6 +1,7 @@
 //! What every request passes on its way in and out, in one layer: request id, turn, host, cross-origin rules, timeout,
 //! panics, security headers, and the one line in the log.
 
+mod attribution;
 mod cors;
 mod host;
 mod request_id;
@@ -19,6 +20,7 @@ use futures_util::FutureExt as _;
 use loggia_model::Problem;
 use loggia_model::error::SERVICE_UNAVAILABLE;
 
+pub(crate) use attribution::{Noted, attribution};
 pub(crate) use host::Hosts;
 pub(crate) use request_id::RequestId;
 
@@ -37,6 +39,8 @@ const CONTENT_SECURITY_POLICY: HeaderName = HeaderName::from_static("content-sec
 pub(crate) async fn pass(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers(), &app);
     request.extensions_mut().insert(id.clone());
+    let noted = Noted::default();
+    request.extensions_mut().insert(noted.clone());
     let started = app.clock().now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let origin = request.headers().get(ORIGIN).cloned();
@@ -53,6 +57,7 @@ pub(crate) async fn pass(State(app): State<App>, mut request: Request, next: Nex
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, value);
     }
+    noted.mark(headers);
     let cause = response.extensions_mut().remove::<Cause>();
     let status = response.status().as_u16();
     let took = app.clock().now().duration_since(started);
