@@ -19,7 +19,9 @@ mod rights;
 pub mod schema;
 mod settings;
 mod system;
+mod tokens;
 
 pub use engine::{Engine, Hasher, Limits, Listener, Parts};
 pub use error::Error;
 pub use settings::Settings;
+pub use tokens::IssuedToken;

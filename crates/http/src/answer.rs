@@ -116,9 +116,7 @@ impl IntoResponse for Refusal {
             && !self.headers.iter().any(|(name, _)| name == RETRY_AFTER)
             && response.status() != StatusCode::INTERNAL_SERVER_ERROR
         {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(RETRY_AFTER, retry_after(&problems));
         }
         response.headers_mut().extend(self.headers);
         if let Some(cause) = self.cause {
@@ -126,6 +124,15 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// The seconds that the problems ask to wait (RFC 9110 §10.2.3); one where they do not say.
+fn retry_after(problems: &Problems) -> HeaderValue {
+    let seconds = problems
+        .0
+        .iter()
+        .filter_map(|problem| problem.extensions.get("retry_after")?.as_u64());
+    HeaderValue::from(seconds.max().unwrap_or(1))
 }
 
 fn internal_problem() -> Problem {

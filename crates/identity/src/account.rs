@@ -7,6 +7,8 @@ use loggia_access::{Caller, Claims, IpAccess, Layer, Origin};
 use loggia_model::Record;
 use serde_json::Value;
 
+use crate::access_token::AccessToken;
+
 /// Deeper role trees are cut here.
 const MAX_ANCESTORS: usize = 64;
 
@@ -30,6 +32,42 @@ struct Policy {
     admin: bool,
     app: bool,
     addresses: Option<IpAccess>,
+}
+
+impl Policy {
+    fn applies(&self, ip: Option<IpAddr>) -> bool {
+        self.addresses.as_ref().is_none_or(|list| list.admits(ip))
+    }
+}
+
+/// The policies that an access token names: those of them that exist.
+#[derive(Clone, Debug)]
+pub(crate) struct Narrowing(Vec<Policy>);
+
+impl Narrowing {
+    /// The policies with these keys. One that is gone grants nothing.
+    pub(crate) fn of(keys: &[String], rows: &RightsRows) -> Self {
+        Self(read_policies(rows, keys))
+    }
+
+    fn layer(&self, ip: Option<IpAddr>) -> Layer {
+        layer(self.0.iter().filter(|policy| policy.applies(ip)))
+    }
+
+    fn has_app_access(&self, ip: Option<IpAddr>) -> bool {
+        self.0
+            .iter()
+            .any(|policy| policy.applies(ip) && (policy.app || policy.admin))
+    }
+}
+
+/// By what a caller is known besides the account.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct By<'a> {
+    /// The session.
+    pub(crate) session: Option<&'a str>,
+    /// The access token.
+    pub(crate) token: Option<&'a AccessToken>,
 }
 
 /// Through which door a request came, and from where.
@@ -62,7 +100,7 @@ pub(crate) struct RightsRows {
     pub(crate) roles: Vec<Record>,
     /// `user`, `role`, `policy`.
     pub(crate) access: Vec<Record>,
-    /// `id`, `admin_access`, `app_access`, `ip_access`.
+    /// `id`, `admin_access`, `app_access`, `enforce_tfa`, `ip_access`.
     pub(crate) policies: Vec<Record>,
 }
 
@@ -116,21 +154,25 @@ impl Account {
     }
 
     /// The caller of one request.
-    pub(crate) fn caller(&self, session: Option<&str>, facts: RequestFacts) -> Caller {
+    pub(crate) fn caller(&self, by: By<'_>, facts: RequestFacts) -> Caller {
         let ip = facts.ip;
-        let policies: Vec<_> = self.applying(ip).map(|policy| policy.id.clone()).collect();
+        let own = Layer {
+            admin: self.is_admin(ip),
+            ..layer(self.applying(ip))
+        };
+        let policies = own.policies.clone();
+        let narrowing = by.token.and_then(|token| token.narrowing.as_ref());
+        let narrower = narrowing.map(|narrowing| narrowing.layer(ip));
+        let app_access = self.has_app_access(ip) && narrowing.is_none_or(|one| one.has_app_access(ip));
         Caller::established(Claims {
             user: self.user.clone(),
             role: self.role.clone(),
             roles: self.roles.clone(),
-            layers: vec![Layer {
-                policies: policies.clone(),
-                admin: self.is_admin(ip),
-            }],
+            layers: std::iter::once(own).chain(narrower).collect(),
             policies,
-            token: None,
-            app_access: self.has_app_access(ip),
-            session: session.map(str::to_owned),
+            token: by.token.map(|token| token.facts.clone()),
+            app_access,
+            session: by.session.map(str::to_owned),
             origin: facts.origin,
             ip,
             user_agent: facts.user_agent,
@@ -138,10 +180,19 @@ impl Account {
     }
 
     fn applying(&self, ip: Option<IpAddr>) -> impl Iterator<Item = &Policy> {
-        self.policies
-            .iter()
-            .filter(move |policy| policy.addresses.as_ref().is_none_or(|list| list.admits(ip)))
+        self.policies.iter().filter(move |policy| policy.applies(ip))
     }
+}
+
+/// A layer of these policies, their keys in order.
+fn layer<'a>(policies: impl Iterator<Item = &'a Policy>) -> Layer {
+    let mut layer = Layer::default();
+    for policy in policies {
+        layer.admin |= policy.admin;
+        layer.policies.push(policy.id.clone());
+    }
+    layer.policies.sort_unstable();
+    layer
 }
 
 /// A role and the roles above it, nearest first; a circle ends where it closes.
@@ -170,11 +221,16 @@ fn policies(rows: &RightsRows, wanted: impl Fn(Option<&str>, Option<&str>) -> bo
         .filter(|row| wanted(text_of(row, "user"), text_of(row, "role")))
         .filter_map(|row| text(row, "policy"))
         .collect();
+    read_policies(rows, &attached)
+}
+
+/// The policies with these keys, each once.
+fn read_policies(rows: &RightsRows, keys: &[String]) -> Vec<Policy> {
     rows.policies
         .iter()
         .filter_map(|row| {
             let id = text(row, "id")?;
-            attached.contains(&id).then(|| Policy {
+            keys.contains(&id).then(|| Policy {
                 admin: flag(row, "admin_access"),
                 app: flag(row, "app_access"),
                 addresses: IpAccess::read(list(row.get("ip_access"))),
@@ -199,7 +255,7 @@ pub(crate) fn flag(row: &Record, name: &str) -> bool {
 }
 
 /// A list column of a row: a JSON array, or text with commas.
-fn list(value: Option<&Value>) -> Vec<&str> {
+pub(crate) fn list(value: Option<&Value>) -> Vec<&str> {
     match value {
         Some(Value::String(text)) => text.split(',').collect(),
         Some(Value::Array(entries)) => entries.iter().filter_map(Value::as_str).collect(),
@@ -254,7 +310,7 @@ mod tests {
     #[test]
     fn policies_come_from_the_user_the_role_and_its_ancestors() {
         let check = |account: &Account, expect: &[&str]| {
-            let caller = account.caller(None, RequestFacts::local(Origin::Rest));
+            let caller = account.caller(By::default(), RequestFacts::local(Origin::Rest));
             let mut policies = caller.claims().policies.clone();
             policies.sort_unstable();
             assert_eq!(policies, expect);

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use loggia_access::Caller;
+use loggia_model::Record;
 use moka::sync::Cache;
 
-use crate::account::{Account, RequestFacts};
+use crate::access_token::AccessToken;
+use crate::account::{Account, By, RequestFacts, text};
 use crate::jwt::{self, Rejected};
 use crate::secret::{digest, fingerprint};
 use crate::{Error, Identity};
@@ -17,7 +19,7 @@ use crate::{Error, Identity};
 pub enum Credential<'a> {
     /// Nothing: the public.
     None,
-    /// `Authorization: Bearer …`: a static token or an access token.
+    /// `Authorization: Bearer …`: an access token, a static token or the token of a session.
     Bearer(&'a str),
     /// `?access_token=…`: the same, but never a session's cookie.
     Query(&'a str),
@@ -31,6 +33,7 @@ struct Known {
     account: Arc<Account>,
     session: Option<Arc<str>>,
     is_cookie: bool,
+    token: Option<Arc<AccessToken>>,
     expires: Option<Timestamp>,
     looked_up: Timestamp,
     generation: u64,
@@ -83,7 +86,8 @@ impl Identity {
     ///
     /// # Errors
     /// `INVALID_CREDENTIALS` for a token that is nobody's or a user that is not active; `TOKEN_EXPIRED`;
-    /// `INVALID_TOKEN` for a signed token that is not one of ours.
+    /// `INVALID_TOKEN` for a signed token that is not one of ours. For an access token also `USER_SUSPENDED`,
+    /// `FORBIDDEN` from an address that it does not count from, and `REQUESTS_EXCEEDED`.
     pub async fn authenticate(
         &self,
         credential: Credential<'_>,
@@ -116,7 +120,28 @@ impl Identity {
         if known.expires.is_some_and(|expires| now >= expires) {
             return Err(Error::expired());
         }
-        Ok(known.account.caller(known.session.as_deref(), facts))
+        if let Some(token) = &known.token {
+            token.admit(&facts, now)?;
+            if self.0.usage.count(token, now)? {
+                self.note_use(token, &facts, now);
+            }
+        }
+        let by = By {
+            session: known.session.as_deref(),
+            token: known.token.as_deref(),
+        };
+        Ok(known.account.caller(by, facts))
+    }
+
+    /// Notes off the request's path that a token was used; that it cannot be noted spoils nothing.
+    fn note_use(&self, token: &AccessToken, facts: &RequestFacts, now: Timestamp) {
+        let (identity, id, ip) = (self.clone(), token.facts.id.clone(), facts.ip);
+        tokio::spawn(async move {
+            let house = &identity.0;
+            if let Err(error) = house.tables.token_used(&house.store, &id, now, ip).await {
+                tracing::warn!(token = id, %error, "the use of a token was not noted");
+            }
+        });
     }
 
     async fn look_up(
@@ -130,6 +155,7 @@ impl Identity {
             account: Arc::new(account),
             session: None,
             is_cookie: false,
+            token: None,
             expires: None,
             looked_up: now,
             generation,
@@ -138,13 +164,22 @@ impl Identity {
             let (_, rows) = self.0.tables.rights(&self.0.store, None).await?;
             return Ok(known(Account::public(&rows)));
         }
+        if loggia_model::token::has_shape(token)
+            && let Some(row) = self.0.tables.token(&self.0.store, &fingerprint(token)).await?
+        {
+            let (account, token) = self.token_account(&row).await?;
+            return Ok(Known {
+                token: Some(Arc::new(token)),
+                ..known(account)
+            });
+        }
         if !jwt::looks_like(token) {
             let user = self
                 .0
                 .tables
                 .user_by_token(&self.0.store, &fingerprint(token))
                 .await?;
-            let id = user.as_ref().and_then(|row| crate::account::text(row, "id"));
+            let id = user.as_ref().and_then(|row| text(row, "id"));
             return Ok(known(self.active_account(id.as_deref()).await?));
         }
         let claims = self
@@ -171,6 +206,20 @@ impl Identity {
             expires: Some(expires),
             ..known(self.active_account(Some(&claims.id)).await?)
         })
+    }
+
+    /// The account of the owner of an access token, and the token.
+    async fn token_account(&self, row: &Record) -> Result<(Account, AccessToken), Error> {
+        let owner = text(row, "user");
+        let (user, rights) = self.0.tables.rights(&self.0.store, owner.as_deref()).await?;
+        let account = Account::of_user(
+            &user.filter(|_| owner.is_some()).ok_or_else(Error::wrong)?,
+            &rights,
+        );
+        if !account.active {
+            return Err(Error::suspended());
+        }
+        Ok((account, AccessToken::stored(row, &rights)))
     }
 
     /// The account of a user that may sign in.

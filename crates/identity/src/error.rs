@@ -1,6 +1,8 @@
 //! What can go wrong here.
 
-use loggia_model::error::{INTERNAL_SERVER_ERROR, INVALID_CREDENTIALS, INVALID_TOKEN, TOKEN_EXPIRED};
+use loggia_model::error::{
+    INTERNAL_SERVER_ERROR, INVALID_CREDENTIALS, INVALID_TOKEN, TOKEN_EXPIRED, USER_SUSPENDED,
+};
 use loggia_model::{Problem, Problems};
 
 /// A sign-in, token or account that did not work.
@@ -44,6 +46,14 @@ impl Error {
         Self::Problem(
             Problem::new(&TOKEN_EXPIRED, "Token expired.")
                 .hint("Refresh it (POST /auth/refresh) or sign in again."),
+        )
+    }
+
+    /// For those who have shown that they are the user, and nobody else.
+    pub(crate) fn suspended() -> Self {
+        Self::Problem(
+            Problem::new(&USER_SUSPENDED, "User suspended.")
+                .hint("Ask an administrator to set the user's status to active."),
         )
     }
 

@@ -13,6 +13,7 @@
 //! To add a way to sign in: a file beside `sign_in.rs` that ends in `open_session`.
 //! To add a credential: a variant of [`Credential`] and its branch in `authenticate.rs`.
 
+mod access_token;
 mod account;
 mod attempts;
 mod authenticate;
@@ -22,6 +23,7 @@ pub mod password;
 mod secret;
 mod sign_in;
 mod tables;
+mod usage;
 mod users;
 
 use std::fmt;
@@ -92,6 +94,7 @@ struct House {
     passwords: password::Passwords,
     attempts: attempts::Attempts,
     accounts: authenticate::Accounts,
+    usage: usage::Usage,
 }
 
 /// The collections whose rows decide who is who: a change in one of them is told to [`Identity::changed`].
@@ -101,6 +104,7 @@ const DECIDING: &[&str] = &[
     "directus_policies",
     "directus_access",
     "directus_sessions",
+    "loggia_tokens",
 ];
 
 impl Identity {
@@ -115,6 +119,7 @@ impl Identity {
             passwords: password::Passwords::new(parts.options.cost, parts.generator.clone())?,
             attempts: attempts::Attempts::default(),
             accounts: authenticate::Accounts::new(),
+            usage: usage::Usage::default(),
             store: parts.store,
             clock: parts.clock,
             generator: parts.generator,

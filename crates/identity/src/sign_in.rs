@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use loggia_access::Origin;
-use loggia_model::error::{INVALID_OTP, INVALID_PAYLOAD, USER_SUSPENDED};
+use loggia_model::error::{INVALID_OTP, INVALID_PAYLOAD};
 use loggia_model::{Problem, Scalar};
 use loggia_store::Tx;
 
@@ -98,9 +98,7 @@ impl Identity {
         let (user, rights) = house.tables.rights(&house.store, Some(&row.id)).await?;
         let account = Account::of_user(&user.ok_or_else(Error::wrong)?, &rights);
         if !account.active {
-            return Err(Problem::new(&USER_SUSPENDED, "User suspended.")
-                .hint("Ask an administrator to set the user's status to active.")
-                .into());
+            return Err(Error::suspended());
         }
         if row.has_second_factor {
             return Err(Problem::new(&INVALID_OTP, "This account needs a second factor.")

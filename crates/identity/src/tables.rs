@@ -1,5 +1,6 @@
 //! The rows that identity lives on. Every [`Permit::system`] of this room is made here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -21,11 +22,26 @@ pub(crate) struct Tables {
     pub(crate) policies: Arc<Collection>,
     pub(crate) access: Arc<Collection>,
     pub(crate) sessions: Arc<Collection>,
+    pub(crate) tokens: Arc<Collection>,
     settings: Arc<Collection>,
 }
 
 /// Columns of a user that identity reads.
-const USER: &[&str] = &["id", "role", "status"];
+const USER: &[&str] = &["id", "role", "status", "tfa_secret"];
+/// Columns of a policy.
+const POLICY: &[&str] = &["id", "admin_access", "app_access", "enforce_tfa", "ip_access"];
+/// Columns of an access token.
+const TOKEN: &[&str] = &[
+    "id",
+    "name",
+    "user",
+    "policies",
+    "expires",
+    "ip_access",
+    "requests_per_minute",
+    "changed_rows_per_hour",
+    "mode",
+];
 /// Columns of a session.
 const SESSION: &[&str] = &["user", "expires", "next_token"];
 
@@ -66,6 +82,7 @@ impl Tables {
             policies: find("directus_policies")?,
             access: find("directus_access")?,
             sessions: find("directus_sessions")?,
+            tokens: find("loggia_tokens")?,
             settings: find("directus_settings")?,
         })
     }
@@ -78,6 +95,29 @@ impl Tables {
     ) -> Result<Option<Record>, Error> {
         let filter = equal(&self.users, "token", fingerprint)?;
         one(read(store, rows(&self.users, USER, filter)?).await?)
+    }
+
+    /// The access token with this fingerprint.
+    pub(crate) async fn token(&self, store: &Store, fingerprint: &str) -> Result<Option<Record>, Error> {
+        let filter = equal(&self.tokens, "hash", fingerprint)?;
+        one(read(store, rows(&self.tokens, TOKEN, filter)?).await?)
+    }
+
+    /// Notes that an access token was used.
+    pub(crate) async fn token_used(
+        &self,
+        store: &Store,
+        id: &str,
+        at: Timestamp,
+        ip: Option<IpAddr>,
+    ) -> Result<(), Error> {
+        let mut tx = store.begin().await?;
+        let values = [
+            ("last_used_on", moment(at)),
+            ("last_used_ip", Scalar::from(ip.map(|ip| ip.to_string()))),
+        ];
+        self.update(&mut tx, &self.tokens, ("id", id), &values).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The user with this e-mail address, in any case; the exact one first.
@@ -119,11 +159,7 @@ impl Tables {
             rows(&self.users, USER, users)?,
             rows(&self.roles, &["id", "parent"], Filter::All)?,
             rows(&self.access, &["user", "role", "policy"], access)?,
-            rows(
-                &self.policies,
-                &["id", "admin_access", "app_access", "ip_access"],
-                Filter::All,
-            )?,
+            rows(&self.policies, POLICY, Filter::All)?,
         ];
         let permits = plans.into_iter().map(permit).collect();
         let mut outcomes = store.run_all(permits).await?.into_iter().map(Outcome::into_rows);
@@ -160,15 +196,7 @@ impl Tables {
                 rows(&self.access, &["user", "role", "policy"], Filter::All)?,
             )
             .await?,
-            policies: read(
-                store,
-                rows(
-                    &self.policies,
-                    &["id", "admin_access", "app_access", "ip_access"],
-                    Filter::All,
-                )?,
-            )
-            .await?,
+            policies: read(store, rows(&self.policies, POLICY, Filter::All)?).await?,
         })
     }
 

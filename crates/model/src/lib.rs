@@ -22,6 +22,7 @@ pub mod query;
 pub mod scalar;
 pub mod schema;
 pub mod system;
+pub mod token;
 pub mod validation;
 
 pub use clock::{Clock, Generator};

@@ -23,7 +23,7 @@ mod policies;
 mod users;
 
 /// Collections that are not written as items, and where they are written instead.
-const ELSEWHERE: [(&str, &str); 6] = [
+const ELSEWHERE: [(&str, &str); 7] = [
     (
         "directus_collections",
         "Change collections through /collections or the collections tool.",
@@ -45,6 +45,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
         "The record of activity is kept by the system alone.",
     ),
     ("directus_revisions", "Revisions are kept by the system alone."),
+    ("loggia_tokens", "Tokens are managed through /tokens."),
 ];
 
 /// Whether items of the collection may be written at all.

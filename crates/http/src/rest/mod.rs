@@ -5,6 +5,7 @@
 mod items;
 mod me;
 mod schema;
+mod tokens;
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Path};
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> Router<App> {
         .merge(items::routes())
         .merge(me::routes())
         .merge(schema::routes())
+        .merge(tokens::routes())
 }
 
 /// What an address names.

@@ -24,6 +24,8 @@ const OWN: &[(&str, &str)] = &[
     ("GET", "/users/me"),
     ("GET", "/roles/me"),
     ("GET", "/permissions/me"),
+    ("GET", "/tokens"),
+    ("POST", "/tokens"),
 ];
 
 /// Every method and path of the administrator's document.

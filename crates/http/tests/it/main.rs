@@ -13,4 +13,5 @@ mod parrot;
 mod schema;
 mod server;
 mod system_resources;
+mod tokens;
 mod who;
