@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::http_facts::HttpFacts;
 use crate::message::{Body, Message};
-use crate::params::{Meta, Params};
+use crate::params::{Meta, Params, client_info};
 use crate::refusal::{Id, Refusal};
 use crate::revision::Revision;
 
@@ -222,7 +222,10 @@ impl Endpoint {
             };
         };
         let answered = match admit(id, &message, &incoming.transport, in_batch) {
-            Ok(request) => self.answer(&request, incoming, deadline).await,
+            Ok(mut request) => {
+                request.client = request.client.or_else(|| named(&incoming.visitor.caller));
+                self.answer(&request, incoming, deadline).await
+            }
             Err(refusal) => Err(refusal),
         };
         match answered {
@@ -405,6 +408,15 @@ fn unaskable(input: &InputRequired, asks: Asks) -> Option<Value> {
     (!modes.is_empty()).then(|| json!({ "elicitation": modes }))
 }
 
+/// What a client calls itself over HTTP, where it said nothing in the protocol: the first product of its `User-Agent`
+/// (RFC 9110 §10.1.5).
+fn named(caller: &Caller) -> Option<ClientInfo> {
+    let agent = caller.claims().user_agent.as_deref()?;
+    let product = agent.split_whitespace().next()?;
+    let (name, version) = product.split_once('/').unwrap_or((product, ""));
+    (!name.is_empty()).then(|| client_info(name, version))
+}
+
 /// Whether a notification arrives in a revision that is spoken here.
 fn notified(transport: &Transport<'_>) -> Result<(), Refusal> {
     match transport {
@@ -461,10 +473,15 @@ fn admit<'a>(
         (meta.client()?, meta.asks()?)
     } else if method == "initialize" {
         (params.client()?, Asks::default())
-    } else if let Transport::Stream(session) = transport {
-        (session.agreed().and_then(|(_, client)| client), Asks::default())
     } else {
-        (None, Asks::default())
+        // Nothing is kept of a handshake over HTTP. A client may say in any request what it is; before it had to,
+        // the member had no fixed shape.
+        let said = meta.client().ok().flatten();
+        let agreed = || match transport {
+            Transport::Stream(session) => session.agreed().and_then(|(_, client)| client),
+            Transport::Http(_) => None,
+        };
+        (said.or_else(agreed), Asks::default())
     };
     Ok(Request {
         id,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use loggia_tools::catalogue::{Asks, ClientInfo, Resumed};
+use loggia_tools::plain;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -108,16 +109,15 @@ fn client(raw: &RawValue) -> Result<ClientInfo, Refusal> {
     let Implementation { name, version } = serde_json::from_str(raw.get()).map_err(|_| {
         Refusal::malformed_params("`clientInfo` must be an object with the strings `name` and `version`.")
     })?;
-    let cut = |text: Cow<'_, str>| {
-        text.chars()
-            .filter(|c| !c.is_control())
-            .take(CLIENT_NAME)
-            .collect()
-    };
-    Ok(ClientInfo {
-        name: cut(name),
-        version: cut(version),
-    })
+    Ok(client_info(&name, &version))
+}
+
+/// What a client calls itself, as it may be shown and kept.
+pub(crate) fn client_info(name: &str, version: &str) -> ClientInfo {
+    ClientInfo {
+        name: plain(name, CLIENT_NAME),
+        version: plain(version, CLIENT_NAME),
+    }
 }
 
 impl<'a> Params<'a> {

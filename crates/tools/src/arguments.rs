@@ -32,11 +32,9 @@ impl Arguments {
         Ok(Self { schema, validator })
     }
 
-    /// The arguments, in the shape that the schema wants.
-    ///
-    /// # Errors
-    /// Everything that is wrong, each with its path and, where it can be guessed, what was meant.
-    pub(crate) fn check(&self, arguments: Map<String, Value>) -> Result<Map<String, Value>, Problems> {
+    /// The arguments, in the shape that the schema wants as far as that can be told, and everything that is wrong with
+    /// them, each with its path and, where it can be guessed, what was meant.
+    pub(crate) fn check(&self, arguments: Map<String, Value>) -> (Map<String, Value>, Problems) {
         let mut arguments = Value::Object(arguments);
         settle(&self.schema, &mut arguments);
         let mut problems = Problems::default();
@@ -46,8 +44,8 @@ impl Arguments {
             }
         }
         match arguments {
-            Value::Object(arguments) => problems.or(arguments),
-            _ => problems.or(Map::new()),
+            Value::Object(arguments) => (arguments, problems),
+            _ => (Map::new(), problems),
         }
     }
 
@@ -380,7 +378,8 @@ mod tests {
         let Value::Object(map) = given.clone() else {
             panic!("an object")
         };
-        match (arguments().check(map), expect) {
+        let (got, problems) = arguments().check(map);
+        match (problems.or(got), expect) {
             (Ok(got), Ok(expect)) => assert_eq!(Value::Object(got), expect, "{given}"),
             (Err(problems), Err(expect)) => {
                 assert_eq!(problems.0.len(), expect.len(), "{given}: {problems}");
@@ -494,11 +493,11 @@ mod tests {
     #[test]
     fn hostile_arguments_are_refused_quickly() {
         let many: Map<String, Value> = (0..10_000).map(|i| (format!("x{i}"), json!(i))).collect();
-        assert!(arguments().check(many).unwrap_err().0.len() <= PROBLEMS + 1);
+        assert!(arguments().check(many).1.0.len() <= PROBLEMS + 1);
         let deep = "[".repeat(100_000);
         let given = json!({"action": "read", "keys": deep});
         let Value::Object(given) = given else { panic!() };
-        assert_eq!(arguments().check(given).unwrap_err().0[0].path, "keys");
+        assert_eq!(arguments().check(given).1.0[0].path, "keys");
         let number: Value = serde_json::from_str(&format!("1{}", "0".repeat(5_000))).unwrap();
         let Value::Object(given) = json!({"action": "read", "query": {"limit": number}}) else {
             panic!()

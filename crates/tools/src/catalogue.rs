@@ -139,10 +139,7 @@ impl Narrowing {
                 ("read_only", "true" | "1" | "") => read.read_only = true,
                 ("read_only", "false" | "0") => read.read_only = false,
                 ("read_only", _) => refuse(name, value, "Use true or false."),
-                ("toolsets", _) => {
-                    let sets = value.split(',').map(str::trim).filter(|set| !set.is_empty());
-                    read.toolsets = Some(sets.map(str::to_owned).collect());
-                }
+                ("toolsets", _) => read.toolsets = Some(toolsets(value, &mut refuse)),
                 ("max_tokens", _) => match value.parse() {
                     Ok(tokens) if tokens > 0 => read.max_tokens = Some(tokens),
                     _ => refuse(name, value, "Use a whole number of tokens, 1 or more."),
@@ -152,6 +149,21 @@ impl Narrowing {
         }
         problems.or(read)
     }
+}
+
+/// The names in a list of tools; one that no tool has is refused, rather than answered with nothing.
+fn toolsets(value: &str, refuse: &mut impl FnMut(&str, &str, &str)) -> Vec<String> {
+    let known: Vec<_> = crate::TOOLS.iter().map(|tool| tool.name()).collect();
+    let hint = format!("Use any of {}, with commas between them.", known.join(", "));
+    let sets = value.split(',').map(str::trim).filter(|set| !set.is_empty());
+    let sets: Vec<_> = sets.map(str::to_owned).collect();
+    for unknown in sets.iter().filter(|set| !known.contains(&set.as_str())).take(10) {
+        refuse("toolsets", unknown, &hint);
+    }
+    if sets.is_empty() {
+        refuse("toolsets", value, &hint);
+    }
+    sets
 }
 
 /// One tool as clients see it.
@@ -556,9 +568,9 @@ mod tests {
             },
         );
         check(
-            &[("toolsets", "items, files,"), ("max_tokens", "500")],
+            &[("toolsets", "items, schema,"), ("max_tokens", "500")],
             Narrowing {
-                toolsets: Some(vec!["items".into(), "files".into()]),
+                toolsets: Some(vec!["items".into(), "schema".into()]),
                 max_tokens: Some(500),
                 ..Narrowing::default()
             },
@@ -568,10 +580,26 @@ mod tests {
             ("schemas", ""),
             ("read_only", "yes"),
             ("max_tokens", "0"),
+            ("toolsets", "items,itmes,nope"),
+            ("toolsets", " ,"),
         ];
         let problems = Narrowing::from_query(wrong).unwrap_err();
         let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
-        assert_eq!(paths, ["tool_mode", "schemas", "read_only", "max_tokens"]);
+        let expect = [
+            "tool_mode",
+            "schemas",
+            "read_only",
+            "max_tokens",
+            "toolsets",
+            "toolsets",
+            "toolsets",
+        ];
+        assert_eq!(paths, expect);
+        let said = problems.0[4].to_string();
+        assert!(
+            said.contains("`itmes`") && said.contains("system-prompt, schema, items"),
+            "{said}"
+        );
     }
 
     #[test]

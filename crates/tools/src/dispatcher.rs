@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use loggia_access::{Attribution, Grants, TokenMode};
 use loggia_engine::{Engine, Settings};
 use loggia_model::Schema;
 use loggia_model::error::{self, nearest};
@@ -14,12 +15,22 @@ use crate::catalogue::{
     BoxFuture, CallContext, CallError, Catalogue, SchemaProfile, ToolDescription, ToolError, ToolListing,
     ToolResult,
 };
-use crate::tool::{Call, Surface, Tool};
+use crate::plain_text::plain;
+use crate::tool::{Call, Surface, Switches, Tool};
 use crate::tools::TOOLS;
 use crate::{lint, schemas};
 
 /// Snapshots that are kept. A snapshot depends on few facts, so more are not in use at one time.
 const SNAPSHOTS: usize = 64;
+
+/// More names of collections than this are not listed in a schema.
+const NAMES: usize = 60;
+
+/// Longer lists of names, in bytes, are not either.
+const NAMES_BYTES: usize = 2_400;
+
+/// Characters of what a caller says a call is for, at most.
+const REASON: usize = 200;
 
 /// The tools over one engine.
 pub struct Tools {
@@ -29,18 +40,22 @@ pub struct Tools {
     snapshots: ArcSwap<Vec<(Key, Arc<Snapshot>)>>,
 }
 
-/// Everything that a listing depends on.
+/// Everything that a listing depends on, in the order in which it tells most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
-    surface: Surface,
+    /// [`Grants::outline`].
+    rights: u64,
+    schema_version: u64,
+    schema_rights: bool,
+    switches: Switches,
     profile: SchemaProfile,
     /// One for each of [`TOOLS`]: whether it is wanted.
     wanted: Vec<bool>,
-    schema_version: u64,
 }
 
 /// The tools as one kind of caller sees them.
 struct Snapshot {
+    surface: Surface,
     listing: Arc<ToolListing>,
     tools: Vec<Prepared>,
     /// See [`Call::hash`].
@@ -63,39 +78,26 @@ impl Tools {
         }
     }
 
-    fn surface(&self, context: &CallContext, schema: &Schema, settings: &Settings) -> Surface {
-        let caller = &context.caller;
-        let grants = self.engine.outline(caller);
-        let mut reachable = loggia_access::may_read(&grants, schema);
-        let writes = !context.narrowing.read_only;
-        Surface {
-            schema_rights: loggia_access::may_change_schema(caller),
-            items: loggia_access::may_change_schema(caller) || reachable.any(|collection| !collection.system),
-            writes,
-            deletes: writes && settings.mcp_allow_deletes(),
-            guidance: settings.mcp_system_prompt_enabled(),
-        }
-    }
-
-    fn snapshot(&self, context: &CallContext) -> (Surface, Arc<Snapshot>) {
+    fn snapshot(&self, context: &CallContext, grants: &Grants, settings: &Settings) -> Arc<Snapshot> {
         let schema = self.engine.schema();
         let narrowing = &context.narrowing;
-        let surface = self.surface(context, &schema, &self.engine.settings());
         let wanted = |tool: &&dyn Tool| match &narrowing.toolsets {
             Some(sets) => sets.iter().any(|set| set == tool.name()),
             None => true,
         };
         let key = Key {
-            surface,
+            rights: grants.outline(),
+            schema_version: schema.version,
+            schema_rights: loggia_access::may_change_schema(&context.caller),
+            switches: switches(context, settings),
             profile: narrowing.schemas,
             wanted: TOOLS.iter().map(wanted).collect(),
-            schema_version: schema.version,
         };
         let known = self.snapshots.load();
         if let Some((_, snapshot)) = known.iter().find(|(made_for, _)| *made_for == key) {
-            return (surface, snapshot.clone());
+            return snapshot.clone();
         }
-        let snapshot = Arc::new(Snapshot::make(&key));
+        let snapshot = Arc::new(Snapshot::make(&key, grants, &schema));
         self.snapshots.rcu(|known| {
             let older = known
                 .iter()
@@ -104,7 +106,7 @@ impl Tools {
             let newest = (key.clone(), snapshot.clone());
             std::iter::once(newest).chain(older.cloned()).collect::<Vec<_>>()
         });
-        (surface, snapshot)
+        snapshot
     }
 
     async fn run(
@@ -113,7 +115,10 @@ impl Tools {
         name: &str,
         given: Map<String, Value>,
     ) -> Result<ToolResult, CallError> {
-        let (surface, snapshot) = self.snapshot(context);
+        let grants = self.engine.outline(&context.caller);
+        let settings = self.engine.settings();
+        let snapshot = self.snapshot(context, &grants, &settings);
+        let surface = &snapshot.surface;
         let prepared = snapshot
             .tools
             .iter()
@@ -124,16 +129,19 @@ impl Tools {
             return Err(CallError::UnknownTool { nearest });
         };
         switched_off(surface, *tool, &given)?;
-        let given = arguments.check(given)?;
-        let settings = self.engine.settings();
+        let (mut given, mut problems) = arguments.check(given);
         let bounds = Bounds {
             rows: settings.mcp_max_rows(),
             tokens: usize::try_from(settings.mcp_max_tokens()).unwrap_or(usize::MAX),
         };
         let asked = given.get("max_tokens").and_then(Value::as_u64);
-        let grants = self.engine.outline(&context.caller);
+        let reason = given.shift_remove("reason");
+        let caller = context
+            .caller
+            .attributed(attribution(context, *tool, reason.as_ref()));
         let call = Call {
             engine: &self.engine,
+            caller: &caller,
             grants: &grants,
             context,
             surface,
@@ -141,53 +149,110 @@ impl Tools {
             bounds: bounds.asked(asked.or(context.narrowing.max_tokens.map(u64::from))),
             hash: &snapshot.hash,
         };
-        tool.run(call, given).await
+        for problem in tool.examine(&call, &given).0 {
+            // What has a wrong shape is not said to be missing as well.
+            if !problems.0.iter().any(|known| known.path == problem.path) {
+                problems.push(problem);
+            }
+        }
+        let given = problems.or(given)?;
+        let mut result = tool.run(call, given).await?;
+        if let Some(change) = caller.attribution().change.get() {
+            if let Some(Value::Object(receipt)) = result.structured.get_mut("receipt") {
+                receipt.insert("change".to_owned(), change.as_str().into());
+            }
+            // Who answers the request names the change as well; of a batch, the first one.
+            let _ = context.caller.attribution().change.set(change.clone());
+        }
+        Ok(result)
     }
 }
 
-/// Says why an action that the tool has elsewhere is missing here, instead of listing those that are left.
-fn switched_off(surface: Surface, tool: &dyn Tool, given: &Map<String, Value>) -> Result<(), ToolError> {
+/// What is switched on for a connection.
+fn switches(context: &CallContext, settings: &Settings) -> Switches {
+    let token = context.caller.claims().token.as_ref();
+    Switches {
+        address_writes: !context.narrowing.read_only,
+        token_writes: token.is_none_or(|token| token.mode == TokenMode::Direct),
+        deletes: settings.mcp_allow_deletes(),
+        guidance: settings.mcp_system_prompt_enabled(),
+    }
+}
+
+/// What is recorded of a call, with what it changes.
+fn attribution(context: &CallContext, tool: &dyn Tool, reason: Option<&Value>) -> Attribution {
+    let client = context.client.as_ref();
+    let said = |text: &str, room| Some(plain(text, room)).filter(|text| !text.is_empty());
+    Attribution {
+        request_id: Some(context.request_id.to_string()),
+        client_name: client.and_then(|client| said(&client.name, 120)),
+        client_version: client.and_then(|client| said(&client.version, 60)),
+        tool: Some(tool.name().to_owned()),
+        title: reason
+            .and_then(Value::as_str)
+            .and_then(|reason| said(reason, REASON))
+            .or_else(|| context.caller.attribution().title.clone()),
+        change: Arc::default(),
+    }
+}
+
+/// Says why an action that the tool would have is missing here, instead of listing those that are left.
+fn switched_off(surface: &Surface, tool: &dyn Tool, given: &Map<String, Value>) -> Result<(), ToolError> {
     let action = given.get("action").and_then(Value::as_str).unwrap_or_default();
-    let off = match action {
-        "create" | "update" => !surface.writes,
-        "delete" => !surface.deletes,
-        _ => false,
+    let has = |surface: &Surface| {
+        let input = tool.input(surface);
+        let actions = input.pointer("/properties/action/enum").and_then(Value::as_array);
+        actions.is_some_and(|actions| actions.iter().any(|known| known == action))
     };
-    let everything = Surface {
-        writes: true,
-        deletes: true,
-        ..surface
-    };
-    let has = || {
-        tool.input(&everything)
-            .pointer("/properties/action/enum")
-            .is_some()
-    };
-    if !off || !has() {
+    let switches = surface.switches;
+    if action.is_empty() || action == "read" || (switches.writes() && switches.deletes) || has(surface) {
         return Ok(());
     }
-    if !surface.writes {
-        return Err(ToolError::new(&error::FORBIDDEN, "This connection only reads.")
-            .at("action")
-            .hint("It was opened with `read_only=true` in its URL; nothing can be changed through it."));
+    let with = |switches| Surface {
+        switches,
+        ..surface.clone()
+    };
+    let on = Switches {
+        address_writes: true,
+        token_writes: true,
+        deletes: true,
+        ..switches
+    };
+    if !has(&with(on)) {
+        return Ok(());
     }
-    Err(ToolError::new(&error::DELETES_DISABLED, "Deleting through assistants is switched off.")
-        .at("action")
-        .hint("An administrator can allow deletes in the settings (`mcp_allow_deletes`). Consider archiving instead."))
+    let refused =
+        |code, message: &str, hint: &str| Err(ToolError::new(code, message).at("action").hint(hint));
+    if !switches.address_writes {
+        let hint = "It was opened with `read_only=true` in its URL; nothing can be changed through it.";
+        return refused(&error::FORBIDDEN, "This connection only reads.", hint);
+    }
+    if !switches.token_writes {
+        let hint = "Tell your user what you would change; a person has to do it.";
+        return refused(
+            &error::FORBIDDEN,
+            "This token only proposes: it changes nothing.",
+            hint,
+        );
+    }
+    let hint = "An administrator can allow deletes in the settings (`mcp_allow_deletes`). Consider archiving instead.";
+    let message = "Deleting through assistants is switched off.";
+    refused(&error::DELETES_DISABLED, message, hint)
 }
 
 impl Snapshot {
-    fn make(key: &Key) -> Self {
+    fn make(key: &Key, grants: &Grants, schema: &Schema) -> Self {
+        let surface = Surface::of(grants, schema, key.schema_rights, key.switches);
         let wanted = TOOLS
             .iter()
             .zip(&key.wanted)
             .filter(|(_, wanted)| **wanted)
             .map(|(tool, _)| *tool);
         let (mut descriptions, mut tools) = (Vec::new(), Vec::new());
-        for tool in wanted.filter(|tool| tool.offered(&key.surface)) {
-            let description = describe(tool, &key.surface, key.profile);
+        for tool in wanted.filter(|tool| tool.offered(&surface)) {
+            let description = describe(tool, &surface, key.profile);
             let mut findings = lint::tool(&description, key.profile);
-            match Arguments::compile(&tool.input(&key.surface)) {
+            match Arguments::compile(&tool.input(&surface)) {
                 Ok(arguments) if findings.is_empty() => {
                     descriptions.push(description);
                     tools.push(Prepared { tool, arguments });
@@ -203,6 +268,7 @@ impl Snapshot {
             );
         }
         Self {
+            surface,
             listing: Arc::new(ToolListing::new(descriptions)),
             tools,
             hash: OnceLock::new(),
@@ -212,19 +278,36 @@ impl Snapshot {
 
 /// The tool as it is listed.
 fn describe(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> ToolDescription {
+    let mut input = tool.input(surface);
+    if let Some((place, names)) = tool.names(surface) {
+        enumerate(&mut input, place, &names);
+    }
     ToolDescription {
         name: tool.name().to_owned(),
         title: tool.title().to_owned(),
-        description: tool.description().to_owned(),
-        input_schema: Arc::new(schemas::compile(&tool.input(surface), profile)),
+        description: tool.description(surface).into_owned(),
+        input_schema: Arc::new(schemas::compile(&input, profile)),
         output_schema: Some(Arc::new(schemas::compile(&tool.output(), profile))),
         annotations: tool.annotations(surface),
     }
 }
 
+/// Lists names where they are few.
+fn enumerate(input: &mut Value, place: &str, names: &[Arc<str>]) {
+    let bytes: usize = names.iter().map(|name| name.len() + 3).sum();
+    if (1..=NAMES).contains(&names.len())
+        && bytes <= NAMES_BYTES
+        && let Some(node) = input.pointer_mut(place)
+    {
+        node["enum"] = names.iter().map(|name| Value::from(&**name)).collect();
+    }
+}
+
 impl Catalogue for Tools {
     fn list(&self, context: &CallContext) -> Arc<ToolListing> {
-        self.snapshot(context).1.listing.clone()
+        let grants = self.engine.outline(&context.caller);
+        let settings = self.engine.settings();
+        self.snapshot(context, &grants, &settings).listing.clone()
     }
 
     fn call<'a>(
@@ -247,14 +330,47 @@ impl Catalogue for Tools {
 mod tests {
     use super::*;
 
-    /// Every surface that a caller can meet.
+    fn names(names: &[&str]) -> Vec<Arc<str>> {
+        names.iter().map(|name| Arc::from(*name)).collect()
+    }
+
+    /// Everything switched on, for somebody who reaches these collections.
+    fn surface(schema_rights: bool, reach: [&[&str]; 4]) -> Surface {
+        Surface {
+            schema_rights,
+            switches: Switches {
+                address_writes: true,
+                token_writes: true,
+                deletes: true,
+                guidance: true,
+            },
+            known: names(&reach.concat()),
+            reach: reach.map(names),
+        }
+    }
+
+    /// Every surface that a caller can meet, collections aside.
     fn surfaces() -> impl Iterator<Item = Surface> {
-        (0..32_u8).map(|bits| Surface {
-            schema_rights: bits & 1 != 0,
-            items: bits & 2 != 0,
-            writes: bits & 4 != 0,
-            deletes: bits & 12 == 12,
-            guidance: bits & 16 != 0,
+        (0..=u8::MAX).map(|bits| {
+            let bit = |place: u8| bits & (1 << place) != 0;
+            let reached = |place: u8| {
+                if bit(place) {
+                    names(&["a", "b"])
+                } else {
+                    Vec::new()
+                }
+            };
+            Surface {
+                schema_rights: bit(0),
+                switches: Switches {
+                    address_writes: bit(1),
+                    token_writes: true,
+                    deletes: bit(2),
+                    guidance: bit(3),
+                },
+                known: names(&["a", "b"]),
+                reach: [reached(4), reached(5), reached(6), reached(7)],
+            }
         })
     }
 
@@ -262,13 +378,61 @@ mod tests {
     fn every_tool_passes_the_lint_on_every_surface_in_both_profiles() {
         for surface in surfaces() {
             for profile in [SchemaProfile::Portable, SchemaProfile::Full] {
-                for tool in TOOLS {
+                for tool in TOOLS.iter().filter(|tool| tool.offered(&surface)) {
                     let findings = lint::tool(&describe(*tool, &surface, profile), profile);
                     assert!(findings.is_empty(), "{} {profile:?}: {findings:#?}", tool.name());
                     Arguments::compile(&tool.input(&surface)).unwrap();
                 }
             }
         }
+    }
+
+    #[test]
+    fn actions_and_collections_are_those_of_the_caller() {
+        let check = |reach: [&[&str]; 4], actions: &[&str], collections: &[&str]| {
+            let surface = surface(false, reach);
+            let Some(items) = TOOLS.iter().find(|tool| tool.name() == "items") else {
+                panic!("no items")
+            };
+            assert_eq!(items.offered(&surface), !actions.is_empty(), "{reach:?}");
+            if !actions.is_empty() {
+                let input = describe(*items, &surface, SchemaProfile::Portable).input_schema;
+                assert_eq!(
+                    input["properties"]["action"]["enum"],
+                    serde_json::json!(actions),
+                    "{reach:?}"
+                );
+                assert_eq!(
+                    input["properties"]["collection"]["enum"],
+                    serde_json::json!(collections),
+                    "{reach:?}"
+                );
+                let writes = actions
+                    .iter()
+                    .any(|action| matches!(*action, "create" | "update"));
+                assert_eq!(input["properties"].get("data").is_some(), writes, "{reach:?}");
+            }
+        };
+        check([&[], &[], &[], &[]], &[], &[]);
+        check([&[], &["b", "a"], &[], &[]], &["read"], &["a", "b"]);
+        check(
+            [&["c"], &["a"], &[], &["a"]],
+            &["create", "read", "delete"],
+            &["a", "c"],
+        );
+        check([&["c"], &[], &[], &[]], &["create"], &["c"]);
+    }
+
+    #[test]
+    fn many_or_long_names_are_not_listed() {
+        let listed = |count: usize, length: usize| {
+            let names: Vec<Arc<str>> = (0..count).map(|i| format!("{i:0length$}").into()).collect();
+            let mut input = serde_json::json!({"properties": {"collection": {"type": "string"}}});
+            enumerate(&mut input, "/properties/collection", &names);
+            input["properties"]["collection"].get("enum").is_some()
+        };
+        assert!(listed(1, 5) && listed(60, 30));
+        assert!(!listed(61, 5) && !listed(40, 60) && !listed(0, 5));
     }
 
     #[test]
@@ -282,18 +446,19 @@ mod tests {
 
     #[test]
     fn everything_listed_is_small() {
-        let everything = Surface {
-            schema_rights: true,
-            items: true,
-            writes: true,
-            deletes: true,
-            guidance: true,
-        };
-        for profile in [SchemaProfile::Portable, SchemaProfile::Full] {
-            let tools = TOOLS
-                .iter()
-                .map(|tool| describe(*tool, &everything, profile))
-                .collect();
+        let many: Vec<String> = (0..60)
+            .map(|i| format!("a_long_name_of_a_collection_{i}"))
+            .collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let administrator = surface(true, [&many; 4]);
+        let editor = surface(false, [&many; 4]);
+        for (everything, profile) in [
+            (&administrator, SchemaProfile::Portable),
+            (&administrator, SchemaProfile::Full),
+            (&editor, SchemaProfile::Portable),
+        ] {
+            let offered = TOOLS.iter().filter(|tool| tool.offered(everything));
+            let tools = offered.map(|tool| describe(*tool, everything, profile)).collect();
             let listing = ToolListing::new(tools);
             let bytes = listing.page(0).unwrap().0.len();
             assert!(bytes <= 30_000, "{bytes}");

@@ -1,5 +1,8 @@
 //! Text from a database on its way into a model's instructions.
 
+/// Characters of a note, at most.
+pub(crate) const NOTE: usize = 240;
+
 /// The text on one line, without anything that a person would not see: control characters, zero-width and
 /// direction-changing ones, Unicode tags. Cut to `room` characters with an ellipsis.
 ///

@@ -1,10 +1,12 @@
 //! What a tool is made of.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+use loggia_access::{Action, Caller, Grants};
 use loggia_engine::Engine;
 use loggia_model::error::{self, Kind};
-use loggia_model::{Collection, Problem, Problems, Record};
+use loggia_model::{Collection, Problem, Problems, Record, Schema};
 use serde_json::{Map, Value};
 
 use crate::bounds::Bounds;
@@ -18,8 +20,8 @@ pub trait Tool: Sync {
     /// For people.
     fn title(&self) -> &'static str;
 
-    /// For models: what it does and when to use it. Costs context in every conversation: be brief.
-    fn description(&self) -> &'static str;
+    /// For models: what it does on this surface and when to use it. Costs context in every conversation: be brief.
+    fn description(&self, surface: &Surface) -> Cow<'static, str>;
 
     /// How careful to be with it on this surface.
     fn annotations(&self, surface: &Surface) -> Annotations;
@@ -30,10 +32,25 @@ pub trait Tool: Sync {
     /// The arguments, as [`crate::schemas`] reads them.
     fn input(&self, surface: &Surface) -> Value;
 
+    /// Where in [`Tool::input`] names of collections stand, as a JSON Pointer, and which names may. They are listed
+    /// where they are few; what a call names is for [`Tool::examine`], which has more to say.
+    fn names(&self, surface: &Surface) -> Option<(&'static str, Vec<Arc<str>>)> {
+        let _ = surface;
+        None
+    }
+
     /// What it answers, as [`crate::schemas`] reads it.
     fn output(&self) -> Value;
 
-    /// Does it. The arguments have been checked against [`Tool::input`].
+    /// What is wrong with the arguments beyond their shape: companions that are missing, names that do not exist.
+    /// Asked even where the shape is wrong, so that everything is said at once; a member of a wrong type is not its
+    /// business.
+    fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
+        let _ = (call, given);
+        Problems::default()
+    }
+
+    /// Does it. The arguments have been checked against [`Tool::input`] and by [`Tool::examine`].
     ///
     /// # Errors
     /// Whatever the model can recover from.
@@ -45,46 +62,126 @@ pub trait Tool: Sync {
 }
 
 /// What a caller gets to see of the tools; everything that their schemas depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surface {
+    /// Whether the caller may change the schema.
+    pub schema_rights: bool,
+    /// What is switched on for this connection.
+    pub switches: Switches,
+    /// The names of the collections that the caller may know of, in order.
+    pub known: Vec<Arc<str>>,
+    /// The collections of the project whose items may be created, read, updated and deleted somewhere.
+    pub reach: [Vec<Arc<str>>; 4],
+}
+
+/// What can be done with items, in the order in which tools list it.
+pub(crate) const ITEM_ACTIONS: [Action; 4] = [Action::Create, Action::Read, Action::Update, Action::Delete];
+
+/// What is switched on for a connection, whoever calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts, each asked for on its own"
 )]
-pub struct Surface {
-    /// Whether the caller may change the schema.
-    pub schema_rights: bool,
-    /// Whether the caller may reach items of any collection.
-    pub items: bool,
-    /// Whether anything may be written.
-    pub writes: bool,
-    /// Whether anything may be deleted.
+pub struct Switches {
+    /// Whether the address of the connection lets writes through.
+    pub address_writes: bool,
+    /// Whether the token lets writes through, rather than only proposing them.
+    pub token_writes: bool,
+    /// Whether assistants may delete.
     pub deletes: bool,
     /// Whether guidance is offered.
     pub guidance: bool,
 }
 
-impl Surface {
-    /// The actions of a tool that reads, creates, updates and deletes.
+impl Switches {
+    /// Whether anything may be written.
     #[must_use]
-    pub(crate) fn actions(&self) -> &'static [&'static str] {
-        match (self.writes, self.deletes) {
-            (false, _) => &["read"],
-            (true, false) => &["create", "read", "update"],
-            (true, true) => &["create", "read", "update", "delete"],
-        }
+    pub fn writes(self) -> bool {
+        self.address_writes && self.token_writes
     }
 
-    /// How careful to be with such a tool. An update overwrites, so it counts as destructive.
+    /// Whether an action may be done at all.
     #[must_use]
-    pub(crate) fn annotations(&self) -> Annotations {
-        Annotations {
-            read_only: !self.writes,
-            destructive: self.writes,
-            idempotent: !self.writes,
-            open_world: false,
+    pub fn lets(self, action: Action) -> bool {
+        match action {
+            Action::Read => true,
+            Action::Delete => self.writes() && self.deletes,
+            _ => self.writes(),
         }
     }
 }
+
+impl Surface {
+    /// What these grants let a caller see.
+    #[must_use]
+    pub fn of(grants: &Grants, schema: &Schema, schema_rights: bool, switches: Switches) -> Self {
+        let seen = schema.collections.values().filter(|one| grants.sees(one));
+        let seen: Vec<_> = seen
+            .map(|one| (Arc::<str>::from(one.name.as_str()), one))
+            .collect();
+        let reach = ITEM_ACTIONS.map(|action| {
+            let own = seen
+                .iter()
+                .filter(|(_, one)| !one.system && one.primary.is_some());
+            let may = own.filter(|(_, one)| grants.may(action, one));
+            may.map(|(name, _)| name.clone()).collect()
+        });
+        Self {
+            schema_rights,
+            switches,
+            known: seen.into_iter().map(|(name, _)| name).collect(),
+            reach,
+        }
+    }
+
+    /// The actions on items that can succeed somewhere. Who makes collections has them before there are any.
+    pub(crate) fn item_actions(&self) -> Vec<Action> {
+        let reached = ITEM_ACTIONS.into_iter().zip(&self.reach);
+        reached
+            .filter(|(action, reach)| {
+                self.switches.lets(*action) && (self.schema_rights || !reach.is_empty())
+            })
+            .map(|(action, _)| action)
+            .collect()
+    }
+
+    /// The collections of the project whose items an action may touch somewhere.
+    pub(crate) fn reach(&self, action: Action) -> &[Arc<str>] {
+        let place = ITEM_ACTIONS.iter().position(|known| *known == action);
+        place.map_or(&[], |place| &self.reach[place])
+    }
+
+    /// The actions of a tool that reads, creates, updates and deletes definitions.
+    pub(crate) fn actions(&self) -> Vec<Action> {
+        let all = ITEM_ACTIONS.into_iter();
+        all.filter(|action| self.switches.lets(*action)).collect()
+    }
+
+    /// How careful to be with a tool of [`Surface::actions`].
+    pub(crate) fn annotations(&self) -> Annotations {
+        careful(&self.actions())
+    }
+}
+
+/// How careful to be with a tool that has these actions. An update overwrites, so it counts as destructive.
+pub(crate) fn careful(actions: &[Action]) -> Annotations {
+    let read_only = actions.iter().all(|action| *action == Action::Read);
+    Annotations {
+        read_only,
+        destructive: actions.contains(&Action::Update) || actions.contains(&Action::Delete),
+        idempotent: read_only,
+        open_world: false,
+    }
+}
+
+/// The names of actions, as a schema lists them.
+pub(crate) fn action_names(actions: &[Action]) -> Value {
+    actions.iter().map(|action| action.name()).collect()
+}
+
+/// What the argument `reason` of a tool that writes is for.
+pub(crate) const REASON: &str = "Why, in a few words: kept with the change.";
 
 /// What a tool only reads, wherever it is called.
 pub(crate) const READS: Annotations = Annotations {
@@ -99,12 +196,14 @@ pub(crate) const READS: Annotations = Annotations {
 pub struct Call<'a> {
     /// The use cases.
     pub engine: &'a Engine,
-    /// Who asks.
+    /// Who asks, with what is recorded of the call.
+    pub caller: &'a Caller,
+    /// How the call came.
     pub context: &'a CallContext,
     /// What the caller may do, as far as names go.
-    pub grants: &'a loggia_access::Grants,
+    pub grants: &'a Grants,
     /// What the caller sees of the tools.
-    pub surface: Surface,
+    pub surface: &'a Surface,
     /// Where people reach this server, without a slash at the end.
     pub public_url: &'a str,
     /// How long the answer may be.
@@ -151,9 +250,7 @@ impl Call<'_> {
 
     /// The answer to the name of a collection that the caller cannot use.
     pub(crate) fn unknown_collection(&self, name: &str, path: &str) -> Problem {
-        let schema = self.engine.schema();
-        let known = loggia_access::may_read(self.grants, &schema);
-        let near = error::nearest(name, known.map(|collection| collection.name.as_str()));
+        let near = error::nearest(name, self.surface.known.iter().map(|known| &**known));
         let name: String = name.chars().take(60).collect();
         let problem = Problem::new(
             &error::FORBIDDEN,
@@ -232,39 +329,48 @@ pub(crate) fn objects(arguments: &mut Map<String, Value>, name: &str) -> Option<
     }
 }
 
-/// Companions of an action: what it needs, and what it cannot use.
-///
-/// # Errors
-/// Everything that is missing or superfluous, each with the reason given.
+/// The entries of an argument that is one object or an array of them, each with its path, whatever else may be wrong.
+pub(crate) fn entries<'a>(given: &'a Map<String, Value>, name: &str) -> Vec<(String, &'a Value)> {
+    match given.get(name) {
+        Some(Value::Array(entries)) => {
+            let placed = entries.iter().enumerate();
+            placed.map(|(i, entry)| (format!("{name}[{i}]"), entry)).collect()
+        }
+        Some(one) => vec![(name.to_owned(), one)],
+        None => Vec::new(),
+    }
+}
+
+/// Companions of an action: everything that is missing, and what it cannot use, each with the reason given.
 pub(crate) fn companions(
     arguments: &Map<String, Value>,
     action: &str,
     needed: &[(&str, &str)],
     unused: &[(&str, &str)],
-) -> Result<(), Problems> {
+) -> Problems {
     let mut problems = Problems::default();
-    let absent = |name: &str| match arguments.get(name) {
-        None => true,
-        Some(Value::Array(entries)) => entries.is_empty(),
-        Some(_) => false,
-    };
-    for (name, why) in needed.iter().filter(|(name, _)| absent(name)) {
-        let message = format!("The action `{action}` needs `{name}`.");
-        problems.push(
-            Problem::new(&error::INVALID_PAYLOAD, message)
-                .at(*name)
-                .hint(*why),
-        );
+    for (name, why) in needed {
+        let message = match arguments.get(*name) {
+            None => format!("The action `{action}` needs `{name}`."),
+            Some(Value::Array(entries)) if entries.is_empty() => {
+                format!("`{name}` is empty: there is nothing to {action}.")
+            }
+            Some(_) => continue,
+        };
+        let problem = Problem::new(&error::INVALID_PAYLOAD, message);
+        problems.push(problem.at(*name).hint(*why));
     }
     for (name, why) in unused.iter().filter(|(name, _)| arguments.contains_key(*name)) {
         let message = format!("The action `{action}` has no use for `{name}`.");
-        problems.push(
-            Problem::new(&error::INVALID_PAYLOAD, message)
-                .at(*name)
-                .hint(*why),
-        );
+        let problem = Problem::new(&error::INVALID_PAYLOAD, message);
+        problems.push(problem.at(*name).hint(*why));
     }
-    problems.or(())
+    problems
+}
+
+/// The text that an argument is, whatever else may be wrong; empty where it is none.
+pub(crate) fn peek<'a>(given: &'a Map<String, Value>, name: &str) -> &'a str {
+    given.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -286,7 +392,7 @@ mod tests {
             panic!("an object")
         };
         let needed = [("keys", "Name them."), ("collection", "Which?")];
-        let problems = companions(&arguments, "delete", &needed, &[("data", "Leave it out.")]).unwrap_err();
+        let problems = companions(&arguments, "delete", &needed, &[("data", "Leave it out.")]);
         let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["keys", "collection", "data"]);
     }

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use loggia_mcp::{HttpFacts, Incoming, Transport};
+use loggia_mcp::{HttpFacts, Incoming, Revision, Transport};
 use serde_json::{Value, json};
 
-use crate::catalogue::{endpoint, endpoint_paged, modern, parts, post, send, visitor};
+use crate::catalogue::{
+    endpoint, endpoint_paged, modern, parts, post, post_as, send, visitor, visitor_with, with_meta,
+};
 
 fn call(params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
@@ -106,6 +108,49 @@ async fn tools_learn_who_asks() {
     );
     let (_, answer) = send(&endpoint, "2025-11-25", call(json!({ "name": "who" }))).await;
     assert_eq!(answer["result"]["structuredContent"]["client"], Value::Null);
+}
+
+#[tokio::test]
+async fn tools_learn_what_the_client_is_in_every_revision() {
+    let endpoint = endpoint();
+    let said = json!({ "name": "tester\u{202e}\u{0}", "version": "9" });
+    for revision in Revision::names() {
+        let check = async |meta: Option<Value>, agent: Option<&str>, expect: Value| {
+            let mut params = json!({ "name": "who" });
+            let stateless = revision == "2026-07-28";
+            if stateless {
+                params = with_meta(params, json!({}));
+                params["_meta"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("io.modelcontextprotocol/clientInfo");
+            }
+            if let Some(client) = &meta {
+                params["_meta"]["io.modelcontextprotocol/clientInfo"] = client.clone();
+            }
+            let body =
+                json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+            let facts = HttpFacts {
+                protocol_version: Some(revision.as_bytes()),
+                mcp_method: stateless.then_some(b"tools/call"),
+                mcp_name: stateless.then_some(b"who"),
+                ..HttpFacts::default()
+            };
+            let answer = parts(&post_as(&endpoint, visitor_with(agent), facts, body.as_bytes()).await).1;
+            let client = &answer["result"]["structuredContent"]["client"];
+            assert_eq!(*client, expect, "{revision} {meta:?} {agent:?}: {answer}");
+        };
+        let agent = Some("Some-Assistant/1.4.2 (cli; x86_64) other/2");
+        check(Some(said.clone()), agent, json!("tester 9")).await;
+        check(None, agent, json!("Some-Assistant 1.4.2")).await;
+        check(None, Some("curl"), json!("curl ")).await;
+        check(None, Some("  "), Value::Null).await;
+        check(None, None, Value::Null).await;
+        if revision != "2026-07-28" {
+            // Before it had a fixed shape, anything could stand there.
+            check(Some(json!(7)), agent, json!("Some-Assistant 1.4.2")).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -154,6 +154,11 @@ pub(crate) fn endpoint() -> Endpoint {
 }
 
 pub(crate) fn visitor() -> Visitor {
+    visitor_with(None)
+}
+
+/// Somebody whose program calls itself so over HTTP.
+pub(crate) fn visitor_with(user_agent: Option<&str>) -> Visitor {
     let caller = Caller::established(Claims {
         user: Some("u".into()),
         role: None,
@@ -168,7 +173,7 @@ pub(crate) fn visitor() -> Visitor {
         session: None,
         origin: Origin::Mcp,
         ip: None,
-        user_agent: None,
+        user_agent: user_agent.map(str::to_owned),
     });
     Visitor {
         caller,
@@ -179,10 +184,20 @@ pub(crate) fn visitor() -> Visitor {
 
 /// Sends a body over HTTP; whatever comes back is well formed.
 pub(crate) async fn post(endpoint: &Endpoint, facts: HttpFacts<'_>, body: &[u8]) -> Outgoing {
+    post_as(endpoint, visitor(), facts, body).await
+}
+
+/// The same, as somebody in particular.
+pub(crate) async fn post_as(
+    endpoint: &Endpoint,
+    visitor: Visitor,
+    facts: HttpFacts<'_>,
+    body: &[u8],
+) -> Outgoing {
     let incoming = Incoming {
         transport: Transport::Http(facts),
         body,
-        visitor: visitor(),
+        visitor,
     };
     let outgoing = endpoint.handle(incoming).await;
     if let Err(wrong) = well_formed(&outgoing) {

@@ -1,6 +1,8 @@
 //! `collections`: tables and folders, for administrators.
 
-use loggia_model::Record;
+use std::borrow::Cow;
+
+use loggia_model::{Problems, Record};
 use serde_json::{Map, Value, json};
 
 use super::fields::field_schema;
@@ -8,7 +10,9 @@ use super::model_receipt::{ModelReceipt, compact};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, array, companions, objects, text};
+use crate::tool::{
+    Call, REASON, Surface, Tool, action_names, array, companions, entries, objects, peek, text,
+};
 
 /// The tool.
 pub(super) struct Collections;
@@ -22,11 +26,11 @@ impl Tool for Collections {
         "Collections"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self, _: &Surface) -> Cow<'static, str> {
         "Read, create, change or delete collections (tables, or folders that group them). create: `data` with \
          `fields`; a primary key `id` is added when none is given; `schema: null` makes a folder. update: `data` with \
          `collection` and `meta`. delete: `keys`; it takes all items along. read: `keys`, or your own collections. \
-         Connect collections with `relations`."
+         Connect collections with `relations`.".into()
     }
 
     fn annotations(&self, surface: &Surface) -> Annotations {
@@ -39,7 +43,7 @@ impl Tool for Collections {
 
     fn input(&self, surface: &Surface) -> Value {
         let mut properties = json!({
-            "action": {"type": "string", "enum": surface.actions()},
+            "action": {"type": "string", "enum": action_names(&surface.actions())},
             "keys": {
                 "type": "array",
                 "description": "Names of collections.",
@@ -47,7 +51,8 @@ impl Tool for Collections {
             },
             "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
         });
-        if surface.writes {
+        if surface.switches.writes() {
+            properties["reason"] = json!({"type": "string", "description": REASON});
             properties["data"] = json!({"anyOf": [
                 {"type": "array", "items": {"$ref": "#/$defs/collection"}},
                 {"$ref": "#/$defs/collection"},
@@ -64,6 +69,46 @@ impl Tool for Collections {
 
     fn output(&self) -> Value {
         envelope::schema("{collection, meta, schema}; members that are null are left out of meta and schema.")
+    }
+
+    fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
+        let action = peek(given, "action");
+        let (needed, unused): (&[_], &[_]) = match action {
+            "create" => (
+                &[("data", "Describe the collections there.")],
+                &[("keys", "The names of new collections stand in `data`.")],
+            ),
+            "update" => (
+                &[("data", "[{\"collection\": …, \"meta\": {…}}]")],
+                &[("keys", "Name each collection in its object in `data`.")],
+            ),
+            "delete" => (
+                &[("keys", "Name the collections to delete.")],
+                &[("data", "Leave it out.")],
+            ),
+            "read" => (&[], &[("data", "Leave it out, or say `create` or `update`.")]),
+            _ => (&[], &[]),
+        };
+        let mut problems = companions(given, action, needed, unused);
+        let mut known = |name: Option<&Value>, path: String| {
+            if let Some(name) = name.and_then(Value::as_str) {
+                problems.take(call.collection(name, &path));
+            }
+        };
+        match action {
+            "read" | "delete" => {
+                for (path, key) in entries(given, "keys") {
+                    known(Some(key), path);
+                }
+            }
+            "update" => {
+                for (path, body) in entries(given, "data") {
+                    known(body.get("collection"), format!("{path}.collection"));
+                }
+            }
+            _ => {}
+        }
+        problems
     }
 
     fn run<'a>(
@@ -106,13 +151,7 @@ fn collection_schema() -> Value {
 }
 
 fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    companions(
-        &given,
-        "read",
-        &[],
-        &[("data", "Leave it out, or say `create` or `update`.")],
-    )?;
-    let caller = &call.context.caller;
+    let caller = call.caller;
     let Some(keys) = array(&mut given, "keys") else {
         let listed = call
             .engine
@@ -127,30 +166,18 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
         });
         return Ok(answer(call, own.collect()).finish());
     };
-    let mut problems = loggia_model::Problems::default();
     let mut rows = Vec::new();
-    for (i, key) in keys.iter().enumerate() {
-        let key = key.as_str().unwrap_or_default();
-        if let Some(known) = problems.take(call.collection(key, &format!("keys[{i}]"))) {
-            rows.push(
-                call.engine
-                    .read_collection(caller, &known.name)
-                    .map_err(|error| call.refused("", &error))?,
-            );
-        }
+    for key in keys.iter().filter_map(Value::as_str) {
+        rows.push(
+            call.engine
+                .read_collection(caller, key)
+                .map_err(|error| call.refused("", &error))?,
+        );
     }
-    let rows = problems.or(rows)?;
     Ok(answer(call, rows).finish())
 }
 
 async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let unused = [("keys", "The names of new collections stand in `data`.")];
-    companions(
-        &given,
-        "create",
-        &[("data", "Describe the collections there.")],
-        &unused,
-    )?;
     let mut bodies = objects(&mut given, "data").unwrap_or_default();
     for body in &mut bodies {
         // Without a word on `schema` a table is meant; `null` is the word for a folder.
@@ -158,7 +185,7 @@ async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         body.entry("meta").or_insert_with(|| json!({}));
     }
     let values = bodies.iter().cloned().map(Value::Object).collect();
-    let made = call.engine.create_collections(&call.context.caller, values).await;
+    let made = call.engine.create_collections(call.caller, values).await;
     let made = made.map_err(|error| call.refused("data", &error))?;
     let mut receipt = ModelReceipt::default();
     let mut columns = 0;
@@ -193,7 +220,7 @@ fn compare_fields(
     }
     let fields = call
         .engine
-        .list_fields(&call.context.caller, Some(name))
+        .list_fields(call.caller, Some(name))
         .map_err(|error| call.refused("", &error))?;
     let asked: Vec<&Record> = asked
         .and_then(Value::as_array)
@@ -221,22 +248,9 @@ fn compare_fields(
 }
 
 async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let unused = [("keys", "Name each collection in its object in `data`.")];
-    companions(
-        &given,
-        "update",
-        &[("data", "[{\"collection\": …, \"meta\": {…}}]")],
-        &unused,
-    )?;
     let bodies = objects(&mut given, "data").unwrap_or_default();
-    let mut problems = loggia_model::Problems::default();
-    for (i, body) in bodies.iter().enumerate() {
-        let name = body.get("collection").and_then(Value::as_str).unwrap_or_default();
-        problems.take(call.collection(name, &format!("data[{i}].collection")));
-    }
-    problems.or(())?;
     let values = bodies.iter().cloned().map(Value::Object).collect();
-    let changed = call.engine.update_collections(&call.context.caller, values).await;
+    let changed = call.engine.update_collections(call.caller, values).await;
     let changed = changed.map_err(|error| call.refused("data", &error))?;
     let mut receipt = ModelReceipt::default();
     for (i, (body, stored)) in bodies.iter().zip(&changed).enumerate() {
@@ -249,24 +263,12 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
 }
 
 async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let unused = [("data", "Leave it out.")];
-    companions(
-        &given,
-        "delete",
-        &[("keys", "Name the collections to delete.")],
-        &unused,
-    )?;
     let keys = array(&mut given, "keys").unwrap_or_default();
     let names: Vec<String> = keys
         .iter()
         .filter_map(|key| key.as_str().map(str::to_owned))
         .collect();
-    let mut problems = loggia_model::Problems::default();
-    for (i, name) in names.iter().enumerate() {
-        problems.take(call.collection(name, &format!("keys[{i}]")));
-    }
-    problems.or(())?;
-    let deleted = call.engine.delete_collections(&call.context.caller, &names).await;
+    let deleted = call.engine.delete_collections(call.caller, &names).await;
     deleted.map_err(|error| call.refused("keys", &error))?;
     let rows = names
         .iter()

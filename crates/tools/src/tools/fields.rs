@@ -1,5 +1,7 @@
 //! `fields`: the fields of collections, for administrators.
 
+use std::borrow::Cow;
+
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems, Record, error};
 use serde_json::{Map, Value, json};
@@ -8,7 +10,7 @@ use super::model_receipt::{ModelReceipt, compact};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, companions, objects, text};
+use crate::tool::{Call, REASON, Surface, Tool, action_names, companions, entries, objects, peek, text};
 
 /// The tool.
 pub(super) struct Fields;
@@ -22,10 +24,10 @@ impl Tool for Fields {
         "Fields"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self, _: &Surface) -> Cow<'static, str> {
         "Read, create, change or delete fields of a collection. create, update: `collection` + `data`, with `field` in \
          each object; an update changes only what it names. delete: `collection` + `field`; its values go with it. \
-         read: `collection`, `field` for one. For a field that points to another collection, see `relations`."
+         read: `collection`, `field` for one. For a field that points to another collection, see `relations`.".into()
     }
 
     fn annotations(&self, surface: &Surface) -> Annotations {
@@ -38,12 +40,13 @@ impl Tool for Fields {
 
     fn input(&self, surface: &Surface) -> Value {
         let mut properties = json!({
-            "action": {"type": "string", "enum": surface.actions()},
+            "action": {"type": "string", "enum": action_names(&surface.actions())},
             "collection": {"type": "string"},
             "field": {"type": "string"},
             "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
         });
-        if surface.writes {
+        if surface.switches.writes() {
+            properties["reason"] = json!({"type": "string", "description": REASON});
             properties["data"] = json!({"anyOf": [
                 {"type": "array", "items": {"$ref": "#/$defs/field"}},
                 {"$ref": "#/$defs/field"},
@@ -64,6 +67,42 @@ impl Tool for Fields {
         )
     }
 
+    fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
+        let action = peek(given, "action");
+        let needed = match action {
+            "create" | "update" => {
+                [("collection", "Which collection?"), ("data", "[{\"field\": …}]")].as_slice()
+            }
+            "delete" => &[("collection", "Which collection?"), ("field", "Which field?")],
+            _ => &[],
+        };
+        let unused = match action {
+            "delete" | "read" => [("data", "Leave it out.")].as_slice(),
+            "create" => &[("field", "Name new fields in `data`.")],
+            _ => &[],
+        };
+        let mut problems = companions(given, action, needed, unused);
+        let collection = peek(given, "collection");
+        let field = given.get("field").and_then(Value::as_str);
+        if collection.is_empty() {
+            if action == "read" && field.is_some() {
+                let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
+                problems.push(problem.at("collection").hint("Give both."));
+            }
+            return problems;
+        }
+        if problems.take(call.collection(collection, "collection")).is_none() {
+            return problems;
+        }
+        if let (Some(field), "read" | "delete") = (field, action) {
+            problems.take(known_field(call, collection, field, "field"));
+        }
+        if action == "update" {
+            problems.extend(updated(call, collection, field, given));
+        }
+        problems
+    }
+
     fn run<'a>(
         &'a self,
         call: Call<'a>,
@@ -71,22 +110,6 @@ impl Tool for Fields {
     ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
         Box::pin(async move {
             let action = text(&mut arguments, "action").unwrap_or_default();
-            let needed = match action.as_str() {
-                "create" | "update" => {
-                    [("collection", "Which collection?"), ("data", "[{\"field\": …}]")].as_slice()
-                }
-                "delete" => &[("collection", "Which collection?"), ("field", "Which field?")],
-                _ => &[],
-            };
-            let unused = match action.as_str() {
-                "delete" | "read" => [("data", "Leave it out.")].as_slice(),
-                "create" => &[("field", "Name new fields in `data`.")],
-                _ => &[],
-            };
-            companions(&arguments, &action, needed, unused)?;
-            if let Some(name) = arguments.get("collection").and_then(Value::as_str) {
-                call.collection(name, "collection")?;
-            }
             match action.as_str() {
                 "create" => create(&call, arguments).await,
                 "update" => update(&call, arguments).await,
@@ -126,6 +149,25 @@ pub(super) fn field_schema(required: &[&str]) -> Value {
     })
 }
 
+/// The fields that an update names: they exist, and `field` names no other.
+fn updated(call: &Call<'_>, collection: &str, field: Option<&str>, given: &Map<String, Value>) -> Problems {
+    let mut problems = Problems::default();
+    for (path, body) in entries(given, "data") {
+        let Some(name) = body.get("field").and_then(Value::as_str) else {
+            continue;
+        };
+        let path = format!("{path}.field");
+        if field.is_some_and(|field| field != name) {
+            let problem = Problem::new(&INVALID_PAYLOAD, "`field` and `data` name different fields.");
+            let hint = "A field cannot be renamed: create another and move the values.";
+            problems.push(problem.at(path).hint(hint));
+        } else {
+            problems.take(known_field(call, collection, name, &path));
+        }
+    }
+    problems
+}
+
 /// A field that exists.
 fn known_field(call: &Call<'_>, collection: &str, field: &str, path: &str) -> Result<(), Problem> {
     let collection = call.collection(collection, "collection")?;
@@ -150,21 +192,14 @@ fn known_field(call: &Call<'_>, collection: &str, field: &str, path: &str) -> Re
 }
 
 fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let caller = &call.context.caller;
+    let caller = call.caller;
     let rows = match (text(&mut given, "collection"), text(&mut given, "field")) {
-        (Some(collection), Some(field)) => {
-            known_field(call, &collection, &field, "field")?;
-            vec![
-                call.engine
-                    .read_field(caller, &collection, &field)
-                    .map_err(|error| call.refused("", &error))?,
-            ]
-        }
-        (None, Some(_)) => {
-            let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
-            return Err(problem.at("collection").hint("Give both.").into());
-        }
-        (collection, None) => {
+        (Some(collection), Some(field)) => vec![
+            call.engine
+                .read_field(caller, &collection, &field)
+                .map_err(|error| call.refused("", &error))?,
+        ],
+        (collection, _) => {
             let own = collection.is_none();
             let listed = call
                 .engine
@@ -192,34 +227,16 @@ async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
     let collection = text(&mut given, "collection").unwrap_or_default();
     let bodies = bodies(&mut given);
     let values = bodies.iter().cloned().map(Value::Object).collect();
-    let made = call
-        .engine
-        .create_fields(&call.context.caller, &collection, values)
-        .await;
+    let made = call.engine.create_fields(call.caller, &collection, values).await;
     let made = made.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "created", &bodies, made))
 }
 
 async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
     let collection = text(&mut given, "collection").unwrap_or_default();
-    let field = text(&mut given, "field");
     let bodies = bodies(&mut given);
-    let mut problems = Problems::default();
-    for (i, body) in bodies.iter().enumerate() {
-        let name = body.get("field").and_then(Value::as_str).unwrap_or_default();
-        problems.take(known_field(call, &collection, name, &format!("data[{i}].field")));
-        if field.as_deref().is_some_and(|field| field != name) {
-            let problem = Problem::new(&INVALID_PAYLOAD, "`field` and `data` name different fields.");
-            let hint = "A field cannot be renamed: create another and move the values.";
-            problems.push(problem.at(format!("data[{i}].field")).hint(hint));
-        }
-    }
-    problems.or(())?;
     let values = bodies.iter().cloned().map(Value::Object).collect();
-    let changed = call
-        .engine
-        .update_fields(&call.context.caller, &collection, values)
-        .await;
+    let changed = call.engine.update_fields(call.caller, &collection, values).await;
     let changed = changed.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "updated", &bodies, changed))
 }
@@ -227,11 +244,7 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
 async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
     let collection = text(&mut given, "collection").unwrap_or_default();
     let field = text(&mut given, "field").unwrap_or_default();
-    known_field(call, &collection, &field, "field")?;
-    let deleted = call
-        .engine
-        .delete_field(&call.context.caller, &collection, &field)
-        .await;
+    let deleted = call.engine.delete_field(call.caller, &collection, &field).await;
     deleted.map_err(|error| call.refused("field", &error))?;
     let row = json!({"collection": collection, "field": field});
     let mut envelope = Envelope::of(vec![compact(row)], call.bounds);

@@ -3,6 +3,8 @@
 use loggia_model::Record;
 use serde_json::{Map, Value, json};
 
+use crate::plain_text::{NOTE, plain};
+
 /// Members that the server fills in, worth telling about.
 const FILLED_IN: [(&str, &str); 3] = [
     ("meta", "interface"),
@@ -76,7 +78,7 @@ impl ModelReceipt {
     }
 }
 
-/// A definition without the members that are null, to spare context.
+/// A definition as it is shown: without the members that are null, to spare context, and its note as plain text.
 pub(super) fn compact(definition: Value) -> Record {
     let Value::Object(members) = definition else {
         return Record::new();
@@ -84,6 +86,9 @@ pub(super) fn compact(definition: Value) -> Record {
     let compacted = members.into_iter().map(|(name, value)| match value {
         Value::Object(mut inner) if name == "meta" || name == "schema" => {
             inner.retain(|_, value| !value.is_null());
+            if let Some(Value::String(note)) = inner.get_mut("note") {
+                *note = plain(note, NOTE);
+            }
             (name, inner.into())
         }
         other => (name, other),
@@ -121,6 +126,17 @@ mod tests {
                 "coerced": [{"path": "data.schema.default_value", "from": "now()", "to": "CURRENT_TIMESTAMP"}],
                 "changed": {"directus_fields": {"created": 1}},
             })
+        );
+    }
+
+    #[test]
+    fn notes_are_shown_as_plain_text_and_no_longer_than_elsewhere() {
+        let note = format!("Read\u{202e} this.\n{}", "x".repeat(1_000));
+        let shown = Value::from(compact(json!({"meta": {"note": note}})));
+        let shown = shown["meta"]["note"].as_str().unwrap();
+        assert!(
+            shown.starts_with("Read this. xxx") && shown.chars().count() == NOTE,
+            "{shown}"
         );
     }
 

@@ -1,5 +1,7 @@
 //! `relations`: how collections belong together, for administrators.
 
+use std::borrow::Cow;
+
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems, Record, error};
 use serde_json::{Map, Value, json};
@@ -8,7 +10,7 @@ use super::model_receipt::{ModelReceipt, compact};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, companions, object, text};
+use crate::tool::{Call, REASON, Surface, Tool, action_names, companions, object, peek, text};
 
 /// The tool.
 pub(super) struct Relations;
@@ -22,12 +24,12 @@ impl Tool for Relations {
         "Relations"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self, _: &Surface) -> Cow<'static, str> {
         "Read, create, change or delete relations. A relation belongs to the field that points: `collection` + \
          `field`. create: `data` with `related_collection`; `meta.one_field` names the list on the other side; for \
          many-to-many make one relation for each field of the junction collection, with `meta.junction_field` naming \
          the other; for many-to-any leave `related_collection` null and give `meta.one_allowed_collections` and \
-         `meta.one_collection_field`. Missing columns and lists are made. delete keeps the column."
+         `meta.one_collection_field`. Missing columns and lists are made. delete keeps the column.".into()
     }
 
     fn annotations(&self, surface: &Surface) -> Annotations {
@@ -40,12 +42,13 @@ impl Tool for Relations {
 
     fn input(&self, surface: &Surface) -> Value {
         let mut properties = json!({
-            "action": {"type": "string", "enum": surface.actions()},
+            "action": {"type": "string", "enum": action_names(&surface.actions())},
             "collection": {"type": "string"},
             "field": {"type": "string"},
             "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
         });
-        if surface.writes {
+        if surface.switches.writes() {
+            properties["reason"] = json!({"type": "string", "description": REASON});
             properties["data"] = relation_schema();
         }
         json!({
@@ -62,6 +65,39 @@ impl Tool for Relations {
         )
     }
 
+    fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
+        const COLLECTION: (&str, &str) = ("collection", "The collection that points.");
+        const FIELD: (&str, &str) = ("field", "The field that points.");
+        let action = peek(given, "action");
+        let (needed, unused): (&[_], &[_]) = match action {
+            "create" => (&[("data", "Describe the relation there.")], &[]),
+            "update" => (
+                &[COLLECTION, FIELD, ("data", "What to change: `meta`, `schema`.")],
+                &[],
+            ),
+            "delete" => (&[COLLECTION, FIELD], &[("data", "Leave it out.")]),
+            "read" => (&[], &[("data", "Leave it out.")]),
+            _ => (&[], &[]),
+        };
+        let mut problems = companions(given, action, needed, unused);
+        let (collection, field) = (peek(given, "collection"), peek(given, "field"));
+        match (action, collection.is_empty(), field.is_empty()) {
+            ("create", ..) => problems.extend(created(call, given)),
+            ("read", true, false) => {
+                let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
+                problems.push(problem.at("collection").hint("Give both."));
+            }
+            (_, false, true) => {
+                problems.take(call.collection(collection, "collection"));
+            }
+            (_, false, false) => {
+                problems.take(known_relation(call, collection, field));
+            }
+            _ => {}
+        }
+        problems
+    }
+
     fn run<'a>(
         &'a self,
         call: Call<'a>,
@@ -69,25 +105,11 @@ impl Tool for Relations {
     ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
         Box::pin(async move {
             let action = text(&mut arguments, "action").unwrap_or_default();
-            let which = [
-                ("collection", "The collection that points."),
-                ("field", "The field that points."),
-            ];
             match action.as_str() {
                 "create" => create(&call, arguments).await,
-                "update" => {
-                    let needed = [which[0], which[1], ("data", "What to change: `meta`, `schema`.")];
-                    companions(&arguments, "update", &needed, &[])?;
-                    update(&call, arguments).await
-                }
-                "delete" => {
-                    companions(&arguments, "delete", &which, &[("data", "Leave it out.")])?;
-                    delete(&call, arguments).await
-                }
-                _ => {
-                    companions(&arguments, "read", &[], &[("data", "Leave it out.")])?;
-                    read(&call, arguments)
-                }
+                "update" => update(&call, arguments).await,
+                "delete" => delete(&call, arguments).await,
+                _ => read(&call, arguments),
             }
         })
     }
@@ -117,24 +139,14 @@ fn relation_schema() -> Value {
 }
 
 fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let caller = &call.context.caller;
+    let caller = call.caller;
     let rows = match (text(&mut given, "collection"), text(&mut given, "field")) {
-        (Some(collection), Some(field)) => {
-            known_relation(call, &collection, &field)?;
-            vec![
-                call.engine
-                    .read_relation(caller, &collection, &field)
-                    .map_err(|error| call.refused("", &error))?,
-            ]
-        }
-        (None, Some(_)) => {
-            let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
-            return Err(problem.at("collection").hint("Give both.").into());
-        }
-        (collection, None) => {
-            if let Some(name) = &collection {
-                call.collection(name, "collection")?;
-            }
+        (Some(collection), Some(field)) => vec![
+            call.engine
+                .read_relation(caller, &collection, &field)
+                .map_err(|error| call.refused("", &error))?,
+        ],
+        (collection, _) => {
             let own = collection.is_none();
             let listed = call
                 .engine
@@ -179,52 +191,57 @@ fn known_relation(call: &Call<'_>, collection: &str, field: &str) -> Result<(), 
         }))
 }
 
-async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    companions(&given, "create", &[("data", "Describe the relation there.")], &[])?;
-    let mut body = object(&mut given, "data").unwrap_or_default();
+/// The names that a new relation is made of: each given once, and known.
+fn created(call: &Call<'_>, given: &Map<String, Value>) -> Problems {
     let mut problems = Problems::default();
+    let inside = |name: &str| {
+        given
+            .get("data")
+            .and_then(|data| data.get(name))
+            .and_then(Value::as_str)
+    };
     for name in ["collection", "field"] {
-        let beside = text(&mut given, name);
-        let inside = body.get(name).and_then(Value::as_str).map(str::to_owned);
-        match (beside, inside) {
+        let problem = |message: String| Problem::new(&INVALID_PAYLOAD, message).at(name);
+        match (given.get(name).and_then(Value::as_str), inside(name)) {
             (Some(beside), Some(inside)) if beside != inside => {
                 let message = format!("`{name}` is given twice, and differently.");
-                problems.push(
-                    Problem::new(&INVALID_PAYLOAD, message)
-                        .at(name)
-                        .hint("Give it once."),
-                );
+                problems.push(problem(message).hint("Give it once."));
             }
-            (Some(beside), None) => {
-                body.insert(name.to_owned(), beside.into());
-            }
-            (_, Some(_)) => {}
             (None, None) => {
                 let message = format!("It is not said which {name} points.");
-                problems.push(
-                    Problem::new(&INVALID_PAYLOAD, message)
-                        .at(name)
-                        .hint("Give `collection` and `field`."),
-                );
+                problems.push(problem(message).hint("Give `collection` and `field`."));
             }
+            _ => {}
         }
     }
-    let name = |body: &Record, member: &str| body.get(member).and_then(Value::as_str).map(str::to_owned);
-    for (member, path) in [
-        ("collection", "collection"),
-        ("related_collection", "data.related_collection"),
+    let from = given
+        .get("collection")
+        .and_then(Value::as_str)
+        .or_else(|| inside("collection"));
+    for (name, path) in [
+        (from, "collection"),
+        (inside("related_collection"), "data.related_collection"),
     ] {
-        if let Some(name) = name(&body, member) {
-            problems.take(call.collection(&name, path));
+        if let Some(name) = name {
+            problems.take(call.collection(name, path));
         }
     }
-    problems.or(())?;
+    problems
+}
+
+async fn create(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let mut body = object(&mut given, "data").unwrap_or_default();
+    for name in ["collection", "field"] {
+        if let Some(beside) = text(&mut given, name) {
+            body.insert(name.to_owned(), beside.into());
+        }
+    }
     for member in ["schema", "meta"] {
         body.entry(member).or_insert_with(|| json!({}));
     }
     let made = call
         .engine
-        .create_complete_relation(&call.context.caller, Value::Object(body.clone()))
+        .create_complete_relation(call.caller, Value::Object(body.clone()))
         .await;
     let made = made.map_err(|error| call.refused("data", &error))?;
     Ok(written(call, "created", &body, made))
@@ -234,8 +251,7 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
     let collection = text(&mut given, "collection").unwrap_or_default();
     let field = text(&mut given, "field").unwrap_or_default();
     let body = object(&mut given, "data").unwrap_or_default();
-    known_relation(call, &collection, &field)?;
-    let caller = &call.context.caller;
+    let caller = call.caller;
     let changed = call
         .engine
         .update_relation(caller, &collection, &field, Value::Object(body.clone()))
@@ -247,10 +263,9 @@ async fn update(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
 async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
     let collection = text(&mut given, "collection").unwrap_or_default();
     let field = text(&mut given, "field").unwrap_or_default();
-    known_relation(call, &collection, &field)?;
     let deleted = call
         .engine
-        .delete_relation(&call.context.caller, &collection, &field)
+        .delete_relation(call.caller, &collection, &field)
         .await;
     deleted.map_err(|error| call.refused("field", &error))?;
     let row = compact(json!({"collection": collection, "field": field}));

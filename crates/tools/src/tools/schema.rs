@@ -1,21 +1,21 @@
 //! `schema`: what collections there are, and what their fields are.
 
-use loggia_access::may_read;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use loggia_access::{Action, Fields};
 use loggia_model::schema::Default as ColumnDefault;
-use loggia_model::{Collection, Field, Link, Problems, Schema};
+use loggia_model::{Collection, Field, Link, Problems, Relation, Schema};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS, tokens};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
-use crate::plain_text::plain;
-use crate::tool::{Call, READS, Surface, Tool, array};
+use crate::plain_text::{NOTE, plain};
+use crate::tool::{Call, ITEM_ACTIONS, READS, Surface, Tool, array};
 
 /// The tool.
 pub(super) struct SchemaTool;
-
-/// Characters of a note, at most.
-const NOTE: usize = 240;
 
 /// Choices that are listed, at most.
 const CHOICES: usize = 100;
@@ -32,17 +32,18 @@ impl Tool for SchemaTool {
         "Schema"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self, _: &Surface) -> Cow<'static, str> {
         "The data model. Without keys: the collections. With keys: the fields of those collections, with types, \
          required values, choices and relations. Call it before reading or writing items."
+            .into()
     }
 
     fn annotations(&self, _: &Surface) -> Annotations {
         READS
     }
 
-    fn offered(&self, _: &Surface) -> bool {
-        true
+    fn offered(&self, surface: &Surface) -> bool {
+        surface.schema_rights || !surface.known.is_empty()
     }
 
     fn input(&self, _: &Surface) -> Value {
@@ -63,6 +64,11 @@ impl Tool for SchemaTool {
             },
             "additionalProperties": false,
         })
+    }
+
+    fn names(&self, surface: &Surface) -> Option<(&'static str, Vec<Arc<str>>)> {
+        let place = "/properties/keys/items";
+        (!surface.schema_rights).then(|| (place, surface.known.clone()))
     }
 
     fn output(&self) -> Value {
@@ -87,7 +93,13 @@ impl Tool for SchemaTool {
                     "description": "Collections that hold one item.",
                     "items": {"type": "string"},
                 },
-                "hash": {"type": "string", "description": "Changes when the data model does."},
+                "access": {
+                    "type": "object",
+                    "description": "By collection, where you may not do everything: the actions you may do; with keys, \
+                                    each with its fields (* for all).",
+                    "additionalProperties": true,
+                },
+                "hash": {"type": "string", "description": "Changes when the data model or your rights do."},
                 "truncated": {"type": "boolean", "description": "There is more than is shown here."},
                 "next": {
                     "type": "object",
@@ -125,11 +137,11 @@ fn overview(call: &Call<'_>) -> Map<String, Value> {
     let schema = call.engine.schema();
     let room = call.bounds.tokens.saturating_sub(ENVELOPE);
     let (mut own, mut system, mut folders, mut singletons) = (vec![], vec![], vec![], vec![]);
-    let mut noted = Vec::new();
+    let (mut noted, mut limited) = (Vec::new(), Vec::new());
     let (mut used, mut truncated) = (0, false);
     // Our own collections come last, and notes after all names, so that the project's are the last to be cut.
     let by_importance =
-        |system: bool| may_read(call.grants, &schema).filter(move |collection| collection.system == system);
+        |system: bool| known(call, &schema).filter(move |collection| collection.system == system);
     for collection in by_importance(false).chain(by_importance(true)) {
         let name = collection.name.as_str();
         used += tokens(name) + 1;
@@ -146,6 +158,17 @@ fn overview(call: &Call<'_>) -> Map<String, Value> {
             singletons.push(name);
         }
         noted.extend(note_of(collection).map(|note| (name, note)));
+        limited.extend(access(call, collection).map(|access| (name, access)));
+    }
+    let mut accesses = Map::new();
+    for (name, access) in limited {
+        let actions: Vec<_> = access.keys().map(String::as_str).collect();
+        used += tokens(name) + tokens(&actions) + 1;
+        if used > room {
+            truncated = true;
+            break;
+        }
+        accesses.insert(name.to_owned(), actions.into());
     }
     let mut notes = Map::new();
     for (name, note) in noted {
@@ -164,6 +187,9 @@ fn overview(call: &Call<'_>) -> Map<String, Value> {
     described.insert("collection_folders".into(), folders.into());
     described.insert("notes".into(), notes.into());
     described.insert("singletons".into(), singletons.into());
+    if !accesses.is_empty() {
+        described.insert("access".into(), accesses.into());
+    }
     described.insert(
         "hash".into(),
         call.hash.get_or_init(|| hash(call, &schema)).as_str().into(),
@@ -200,12 +226,14 @@ fn details(call: &Call<'_>, keys: Vec<String>) -> Result<Map<String, Value>, Pro
     let wanted = problems.or(wanted)?;
     let room = call.bounds.tokens.saturating_sub(ENVELOPE);
     let mut used = 0;
-    let (mut fields, mut rest) = (Map::new(), Vec::new());
+    let (mut fields, mut accesses, mut rest) = (Map::new(), Map::new(), Vec::new());
     for (name, collection) in wanted {
         let described = collection_fields(call, &schema, &collection);
-        let cost = tokens(&described) + tokens(name.as_str());
+        let access = access(call, &collection);
+        let cost = tokens(&described) + tokens(name.as_str()) + access.as_ref().map_or(0, tokens);
         if rest.is_empty() && (fields.is_empty() || used + cost <= room) {
             used += cost;
+            accesses.extend(access.map(|access| (name.clone(), access.into())));
             fields.insert(name.clone(), described.into());
         } else {
             rest.push(name.as_str());
@@ -218,6 +246,9 @@ fn details(call: &Call<'_>, keys: Vec<String>) -> Result<Map<String, Value>, Pro
     }
     let mut described = Map::new();
     described.insert("fields".into(), fields.into());
+    if !accesses.is_empty() {
+        described.insert("access".into(), accesses.into());
+    }
     described.insert(
         "hash".into(),
         call.hash.get_or_init(|| hash(call, &schema)).as_str().into(),
@@ -247,8 +278,61 @@ fn shorten(fields: &mut Map<String, Value>, mut excess: usize) {
     }
 }
 
+/// The collections that the caller may know of.
+fn known<'a>(call: &Call<'a>, schema: &'a Schema) -> impl Iterator<Item = &'a Arc<Collection>> + use<'a> {
+    let grants = call.grants;
+    schema
+        .collections
+        .values()
+        .filter(|collection| grants.sees(collection))
+}
+
+/// What the caller may do with a collection: each action with its fields. `None`: everything.
+fn access(call: &Call<'_>, collection: &Collection) -> Option<Map<String, Value>> {
+    if call.grants.is_admin() || collection.primary.is_none() {
+        return None;
+    }
+    let mut access = Map::new();
+    let mut everything = true;
+    for action in ITEM_ACTIONS {
+        if !call.grants.may(action, collection) {
+            everything = false;
+            continue;
+        }
+        let said = match (action, call.grants.fields(action, collection)) {
+            (Action::Delete, _) => true.into(),
+            (_, Fields::All) => "*".into(),
+            (_, Fields::Some(names)) => {
+                everything = false;
+                let granted = |field: &&Arc<Field>| names.contains(&field.name);
+                let fields = collection.fields.values().filter(granted);
+                fields.map(|field| Value::from(field.name.as_str())).collect()
+            }
+        };
+        // What is switched off needs no rights to be missing.
+        if call.surface.switches.lets(action) {
+            access.insert(action.name().to_owned(), said);
+        }
+    }
+    (!everything).then_some(access)
+}
+
+/// Whether the caller may read or write a field on some item.
+fn touches(call: &Call<'_>, collection: &Collection, field: &str) -> bool {
+    let Some(field) = collection.field(field) else {
+        return false;
+    };
+    [Action::Read, Action::Create, Action::Update]
+        .into_iter()
+        .any(|action| call.grants.may_touch(action, collection, field))
+}
+
 fn collection_fields(call: &Call<'_>, schema: &Schema, collection: &Collection) -> Map<String, Value> {
-    let shown = collection.fields.values().filter(|field| !is_presentation(field));
+    let shown = collection.fields.values().filter(|field| {
+        !is_presentation(field)
+            && touches(call, collection, &field.name)
+            && leads(call, schema, collection, field)
+    });
     shown
         .map(|field| {
             (
@@ -257,6 +341,29 @@ fn collection_fields(call: &Call<'_>, schema: &Schema, collection: &Collection) 
             )
         })
         .collect()
+}
+
+/// Whether a list leads to items that the caller may know of; every other field does.
+fn leads(call: &Call<'_>, schema: &Schema, collection: &Collection, field: &Field) -> bool {
+    match schema.link(&collection.name, &field.name) {
+        Some(Link::ToMany { .. }) => relation(call, schema, collection, field).is_some(),
+        _ => true,
+    }
+}
+
+/// What becomes of a field when the caller writes: whether it must be given, and whether it can be.
+fn writing(call: &Call<'_>, collection: &Collection, field: &Field) -> (bool, bool) {
+    let may = |action| call.grants.may(action, collection);
+    let touches = |action| call.grants.may_touch(action, collection, field);
+    let preset = || {
+        call.grants
+            .presets(Action::Create, collection)
+            .contains_key(&field.name)
+    };
+    let required = field.must_be_given() && touches(Action::Create) && !preset();
+    let writes = may(Action::Create) || may(Action::Update);
+    let closed = writes && !touches(Action::Create) && !touches(Action::Update);
+    (required, closed)
 }
 
 /// Dividers, notices and groups hold no data.
@@ -277,7 +384,8 @@ fn describe(call: &Call<'_>, schema: &Schema, collection: &Collection, field: &F
     {
         say("primary_key", true.into());
     }
-    if field.must_be_given() {
+    let (required, closed) = writing(call, collection, field);
+    if required {
         say("required", true.into());
     }
     if let Some(column) = &field.column {
@@ -310,10 +418,10 @@ fn describe(call: &Call<'_>, schema: &Schema, collection: &Collection, field: &F
             _ => {}
         }
     }
+    if closed || field.meta.as_ref().is_some_and(|meta| meta.readonly) {
+        say("readonly", true.into());
+    }
     if let Some(meta) = &field.meta {
-        if meta.readonly {
-            say("readonly", true.into());
-        }
         if let Some(interface) = meta
             .interface
             .as_deref()
@@ -361,83 +469,81 @@ fn relation(call: &Call<'_>, schema: &Schema, collection: &Collection, field: &F
         Link::ToOne { target, .. } => {
             known(&target).then(|| json!({"type": "m2o", "collection": target.name}))
         }
-        Link::ToAny { relation, targets } => {
-            let targets: Vec<_> = targets
-                .iter()
-                .filter(|target| known(target))
-                .map(|target| &target.name)
-                .collect();
-            Some(json!({
-                "type": "m2o",
-                "collections": targets,
-                "collection_field": relation.one_collection_field,
-            }))
-        }
-        Link::ToMany { relation, target } => {
-            if !known(&target) {
-                return None;
-            }
-            let beyond = relation.junction_field.as_ref().and_then(|junction| {
-                let link = schema.link(&target.name, junction)?;
-                Some((junction, link))
-            });
-            let mut described = match beyond {
-                // A junction that carries texts of its own is written as a list of its rows.
-                Some((junction, _)) if field.has_special("translations") => json!({
-                    "type": "o2m",
-                    "collection": target.name,
-                    "many_field": relation.many_field,
-                    "language_field": junction,
-                }),
-                Some((junction, Link::ToOne { target: far, .. })) if known(&far) => json!({
-                    "type": "m2m",
-                    "collection": far.name,
-                    "junction": {
-                        "collection": target.name,
-                        "many_field": relation.many_field,
-                        "junction_field": junction,
-                    },
-                }),
-                Some((
-                    junction,
-                    Link::ToAny {
-                        relation: any,
-                        targets,
-                    },
-                )) => json!({
-                    "type": "m2a",
-                    "collections": targets.iter().filter(|target| known(target)).map(|target| &target.name).collect::<Vec<_>>(),
-                    "junction": {
-                        "collection": target.name,
-                        "many_field": relation.many_field,
-                        "junction_field": junction,
-                        "collection_field": any.one_collection_field,
-                    },
-                }),
-                _ => json!({"type": "o2m", "collection": target.name, "many_field": relation.many_field}),
-            };
-            if let Some(sort) = &relation.sort_field {
-                described["sort_field"] = sort.as_str().into();
-            }
-            if relation.one_deselect_action == loggia_model::schema::Deselect::Delete {
-                described["deselected_are_deleted"] = true.into();
-            }
-            Some(described)
-        }
+        Link::ToAny { relation, targets } => Some(json!({
+            "type": "m2o",
+            "collections": names(call, &targets),
+            "collection_field": relation.one_collection_field,
+        })),
+        Link::ToMany { relation, target } => to_many(call, schema, field, &relation, &target),
     }
+}
+
+/// The names of those collections that the caller may know of.
+fn names<'a>(call: &Call<'_>, targets: &'a [Arc<Collection>]) -> Vec<&'a str> {
+    let known = targets.iter().filter(|target| call.grants.sees(target));
+    known.map(|target| target.name.as_str()).collect()
+}
+
+/// A list: of the items that point here, or of those beyond a junction.
+fn to_many(
+    call: &Call<'_>,
+    schema: &Schema,
+    field: &Field,
+    relation: &Relation,
+    target: &Collection,
+) -> Option<Value> {
+    let open = |name: &str| touches(call, target, name);
+    if !call.grants.sees(target) || !open(&relation.many_field) {
+        return None;
+    }
+    let junction = relation.junction_field.as_ref().filter(|name| open(name));
+    let beyond = junction.and_then(|junction| Some((junction, schema.link(&target.name, junction)?)));
+    let junction = |far: &str| json!({"collection": target.name, "many_field": relation.many_field, "junction_field": far});
+    let mut described = match beyond {
+        // A junction that carries texts of its own is written as a list of its rows.
+        Some((far, _)) if field.has_special("translations") => json!({
+            "type": "o2m",
+            "collection": target.name,
+            "many_field": relation.many_field,
+            "language_field": far,
+        }),
+        Some((far, Link::ToOne { target: beyond, .. })) if call.grants.sees(&beyond) => {
+            json!({"type": "m2m", "collection": beyond.name, "junction": junction(far)})
+        }
+        Some((
+            far,
+            Link::ToAny {
+                relation: any,
+                targets,
+            },
+        )) => {
+            let mut junction = junction(far);
+            junction["collection_field"] = any.one_collection_field.clone().into();
+            json!({"type": "m2a", "collections": names(call, &targets), "junction": junction})
+        }
+        _ => json!({"type": "o2m", "collection": target.name, "many_field": relation.many_field}),
+    };
+    if let Some(sort) = relation.sort_field.as_deref().filter(|sort| open(sort)) {
+        described["sort_field"] = sort.into();
+    }
+    if relation.one_deselect_action == loggia_model::schema::Deselect::Delete {
+        described["deselected_are_deleted"] = true.into();
+    }
+    Some(described)
 }
 
 /// A short text that stays the same as long as everything that the caller may know of the model does.
 fn hash(call: &Call<'_>, schema: &Schema) -> String {
     let mut hasher = Sha256::new();
-    for collection in may_read(call.grants, schema) {
+    for collection in known(call, schema) {
         hasher.update(collection.name.as_bytes());
         hasher.update(tokens_of(collection).as_bytes());
-        hasher.update(
-            Value::from(collection_fields(call, schema, collection))
-                .to_string()
-                .as_bytes(),
-        );
+        for described in [
+            collection_fields(call, schema, collection),
+            access(call, collection).unwrap_or_default(),
+        ] {
+            hasher.update(Value::from(described).to_string().as_bytes());
+        }
     }
     hasher
         .finalize()

@@ -1,5 +1,8 @@
 //! `system-prompt`: guidance for the model; the project's own, or ours.
 
+use std::borrow::Cow;
+
+use loggia_access::Action;
 use serde_json::{Map, Value, json};
 
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
@@ -24,8 +27,8 @@ impl Tool for SystemPrompt {
         "System prompt"
     }
 
-    fn description(&self) -> &'static str {
-        "How to work with this server. Call it once, before any other tool."
+    fn description(&self, _: &Surface) -> Cow<'static, str> {
+        "How to work with this server. Call it once, before any other tool.".into()
     }
 
     fn annotations(&self, _: &Surface) -> Annotations {
@@ -33,7 +36,7 @@ impl Tool for SystemPrompt {
     }
 
     fn offered(&self, surface: &Surface) -> bool {
-        surface.guidance
+        surface.switches.guidance
     }
 
     fn input(&self, _: &Surface) -> Value {
@@ -55,14 +58,55 @@ impl Tool for SystemPrompt {
     ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
         Box::pin(async move {
             let settings = call.engine.settings();
-            let prompt = match settings.mcp_system_prompt() {
+            let mut prompt = match settings.mcp_system_prompt() {
                 Some(own) => plain_lines(own, CHARACTERS),
-                None => BUILT_IN.to_owned(),
+                None => built_in(call.surface),
             };
+            let limits = limits(&call);
+            if !limits.is_empty() {
+                prompt = format!("{}\n\n## Your limits\n{}\n", prompt.trim_end(), limits.join("\n"));
+            }
             Ok(ToolResult::new(Map::from_iter([(
                 "prompt".to_owned(),
                 prompt.into(),
             )])))
         })
     }
+}
+
+/// Our guidance, without the chapters on what the caller cannot do.
+fn built_in(surface: &Surface) -> String {
+    let writes = surface
+        .item_actions()
+        .iter()
+        .any(|action| *action != Action::Read);
+    let models = surface.schema_rights && surface.switches.writes();
+    let wanted = |chapter: &&str| match chapter.lines().next() {
+        Some("Writing") => writes,
+        Some("Changing the model") => models,
+        _ => true,
+    };
+    let chapters: Vec<_> = BUILT_IN.split("\n## ").filter(wanted).collect();
+    chapters.join("\n## ")
+}
+
+/// What the caller cannot do here, so that nobody tries in vain.
+fn limits(call: &Call<'_>) -> Vec<&'static str> {
+    let switches = call.surface.switches;
+    [
+        (!switches.address_writes, "- This connection only reads. Nothing can be changed through it."),
+        (
+            !switches.token_writes,
+            "- This token only proposes: it changes nothing. Say what you would change, so that a person can do it.",
+        ),
+        (
+            !call.grants.is_admin(),
+            "- Your user may not do everything: `schema` shows their collections and fields, and `access` what can be \
+             done with which. Whatever is not shown does not exist for you.",
+        ),
+    ]
+    .into_iter()
+    .filter(|(holds, _)| *holds)
+    .map(|(_, said)| said)
+    .collect()
 }

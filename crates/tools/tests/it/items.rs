@@ -360,3 +360,41 @@ async fn unknown_names_are_errors_that_name_the_nearest() {
     check(on_posts("read", json!({"limit": 1})), "limit", "`query`").await;
     check(on_posts("raed", json!({})), "action", "`read`").await;
 }
+
+#[tokio::test]
+async fn no_keys_change_nothing_and_say_so() {
+    let house = house().await;
+    house.blog().await;
+    house.create("posts", json!({"title": "One"})).await;
+    for extra in [json!({}), json!({"query": {"filter": {"title": {"_eq": "One"}}}})] {
+        let mut arguments =
+            json!({"action": "update", "collection": "posts", "keys": [], "data": {"title": "Two"}});
+        arguments
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        let error = house.fails("items", arguments).await;
+        assert_eq!(problems(&error), ["INVALID_PAYLOAD keys"], "{error:#}");
+        assert!(error["message"].as_str().unwrap().contains("empty"), "{error:#}");
+    }
+    assert_eq!(house.rows("posts", &["title"]).await, json!([{"title": "One"}]));
+}
+
+#[tokio::test]
+async fn wrong_shapes_and_unknown_names_are_told_together() {
+    let house = house().await;
+    house.blog().await;
+    let arguments = json!({"action": "update", "collection": "post", "data": 5, "query": {"limt": 1}});
+    let error = house.fails("items", arguments).await;
+    let mut found = problems(&error);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            "FORBIDDEN collection",
+            "INVALID_PAYLOAD data",
+            "INVALID_PAYLOAD query.limt"
+        ],
+        "{error:#}"
+    );
+}

@@ -33,10 +33,10 @@ async fn the_list_depends_on_rights_narrowing_and_settings() {
         assert_eq!(house.names(&context(rights, query)), expect, "{query:?}");
     };
     check(Rights::Administrator, &[], &EVERYTHING);
-    check(Rights::None, &[], &["system-prompt", "schema"]);
+    check(Rights::None, &[], &["system-prompt"]);
     check(
         Rights::Administrator,
-        &[("toolsets", "items,schema,other")],
+        &[("toolsets", "items,schema")],
         &["schema", "items"],
     );
     check(Rights::Administrator, &[("read_only", "true")], &EVERYTHING);
@@ -94,7 +94,7 @@ async fn a_tool_that_is_not_listed_cannot_be_called() {
     check(administrator(), "itmes", json!("items")).await;
     check(administrator(), "zzz", Value::Null).await;
     // Tools for everybody; this list may only shrink.
-    let open = ["system-prompt", "schema"];
+    let open = ["system-prompt"];
     for tool in TOOLS.iter().map(|tool| tool.name()) {
         if !open.contains(&tool) {
             check(context(Rights::None, &[]), tool, Value::Null).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Rights, administrator, context, house};
+use crate::fixture::{administrator, house};
 
 #[tokio::test]
 async fn without_keys_it_lists_collections() {
@@ -142,24 +142,6 @@ async fn unknown_collections_are_errors_that_name_the_nearest() {
     assert_eq!(error["problems"][0]["path"], "keys[0]");
     assert!(error["problems"][0]["hint"].as_str().unwrap().contains("`posts`"));
     assert_eq!(error["problems"][1]["path"], "keys[1]");
-}
-
-#[tokio::test]
-async fn somebody_without_rights_sees_an_empty_model() {
-    let house = house().await;
-    house.blog().await;
-    let nobody = context(Rights::None, &[]);
-    let answer = house.call(&nobody, "schema", json!({})).await.unwrap();
-    assert_eq!(
-        (&answer["collections"], &answer["notes"]),
-        (&json!([]), &json!({}))
-    );
-    let error = house
-        .call(&nobody, "schema", json!({"keys": ["posts"]}))
-        .await
-        .unwrap_err();
-    assert_eq!(error["code"], "FORBIDDEN");
-    assert!(!error.to_string().contains("Did you mean"), "{error}");
 }
 
 #[tokio::test]

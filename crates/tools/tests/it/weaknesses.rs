@@ -165,7 +165,7 @@ async fn what_is_listed_works_for_somebody_without_app_access() {
         house.call(&nobody, &tool, json!({})).await.unwrap();
     }
     let public = house.names(&context(Rights::None, &[("read_only", "true")]));
-    assert_eq!(public, ["system-prompt", "schema"]);
+    assert_eq!(public, ["system-prompt"]);
 }
 
 #[tokio::test]

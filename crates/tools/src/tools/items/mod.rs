@@ -1,8 +1,11 @@
 //! `items`: reads and writes the items of any collection of the project.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use loggia_model::error::INVALID_PAYLOAD;
+use loggia_access::Action;
+use loggia_model::error::{FORBIDDEN, INVALID_PAYLOAD};
 use loggia_model::query::Query;
 use loggia_model::{Collection, Problem, Problems, Record};
 use serde_json::{Map, Value, json};
@@ -10,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
-use crate::tool::{Call, Surface, Tool, text};
+use crate::tool::{Call, REASON, Surface, Tool, action_names, careful, companions, peek, text};
 
 mod reading;
 mod writing;
@@ -33,25 +36,45 @@ impl Tool for Items {
         "Items"
     }
 
-    fn description(&self) -> &'static str {
-        "Read and write the items of a collection. Call `schema` with the collection first: unknown names are errors.\n\
-         read: `keys` and/or `query`. create: `data`. update: `keys` + one object in `data`; or `data` with the \
-         primary key in each object; or `query.filter` + one object, for every match. delete: `keys`. Writes may nest \
-         related items; they happen whole or not at all, and answer with the stored rows (shaped by `query.fields`) \
-         and a receipt."
+    fn description(&self, surface: &Surface) -> Cow<'static, str> {
+        let actions = surface.item_actions();
+        let writes = actions.contains(&Action::Create) || actions.contains(&Action::Update);
+        let mut said = match writes || actions.contains(&Action::Delete) {
+            true => "Read and write the items of a collection. ",
+            false => "Read the items of a collection. ",
+        }
+        .to_owned();
+        said += "Call `schema` with the collection first: unknown names are errors.\n";
+        let how = actions.iter().filter_map(|action| match action {
+            Action::Create => Some("create: `data`."),
+            Action::Read => Some("read: `keys` and/or `query`."),
+            Action::Update => Some(
+                "update: `keys` + one object in `data`; or `data` with the primary key in each object; or \
+                 `query.filter` + one object, for every match.",
+            ),
+            Action::Delete => Some("delete: `keys`."),
+            _ => None,
+        });
+        said += &how.collect::<Vec<_>>().join(" ");
+        if writes {
+            said += " Writes may nest related items; they happen whole or not at all, and answer with the stored rows \
+                     (shaped by `query.fields`) and a receipt.";
+        }
+        said.into()
     }
 
     fn annotations(&self, surface: &Surface) -> Annotations {
-        surface.annotations()
+        careful(&surface.item_actions())
     }
 
     fn offered(&self, surface: &Surface) -> bool {
-        surface.items
+        !surface.item_actions().is_empty()
     }
 
     fn input(&self, surface: &Surface) -> Value {
+        let actions = surface.item_actions();
         let mut properties = json!({
-            "action": {"type": "string", "enum": surface.actions()},
+            "action": {"type": "string", "enum": action_names(&actions)},
             "collection": {"type": "string"},
             "query": {"$ref": "#/$defs/query"},
             "keys": {
@@ -66,7 +89,7 @@ impl Tool for Items {
                 "description": "How long the result may be.",
             },
         });
-        if surface.writes {
+        if actions.contains(&Action::Create) || actions.contains(&Action::Update) {
             properties["data"] = json!({
                 "description": "Items, field by field. An update by keys or query takes exactly one.",
                 "anyOf": [
@@ -74,6 +97,9 @@ impl Tool for Items {
                     {"type": "object", "additionalProperties": true},
                 ],
             });
+        }
+        if actions.iter().any(|action| *action != Action::Read) {
+            properties["reason"] = json!({"type": "string", "description": REASON});
         }
         json!({
             "type": "object",
@@ -84,8 +110,42 @@ impl Tool for Items {
         })
     }
 
+    fn names(&self, surface: &Surface) -> Option<(&'static str, Vec<Arc<str>>)> {
+        // Who makes collections uses them at once, and clients keep lists.
+        if surface.schema_rights {
+            return None;
+        }
+        let actions = surface.item_actions().into_iter();
+        let reached: BTreeSet<_> = actions.flat_map(|action| surface.reach(action)).collect();
+        Some(("/properties/collection", reached.into_iter().cloned().collect()))
+    }
+
     fn output(&self) -> Value {
         envelope::schema("Items; groups with their figures for an aggregate; deleted ones by primary key.")
+    }
+
+    fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
+        let mut problems = Problems::default();
+        let action = peek(given, "action");
+        if given.get("collection").is_some_and(Value::is_string) {
+            let collection = own_collection(call, peek(given, "collection"));
+            let collection = problems.take(collection);
+            if let (Some(collection), Some(action)) = (collection, Action::parse(action)) {
+                problems.extend(permitted(call, action, &collection));
+            }
+        }
+        let (needed, unused): (&[_], &[_]) = match action {
+            "create" => (&writing::CREATE_NEEDS, &writing::CREATE_IGNORES),
+            "update" => (&writing::UPDATE_NEEDS, &[]),
+            "delete" => (&writing::DELETE_NEEDS, &writing::DELETE_IGNORES),
+            "read" => (&[], &[("data", "Leave it out, or say `create` or `update`.")]),
+            _ => (&[], &[]),
+        };
+        problems.extend(companions(given, action, needed, unused));
+        if action == "update" {
+            problems.extend(writing::no_keys(given));
+        }
+        problems
     }
 
     fn run<'a>(
@@ -163,7 +223,7 @@ fn query_schema() -> Value {
 }
 
 /// A collection with items that this tool may touch.
-fn own_collection(call: &Call<'_>, name: &str) -> Result<Arc<Collection>, CallError> {
+fn own_collection(call: &Call<'_>, name: &str) -> Result<Arc<Collection>, Problem> {
     if loggia_model::system::is_reserved(name) {
         let hint = match name {
             "directus_collections" | "directus_fields" | "directus_relations" => {
@@ -176,15 +236,43 @@ fn own_collection(call: &Call<'_>, name: &str) -> Result<Arc<Collection>, CallEr
         let message = "The system's own collections are out of reach of this tool.";
         return Err(Problem::new(&INVALID_PAYLOAD, message)
             .at("collection")
-            .hint(hint)
-            .into());
+            .hint(hint));
     }
     let collection = call.collection(name, "collection")?;
     if collection.primary.is_none() {
         let message = format!("`{name}` is a folder for collections: it has no items.");
-        return Err(Problem::new(&INVALID_PAYLOAD, message).at("collection").into());
+        return Err(Problem::new(&INVALID_PAYLOAD, message).at("collection"));
     }
     Ok(collection)
+}
+
+/// Says where an action is granted, when it is not on this collection, which the caller knows.
+fn permitted(call: &Call<'_>, action: Action, collection: &Collection) -> Problems {
+    let fallback = match (action, collection.is_singleton()) {
+        // The one item of a singleton is made on its first update.
+        (Action::Update, true) => Action::Create,
+        _ => action,
+    };
+    if call.grants.may(action, collection) || call.grants.may(fallback, collection) {
+        return Problems::default();
+    }
+    let name = &collection.name;
+    let message = format!("You may not {} items of `{name}`.", action.name());
+    let others: Vec<&str> = call
+        .surface
+        .reach(action)
+        .iter()
+        .take(20)
+        .map(|name| &**name)
+        .collect();
+    let hint = match others.is_empty() {
+        true => "`schema` shows what you may do. Tell your user if it is not enough.".to_owned(),
+        false => format!("You may in: {}.", others.join(", ")),
+    };
+    Problem::new(&FORBIDDEN, message)
+        .at("collection")
+        .hint(hint)
+        .into()
 }
 
 fn primary(collection: &Collection) -> &str {

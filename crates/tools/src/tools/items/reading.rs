@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
-use crate::tool::{Call, array, companions, object};
+use crate::tool::{Call, array, object};
 
 /// How to get at what was too long.
 const OMITTED: &str = "Ask for the omitted fields alone, or with a larger `max_tokens`.";
@@ -19,12 +19,6 @@ pub(super) async fn read(
     collection: &Collection,
     mut given: Map<String, Value>,
 ) -> Result<ToolResult, CallError> {
-    companions(
-        &given,
-        "read",
-        &[],
-        &[("data", "Leave it out, or say `create` or `update`.")],
-    )?;
     let keys = array(&mut given, "keys");
     let query = object(&mut given, "query").unwrap_or_default();
     if collection.is_singleton() && !query.contains_key("aggregate") {
@@ -43,7 +37,7 @@ pub(super) async fn read(
     let asked_query = parsed(&asked)?;
     let page = call
         .engine
-        .read_items(&call.context.caller, &collection.name, asked_query)
+        .read_items(call.caller, &collection.name, asked_query)
         .await;
     let mut rows = page.map_err(|error| call.refused("query", &error))?.rows;
     let more = rows.len() as u64 > window.limit;
@@ -86,7 +80,7 @@ async fn read_singleton(
     query.retain(|name, _| SHAPES.contains(&name.as_str()));
     let row = call
         .engine
-        .read_singleton(&call.context.caller, &collection.name, parsed(&query)?)
+        .read_singleton(call.caller, &collection.name, parsed(&query)?)
         .await;
     let row = row.map_err(|error| call.refused("query", &error))?;
     let mut envelope = Envelope::of(vec![row], call.bounds);
@@ -173,7 +167,7 @@ async fn count(call: &Call<'_>, collection: &Collection, query: &Record) -> Resu
     figures.insert("aggregate".to_owned(), json!({"count": ["*"]}));
     let page = call
         .engine
-        .read_items(&call.context.caller, &collection.name, parsed(&figures)?)
+        .read_items(call.caller, &collection.name, parsed(&figures)?)
         .await;
     let rows = page.map_err(|error| call.refused("query", &error))?.rows;
     let count = rows
@@ -197,7 +191,7 @@ async fn missing(call: &Call<'_>, collection: &Collection, keys: &[Value]) -> Re
     only_keys(&mut query, primary, keys);
     let page = call
         .engine
-        .read_items(&call.context.caller, &collection.name, parsed(&query)?)
+        .read_items(call.caller, &collection.name, parsed(&query)?)
         .await;
     let rows = page.map_err(|error| call.refused("", &error))?.rows;
     let found: Vec<String> = rows

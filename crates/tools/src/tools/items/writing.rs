@@ -8,20 +8,42 @@ use serde_json::{Map, Value};
 use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
-use crate::tool::{Call, array, companions, object, objects};
+use crate::tool::{Call, array, object, objects};
+
+/// What each action needs, and what it cannot use, with the reasons.
+pub(super) const CREATE_NEEDS: [(&str, &str); 1] = [("data", "Put the new items there, as objects.")];
+pub(super) const CREATE_IGNORES: [(&str, &str); 1] =
+    [("keys", "A new item gets its key, or has it in `data`.")];
+pub(super) const UPDATE_NEEDS: [(&str, &str); 1] = [("data", "Put the fields to change there.")];
+pub(super) const DELETE_NEEDS: [(&str, &str); 1] = [(
+    "keys",
+    "Name the items to delete; read them first if you only know what they look like.",
+)];
+pub(super) const DELETE_IGNORES: [(&str, &str); 2] = [
+    ("data", "Leave it out."),
+    (
+        "query",
+        "Deleting takes keys only: read the keys with this query, then delete them.",
+    ),
+];
+
+/// A list of keys that has none is a mistake, whatever else says which items to change.
+pub(super) fn no_keys(given: &Map<String, Value>) -> Problems {
+    let empty = |keys: &Value| keys.as_array().is_some_and(Vec::is_empty);
+    if !given.get("keys").is_some_and(empty) {
+        return Problems::default();
+    }
+    let hint = "Name the items to change, or leave `keys` out and give `query.filter`, or the primary key in each \
+                object of `data`.";
+    let problem = Problem::new(&INVALID_PAYLOAD, "`keys` is empty: there is nothing to update.");
+    problem.at("keys").hint(hint).into()
+}
 
 pub(super) async fn create(
     call: &Call<'_>,
     collection: &Collection,
     mut given: Map<String, Value>,
 ) -> Result<ToolResult, CallError> {
-    let unused = [("keys", "A new item gets its key, or has it in `data`.")];
-    companions(
-        &given,
-        "create",
-        &[("data", "Put the new items there, as objects.")],
-        &unused,
-    )?;
     if collection.is_singleton() {
         let hint = "It always has its one item: use `update` without keys.";
         let message = format!("`{}` holds a single item.", collection.name);
@@ -34,7 +56,7 @@ pub(super) async fn create(
     let rows = objects(&mut given, "data").unwrap_or_default();
     let written = call
         .engine
-        .create_items(&call.context.caller, &collection.name, rows, &options)
+        .create_items(call.caller, &collection.name, rows, &options)
         .await;
     let written = written.map_err(|error| call.refused("data", &error))?;
     Ok(answer(call, collection, &written))
@@ -45,12 +67,6 @@ pub(super) async fn update(
     collection: &Collection,
     mut given: Map<String, Value>,
 ) -> Result<ToolResult, CallError> {
-    companions(
-        &given,
-        "update",
-        &[("data", "Put the fields to change there.")],
-        &[],
-    )?;
     let keys = array(&mut given, "keys");
     let query = object(&mut given, "query");
     let by_query = query.as_ref().is_some_and(selects);
@@ -98,7 +114,7 @@ pub(super) async fn update(
     };
     let written = call
         .engine
-        .update_items(&call.context.caller, &collection.name, target, &options)
+        .update_items(call.caller, &collection.name, target, &options)
         .await;
     let written = written.map_err(|error| call.refused("data", &error))?;
     Ok(answer(call, collection, &written))
@@ -140,7 +156,7 @@ async fn update_singleton(
     };
     let written = call
         .engine
-        .upsert_singleton(&call.context.caller, &collection.name, data, &options)
+        .upsert_singleton(call.caller, &collection.name, data, &options)
         .await;
     let written = written.map_err(|error| call.refused("data", &error))?;
     Ok(answer(call, collection, &written))
@@ -151,21 +167,9 @@ pub(super) async fn delete(
     collection: &Collection,
     mut given: Map<String, Value>,
 ) -> Result<ToolResult, CallError> {
-    let needed = [(
-        "keys",
-        "Name the items to delete; read them first if you only know what they look like.",
-    )];
-    let unused = [
-        ("data", "Leave it out."),
-        (
-            "query",
-            "Deleting takes keys only: read the keys with this query, then delete them.",
-        ),
-    ];
-    companions(&given, "delete", &needed, &unused)?;
     let keys = array(&mut given, "keys").unwrap_or_default();
     let options = options(call, None, &SHAPES)?;
-    let caller = &call.context.caller;
+    let caller = call.caller;
     let written = call
         .engine
         .delete_items(caller, &collection.name, Selection::Keys(keys), &options)
@@ -199,7 +203,7 @@ fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<W
     query.retain(|name, _| SHAPES.contains(&name.as_str()));
     query.insert("limit".to_owned(), call.bounds.rows.into());
     let returning = problems.take(parsed(&query));
-    let deletes = if call.surface.deletes {
+    let deletes = if call.surface.switches.lets(loggia_access::Action::Delete) {
         Deletes::Allowed
     } else {
         Deletes::Refused
