@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use loggia_model::plan::{Plan, ReadPlan, SchemaPlan, Source};
+use loggia_model::plan::{DeletePlan, Plan, ReadPlan, SchemaPlan, Selected, Source, UpdatePlan};
 use loggia_model::{Collection, Filter, Problem, Problems};
 
-use crate::{Caller, Grants, Permit};
+use crate::masks::{Denied, Masks};
+use crate::{Action, Caller, Grants, Permit, secrets};
 
 /// Decides a plan for a caller: folds the caller's rows and fields into it, at every depth.
 ///
@@ -15,20 +16,52 @@ use crate::{Caller, Grants, Permit};
 /// # Errors
 /// The one answer for everything that is denied; it does not tell denied from absent.
 pub fn decide(grants: &Grants, plan: Plan) -> Result<Permit<Plan>, Problems> {
-    if let Plan::Read(read) = &plan
-        && reads_secrets(read)
-    {
+    if secrets::reveals(&plan) {
         return Err(Problem::forbidden().into());
     }
     if grants.is_admin() {
-        Ok(Permit::granted(plan))
-    } else {
-        Err(Problem::forbidden().into())
+        return Ok(Permit::granted(plan));
     }
+    let plan = narrowed(grants, plan).map_err(|Denied| Problem::forbidden())?;
+    Ok(Permit::granted(plan))
+}
+
+fn narrowed(grants: &Grants, plan: Plan) -> Result<Plan, Denied> {
+    let mut masks = Masks::new(grants);
+    Ok(match plan {
+        Plan::Read(read) => Plan::Read(masks.read(read)?),
+        Plan::Aggregate(aggregate) => Plan::Aggregate(masks.aggregate(aggregate)?),
+        Plan::Insert(insert) => {
+            rows(grants, Action::Create, &insert.collection)?;
+            Plan::Insert(insert)
+        }
+        Plan::Update(update) => Plan::Update(UpdatePlan {
+            filter: update
+                .filter
+                .and(rows(grants, Action::Update, &update.collection)?),
+            ..update
+        }),
+        Plan::Delete(delete) => Plan::Delete(DeletePlan {
+            filter: delete
+                .filter
+                .and(rows(grants, Action::Delete, &delete.collection)?),
+            ..delete
+        }),
+    })
+}
+
+/// The rows on which every layer grants an action.
+fn rows(grants: &Grants, action: Action, collection: &Collection) -> Result<Filter, Denied> {
+    grants
+        .each(action, collection)
+        .try_fold(Filter::All, |rows, table| {
+            Ok(rows.and(table.ok_or(Denied)?.rows.clone()))
+        })
 }
 
 /// Of new items with these keys, those that the caller was allowed to create: permissions to create may name a condition
-/// on the item. `None`: all of them, without a look.
+/// on the item. `keys` says of each item its key and what [`Grants::check`] demands of it. `None`: all of them, without a
+/// look.
 ///
 /// # Errors
 /// As [`decide`].
@@ -37,12 +70,21 @@ pub fn decide_created(
     collection: &Arc<Collection>,
     keys: Filter,
 ) -> Result<Option<Permit<Plan>>, Problems> {
-    let _ = (collection, keys);
-    if grants.is_admin() {
-        Ok(None)
-    } else {
-        Err(Problem::forbidden().into())
+    let rows = rows(grants, Action::Create, collection).map_err(|Denied| Problem::forbidden())?;
+    let mut tables = grants.each(Action::Create, collection).flatten();
+    if tables.all(|table| table.is_unconditional()) {
+        return Ok(None);
     }
+    let key = collection.primary.iter();
+    let select = key.map(|key| Selected::new(&key.name, Source::Field(key.clone())));
+    Ok(Some(Permit::granted(Plan::Read(ReadPlan {
+        collection: collection.clone(),
+        select: select.collect(),
+        filter: keys.and(rows),
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    }))))
 }
 
 /// Decides a change of the schema for a caller: administrators only.
@@ -73,17 +115,4 @@ pub fn knows_own_keys_only(caller: &Caller) -> bool {
 #[must_use]
 pub fn may_inspect_server(caller: &Caller) -> bool {
     caller.is_admin()
-}
-
-/// Unmasked columns are for the system alone, whoever asks.
-fn reads_secrets(read: &ReadPlan) -> bool {
-    read.select.iter().any(|selected| match &selected.source {
-        Source::Secret(_) => true,
-        Source::Related(related) => related.plans.iter().any(reads_secrets),
-        Source::Field(_)
-        | Source::Function { .. }
-        | Source::Json { .. }
-        | Source::Count(_)
-        | Source::Revision { .. } => false,
-    })
 }

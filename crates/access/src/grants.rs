@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loggia_model::validation::Extent;
-use loggia_model::{Collection, Field, Filter, Problems, Record, Schema};
+use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Schema};
 
-use crate::{Action, Caller, Conditions, Rulebook};
+use crate::table::Table;
+use crate::{Action, Broken, Caller, Conditions, RuleSet, Rulebook, outline};
 
 /// What one caller may do under one snapshot of the schema: every permission compiled, every variable replaced. Made by
 /// `engine` for each request out of cached parts; cheap to clone.
@@ -16,6 +17,8 @@ pub struct Grants(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     caller: Caller,
+    /// What each layer grants that does not grant everything; `None`: there is no such layer.
+    layers: Option<Vec<RuleSet>>,
 }
 
 /// Which fields an action may touch, on some item at least.
@@ -47,9 +50,28 @@ impl Grants {
         rulebook: &Rulebook,
         conditions: &dyn Conditions,
     ) -> Self {
-        let _ = (schema, rulebook, conditions);
+        let claims = caller.claims();
+        let app = claims.app_access && claims.user.is_some();
+        let narrow = claims.layers.iter().filter(|layer| !layer.admin);
+        let sets = narrow.map(|layer| RuleSet::compile(&layer.policies, app, schema, rulebook, conditions));
+        Self::assemble(caller, sets)
+    }
+
+    /// Puts together what was compiled for each layer of the caller that does not allow everything, in their order.
+    /// Where one is missing, nothing is granted.
+    #[must_use]
+    pub fn assemble(caller: &Caller, sets: impl IntoIterator<Item = RuleSet>) -> Self {
+        let layers = (!caller.is_admin()).then(|| {
+            let narrow = caller.claims().layers.iter().filter(|layer| !layer.admin).count();
+            let mut sets: Vec<_> = sets.into_iter().collect();
+            if sets.len() < narrow || sets.is_empty() {
+                sets.push(RuleSet::default());
+            }
+            sets
+        });
         Self(Arc::new(Inner {
             caller: caller.clone(),
+            layers,
         }))
     }
 
@@ -62,52 +84,73 @@ impl Grants {
     /// Whether everything is allowed.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.0.caller.is_admin()
+        self.0.layers.is_none()
+    }
+
+    /// The permissions that cannot be compiled and so grant nothing.
+    pub fn broken(&self) -> impl Iterator<Item = Broken> {
+        self.layers().iter().flat_map(RuleSet::broken)
     }
 
     /// Whether the caller may know that a collection exists: the one place that says so, for errors, suggestions,
     /// schemas and tool lists alike. True where any action is granted on it.
     #[must_use]
     pub fn sees(&self, collection: &Collection) -> bool {
-        let _ = collection;
-        self.is_admin()
+        Action::ALL
+            .into_iter()
+            .any(|(_, action)| self.may(action, collection))
     }
 
     /// Whether an action is granted on some item of a collection.
     #[must_use]
     pub fn may(&self, action: Action, collection: &Collection) -> bool {
-        let _ = (action, collection);
-        self.is_admin()
+        self.each(action, collection).all(|table| table.is_some())
     }
 
     /// The fields that an action may touch on some item; none where the action is not granted.
     #[must_use]
     pub fn fields(&self, action: Action, collection: &Collection) -> Fields {
-        let _ = (action, collection);
-        if self.is_admin() {
-            Fields::All
-        } else {
-            Fields::Some(BTreeSet::new())
+        let mut fields = Fields::All;
+        for table in self.each(action, collection) {
+            let granted = table.map_or_else(|| Some(BTreeSet::new()), Table::fields);
+            fields = match (fields, granted) {
+                (fields, None) => fields,
+                (Fields::All, Some(granted)) => Fields::Some(granted),
+                (Fields::Some(fields), Some(granted)) => {
+                    Fields::Some(fields.intersection(&granted).cloned().collect())
+                }
+            };
         }
+        fields
     }
 
     /// Whether an action may touch a field on some item: [`Grants::fields`] without making the set.
     #[must_use]
     pub fn may_touch(&self, action: Action, collection: &Collection, field: &Field) -> bool {
-        self.fields(action, collection).has(&field.name)
+        self.each(action, collection)
+            .all(|table| table.is_some_and(|table| table.grants(&field.name)))
     }
 
     /// What is filled into an item that is created or updated and does not name the field; of several permissions, the
     /// first one wins.
     #[must_use]
     pub fn presets(&self, action: Action, collection: &Collection) -> Record {
-        let _ = (action, collection);
-        Record::new()
+        let mut presets = Record::new();
+        for (name, value) in self
+            .each(action, collection)
+            .flatten()
+            .flat_map(|table| &table.presets)
+        {
+            presets.entry(name).or_insert_with(|| value.clone());
+        }
+        presets
     }
 
     /// The items on which these values may be written: `sent` (presets included), of which the caller gave `given`;
     /// presets need no grant. A permission takes part when the values pass its validation, and every field given needs
-    /// one that grants it on that very item. Of new items nothing is asked: `Filter::All`.
+    /// one that grants it on that very item. Of a new item this must hold once it exists: [`decide_created`].
+    ///
+    /// [`decide_created`]: crate::decide_created
     ///
     /// # Errors
     /// A field that no permission grants, and what the validation of those says that would grant it. Paths are field
@@ -120,15 +163,40 @@ impl Grants {
         given: &BTreeSet<String>,
         extent: Extent,
     ) -> Result<Filter, Problems> {
-        let _ = (action, collection, sent, given, extent);
-        Ok(Filter::All)
+        let (mut filter, mut problems) = (Filter::All, Problems::default());
+        for table in self.each(action, collection) {
+            let table = table.ok_or_else(Problem::forbidden)?;
+            match table.check(action, sent, given, extent) {
+                Ok(on) => filter = filter.and(on),
+                Err(more) => {
+                    let new = more.0.into_iter().filter(|problem| !problems.0.contains(problem));
+                    let new: Vec<_> = new.collect();
+                    problems.0.extend(new);
+                }
+            }
+        }
+        problems.or(filter)
     }
 
     /// The same for callers with the same rights: what lists of tools and schemas may be kept under. Item filters do
-    /// not count, only actions, collections and fields.
+    /// not count, only actions, collections and fields, and which fields are filled in.
     #[must_use]
     pub fn outline(&self) -> u64 {
-        u64::from(self.is_admin())
+        outline::of_layers(self.layers().iter().map(RuleSet::outline))
+    }
+
+    /// What each layer grants that does not grant everything.
+    pub(crate) fn each(
+        &self,
+        action: Action,
+        collection: &Collection,
+    ) -> impl Iterator<Item = Option<&Table>> {
+        let layers = self.layers().iter();
+        layers.map(move |set| set.table(action, &collection.name))
+    }
+
+    fn layers(&self) -> &[RuleSet] {
+        self.0.layers.as_deref().unwrap_or_default()
     }
 }
 

@@ -6,14 +6,24 @@
 //! - What is denied and what does not exist give the same answer ([`loggia_model::Problem::forbidden`]).
 //! - Pure: no IO, no SQL.
 //!
-//! To add a rule: one step in `decide.rs`, and its case in the table beside it.
+//! To add a permission that everybody has, or to keep something from everybody: one row in `builtin.rs`. To add a
+//! kind of source, operand or condition to plans: its arm in `masks/`, in `secrets.rs`, and its case in the tables of
+//! `tests/it`.
 
+mod builtin;
 mod caller;
 mod decide;
 mod grants;
 mod ip_access;
+mod masks;
+mod outline;
 mod permit;
+mod rule_set;
 mod rulebook;
+mod secrets;
+mod soundness;
+mod table;
+mod variables;
 
 pub use caller::{Attribution, Caller, Claims, Layer, Origin, TokenFacts, TokenMode};
 pub use decide::{
@@ -22,4 +32,6 @@ pub use decide::{
 pub use grants::{Fields, Grants, may_read};
 pub use ip_access::{IpAccess, is_ip_entry};
 pub use permit::Permit;
+pub use rule_set::{Broken, RuleSet};
 pub use rulebook::{Action, Conditions, Permission, Rulebook};
+pub use variables::Varies;

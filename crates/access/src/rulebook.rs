@@ -1,10 +1,12 @@
 //! The permissions as they are stored, by policy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use loggia_model::{Collection, Filter, Problems, Record};
 use serde_json::Value;
+
+use crate::variables::{self, Varies};
 
 /// What can be done with items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +53,11 @@ impl Action {
             .find(|(_, action)| *action == self)
             .map_or("", |(name, _)| name)
     }
+
+    /// Whether items that are there already are looked at: all but the making of new ones.
+    pub(crate) fn has_items(self) -> bool {
+        self != Self::Create
+    }
 }
 
 /// A row of `directus_permissions`: one thing that a policy allows.
@@ -74,6 +81,28 @@ pub struct Permission {
     pub locales: Option<Vec<String>>,
     /// Only items whose `status` is one of these.
     pub statuses: Option<Vec<String>>,
+}
+
+impl Permission {
+    /// How often what it says changes, because of the variables in it.
+    #[must_use]
+    pub fn varies(&self) -> Varies {
+        let presets = self.presets.values().map(variables::varies).max();
+        let filters = variables::varies(&self.items).max(variables::varies(&self.validation));
+        filters.max(presets.unwrap_or(Varies::Never))
+    }
+
+    /// What must be known of the caller's user, as paths from their row of `directus_users`:
+    /// `$CURRENT_USER.department.head` is `department.head`, `$CURRENT_ROLE.name` is `role.name`.
+    #[must_use]
+    pub fn user_paths(&self) -> BTreeSet<String> {
+        let mut paths = BTreeSet::new();
+        let values = [&self.items, &self.validation].into_iter();
+        for value in values.chain(self.presets.values()) {
+            variables::user_paths(value, &mut paths);
+        }
+        paths
+    }
 }
 
 /// Every permission there is, as it was read at one moment. Immutable, swapped whole.
@@ -109,5 +138,14 @@ impl Rulebook {
     /// What a policy allows.
     pub fn of(&self, policy: &str) -> impl Iterator<Item = &Arc<Permission>> {
         self.by_policy.get(policy).into_iter().flatten()
+    }
+
+    /// What must be known of a caller's user to say what these policies allow: [`Permission::user_paths`] of all of them.
+    #[must_use]
+    pub fn user_paths<'a>(&self, policies: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+        let permissions = policies.into_iter().flat_map(|policy| self.of(policy));
+        permissions
+            .flat_map(|permission| permission.user_paths())
+            .collect()
     }
 }
