@@ -96,6 +96,8 @@ pub struct Activity {
     pub commits: u64,
     /// Reader threads at the moment.
     pub readers: usize,
+    /// Statements that plans were run with; those that open and close transactions do not count.
+    pub statements: u64,
 }
 
 /// A handle to a database. Clones share it; it closes with the last of them.

@@ -99,6 +99,13 @@ struct Edge<'p> {
     at: usize,
     /// M2A: the column that names the collection, and the field of the key.
     any: Option<(usize, &'p Field)>,
+    /// The position of what says whether it is shown: nothing is followed from rows that do not show it.
+    shown: Option<usize>,
+}
+
+/// Whether a row shows what the condition at a position is about.
+fn is_shown(row: &[Scalar], shown: Option<usize>) -> bool {
+    shown.is_none_or(|at| row[at] == Scalar::Int(1))
 }
 
 impl<'p> Layout<'p> {
@@ -116,6 +123,7 @@ impl<'p> Layout<'p> {
         }
         for selected in &plan.select {
             let alias = selected.alias.as_str();
+            let shown = selected.when.as_ref().map(|when| layout.holds(when));
             let member = match &selected.source {
                 Source::Field(field) | Source::Secret(field) => Some(Member::Field {
                     alias,
@@ -135,12 +143,11 @@ impl<'p> Layout<'p> {
                 Source::Count(operand) => Some(layout.number(alias, Output::Count(operand))),
                 Source::Revision { revisions } => Some(layout.number(alias, Output::Revision(revisions))),
                 Source::Related(related) => layout
-                    .edge(&plan.collection, related)
+                    .edge(&plan.collection, related, shown)
                     .map(|related| Member::Related { alias, related }),
             };
             if let Some(member) = member {
                 layout.members.push(member);
-                let shown = selected.when.as_ref().map(|when| layout.holds(when));
                 layout.shown.push(shown);
             }
         }
@@ -198,23 +205,29 @@ impl<'p> Layout<'p> {
     }
 
     /// `None` where the collection lacks the column that the relation needs: nothing can be related then.
-    fn edge(&mut self, collection: &'p Collection, plan: &'p Related) -> Option<Edge<'p>> {
+    fn edge(
+        &mut self,
+        collection: &'p Collection,
+        plan: &'p Related,
+        shown: Option<usize>,
+    ) -> Option<Edge<'p>> {
         let relation = plan.link.relation();
+        let edge = |at, any| Edge { plan, at, any, shown };
         match &plan.link {
             Link::ToOne { .. } => {
                 let at = self.key(collection.field(&relation.many_field)?);
-                Some(Edge { plan, at, any: None })
+                Some(edge(at, None))
             }
             Link::ToMany { .. } => {
                 let at = self.key(pointed_to(relation, collection)?);
-                Some(Edge { plan, at, any: None })
+                Some(edge(at, None))
             }
             Link::ToAny { .. } => {
                 let field = collection.field(&relation.many_field)?;
                 let discriminator = collection.field(relation.one_collection_field.as_ref()?)?;
                 let any = Some((self.key(discriminator), field.as_ref()));
                 let at = self.key(field);
-                Some(Edge { plan, at, any })
+                Some(edge(at, any))
             }
         }
     }
@@ -234,8 +247,20 @@ impl<'p> Layout<'p> {
         let mut record = Record::with_capacity(self.members.len());
         let mut below = below.iter_mut();
         for (member, shown) in self.members.iter().zip(&self.shown) {
-            let hidden = shown.is_some_and(|at| row[at] != Scalar::Int(1));
+            let shown = is_shown(row, *shown);
             let (alias, value) = match member {
+                Member::Related { alias, related } => {
+                    let value = match below.next() {
+                        Some(below) if shown => related.value(row, below),
+                        _ => related.nothing(),
+                    };
+                    (alias, value)
+                }
+                Member::Field { alias, .. } | Member::Json { alias, .. } | Member::Number { alias, .. }
+                    if !shown =>
+                {
+                    (alias, Value::Null)
+                }
                 Member::Field {
                     alias,
                     at,
@@ -249,19 +274,6 @@ impl<'p> Layout<'p> {
                     path,
                 } => (alias, inside(print(field, self.take(row, *at), false), path)),
                 Member::Number { alias, at } => (alias, whole(self.take(row, *at))),
-                Member::Related { alias, related } => {
-                    let value = below
-                        .next()
-                        .map_or(Value::Null, |below| related.value(row, below));
-                    (alias, value)
-                }
-            };
-            let value = match value {
-                Value::Array(_) if hidden && matches!(member, Member::Related { .. }) => {
-                    Value::Array(Vec::new())
-                }
-                _ if hidden => Value::Null,
-                value => value,
             };
             record.insert((*alias).to_owned(), value);
         }
@@ -282,6 +294,20 @@ fn inside(value: Value, path: &[String]) -> Value {
 }
 
 impl Edge<'_> {
+    /// The rows to follow it from.
+    fn from<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = &'r [Scalar]> {
+        let shown = self.shown;
+        rows.iter().filter(move |row| is_shown(row, shown))
+    }
+
+    /// What a row has that does not show it.
+    fn nothing(&self) -> Value {
+        match self.plan.link {
+            Link::ToMany { .. } => Value::Array(Vec::new()),
+            Link::ToOne { .. } | Link::ToAny { .. } => Value::Null,
+        }
+    }
+
     fn value(&self, row: &[Scalar], below: &mut Below) -> Value {
         let key = Key::of(&row[self.at]);
         match below {
@@ -339,7 +365,7 @@ async fn follow<E: Executor>(executor: &mut E, edge: &Edge<'_>, rows: &Rows) -> 
     match &edge.plan.link {
         Link::ToOne { .. } => match edge.plan.plans.first() {
             Some(plan) => {
-                let keys = distinct(rows.iter().map(|row| &row[edge.at]));
+                let keys = distinct(edge.from(rows).map(|row| &row[edge.at]));
                 one(executor, plan, relation, keys, keys_only)
                     .await
                     .map(Below::One)
@@ -355,7 +381,7 @@ async fn follow<E: Executor>(executor: &mut E, edge: &Edge<'_>, rows: &Rows) -> 
                     edge.any
                         .is_some_and(|(named_at, _)| row[named_at].as_text() == Some(name))
                 };
-                let keys = distinct(rows.iter().filter(named).map(|row| &row[edge.at]));
+                let keys = distinct(edge.from(rows).filter(named).map(|row| &row[edge.at]));
                 let found = one(executor, plan, relation, keys, keys_only).await?;
                 collections.insert(name.to_owned(), found);
             }
@@ -393,7 +419,7 @@ async fn many<E: Executor>(
     let Some(plan) = edge.plan.plans.first() else {
         return Ok(lists);
     };
-    let Keys { keys, .. } = distinct(rows.iter().map(|row| &row[edge.at]));
+    let Keys { keys, .. } = distinct(edge.from(rows).map(|row| &row[edge.at]));
     let field = plan.collection.field(&edge.plan.link.relation().many_field);
     let Some(key) = field.filter(|_| !keys.is_empty()) else {
         return Ok(lists);
@@ -470,5 +496,46 @@ fn whole(scalar: Scalar) -> Value {
     match scalar {
         Scalar::Null => Value::Null,
         scalar => field_types::of_column(loggia_model::StorageKind::BigInteger, &[]).print(scalar),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loggia_model::filter::Test;
+    use loggia_model::plan::Selected;
+    use loggia_model::system;
+
+    use super::*;
+
+    #[test]
+    fn a_column_is_read_once_and_a_shared_condition_asked_once() {
+        let schema = system::schema();
+        let users = schema.collection("directus_users").unwrap();
+        let field = |name: &str| users.field(name).unwrap().clone();
+        let when = || Arc::new(Filter::field(&field("status"), Test::Equal("active".into())));
+        let shared = when();
+        let member = |alias: &str, name: &str, when: Option<&Arc<Filter>>| Selected {
+            when: when.cloned(),
+            ..Selected::new(alias, Source::Field(field(name)))
+        };
+        let plan = ReadPlan {
+            collection: users.clone(),
+            select: vec![
+                member("id", "id", None),
+                member("email", "email", Some(&shared)),
+                member("again", "email", Some(&shared)),
+                member("title", "title", Some(&shared)),
+                member("location", "location", Some(&when())),
+            ],
+            filter: Filter::All,
+            sort: Vec::new(),
+            limit: None,
+            offset: 0,
+        };
+        let layout = Layout::of(&plan, false);
+        let conditions = |output: &&Output<'_>| matches!(output, Output::Holds(_));
+        assert_eq!(layout.outputs.iter().filter(conditions).count(), 2);
+        assert_eq!(layout.outputs.len(), 6);
+        assert_eq!(layout.members.len(), 5);
     }
 }

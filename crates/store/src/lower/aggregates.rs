@@ -5,22 +5,22 @@ use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey};
 
 use super::{Dialect, Scope, Sql, Statement, kind_of, operands};
 
-/// The statement of an aggregate plan: its groups `g0…`, then its figures `f0…`.
+/// The statement of an aggregate plan: its groups, then its figures. They are grouped and sorted by position: a name
+/// could be that of a column as well.
 pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePlan) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
     let scope = sql.scope(&plan.collection);
     sql.push("SELECT ");
-    sql.join(", ", plan.group_by.iter().enumerate(), |sql, (i, group)| {
+    sql.join(", ", &plan.group_by, |sql, group| {
         operands::operand(sql, scope, &group.operand);
         let by_value = operands::kind(&group.operand).map_or("", |kind| sql.dialect.comparison(kind));
-        sql.push(by_value).push(&format!(" AS g{i}"));
+        sql.push(by_value);
     });
     for (i, figure) in plan.figures.iter().enumerate() {
         if i > 0 || !plan.group_by.is_empty() {
             sql.push(", ");
         }
         self::figure(&mut sql, scope, figure);
-        sql.push(&format!(" AS f{i}"));
     }
     if plan.group_by.is_empty() && plan.figures.is_empty() {
         sql.push("COUNT(*)");
@@ -28,9 +28,7 @@ pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePl
     sql.push(" FROM ").table(scope).condition(scope, &plan.filter);
     if !plan.group_by.is_empty() {
         sql.push(" GROUP BY ");
-        sql.join(", ", 0..plan.group_by.len(), |sql, i| {
-            sql.push(&format!("g{i}"));
-        });
+        groups(&mut sql, plan);
         order(&mut sql, plan);
         dialect.window(&mut sql, plan.limit, plan.offset);
     }
@@ -81,16 +79,22 @@ fn order(sql: &mut Sql<'_>, plan: &AggregatePlan) {
     sql.push(" ORDER BY ");
     for key in &plan.sort {
         match key.key {
-            FigureKey::Group(i) => sql.push(&format!("g{i}")),
+            FigureKey::Group(i) => sql.push(&(i + 1).to_string()),
             FigureKey::Figure(i) => {
                 let kind = plan.figures.get(i).map(kind_of_figure);
                 let by_value = kind.map_or("", |kind| sql.dialect.comparison(kind));
-                sql.push(&format!("f{i}")).push(by_value)
+                let position = plan.group_by.len() + i + 1;
+                sql.push(&position.to_string()).push(by_value)
             }
         };
         sql.push(if key.descending { " DESC, " } else { ", " });
     }
-    sql.join(", ", 0..plan.group_by.len(), |sql, i| {
-        sql.push(&format!("g{i}"));
+    groups(sql, plan);
+}
+
+/// The positions of the groups.
+fn groups(sql: &mut Sql<'_>, plan: &AggregatePlan) {
+    sql.join(", ", 1..=plan.group_by.len(), |sql, position| {
+        sql.push(&position.to_string());
     });
 }

@@ -308,8 +308,145 @@ fn figures() {
     for dialect in dialects() {
         assert_eq!(
             aggregates::aggregate(dialect, &plan).text,
-            "SELECT t0.\"type\" AS g0, COUNT(*) AS f0, AVG(DISTINCT t0.\"filesize\") AS f1 \
-             FROM \"directus_files\" AS t0 WHERE t0.\"type\" IS NOT NULL GROUP BY g0 ORDER BY f1 DESC, g0 LIMIT ?"
+            "SELECT t0.\"type\", COUNT(*), AVG(DISTINCT t0.\"filesize\") \
+             FROM \"directus_files\" AS t0 WHERE t0.\"type\" IS NOT NULL GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?"
+        );
+    }
+}
+
+/// A value where a condition holds.
+fn case(when: Filter, operand: Operand) -> Operand {
+    Operand::Case {
+        when: Arc::new(when),
+        operand: Box::new(operand),
+    }
+}
+
+#[test]
+fn values_that_only_some_rows_have() {
+    let world = world();
+    let when = || world.test("directus_users.status", Test::Equal("active".into()));
+    let email = || {
+        case(
+            when(),
+            Operand::Field(world.field("directus_users.email").clone()),
+        )
+    };
+    let masked = "CASE WHEN t0.\"status\" = ? THEN t0.\"email\" END";
+    let check = |operand: Operand, test: Test, expect: String, binds: usize| {
+        check_filter(&world, Filter::Test { operand, test }, [&expect], binds);
+    };
+    check(email(), Test::Null, format!("{masked} IS NULL"), 1);
+    check(email(), Test::Equal("a".into()), format!("{masked} = ?"), 2);
+    check(
+        email(),
+        Test::NotIn(vec!["a".into(), "b".into()]),
+        format!("NOT ({masked} IN (SELECT value FROM json_each(?)))"),
+        2,
+    );
+    check(
+        email(),
+        Test::Empty,
+        format!("({masked} IS NULL OR {masked} IN (''))"),
+        2,
+    );
+    check(
+        case(
+            when(),
+            Operand::Function {
+                function: Function::Year,
+                field: world.field("directus_users.last_access").clone(),
+            },
+        ),
+        Test::Greater(Scalar::Int(2000)),
+        "CASE WHEN t0.\"status\" = ? THEN loggia_part('year', t0.\"last_access\") END > ?".to_owned(),
+        2,
+    );
+    // Of the item that a step leads to, where it may lead there: each condition is on the rows of its own table.
+    let role = Operand::Through {
+        step: world.step("directus_users.role", Direction::Forward),
+        filter: Box::new(world.test("directus_roles.icon", Test::Equal("x".into()))),
+        operand: Box::new(case(
+            world.test("directus_roles.parent", Test::Null),
+            Operand::Field(world.field("directus_roles.name").clone()),
+        )),
+    };
+    check(
+        case(when(), role),
+        Test::Equal("a".into()),
+        "CASE WHEN t0.\"status\" = ? THEN (SELECT CASE WHEN t1.\"parent\" IS NULL THEN t1.\"name\" END \
+         FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"icon\" = ?) END = ?"
+            .to_owned(),
+        3,
+    );
+    let mut plan = world.read("directus_users", Filter::All);
+    plan.sort = vec![Sort {
+        operand: email(),
+        descending: true,
+    }];
+    let shown = Arc::new(when());
+    let revisions = world.collection("directus_revisions");
+    let outputs = [
+        Output::Field(world.field("directus_users.id")),
+        Output::Holds(&shown),
+        Output::Revision(revisions),
+    ];
+    for dialect in dialects() {
+        let statement = reads::select(dialect, &plan, &outputs, &Reach::Root);
+        assert_eq!(
+            statement.text,
+            format!(
+                "SELECT t0.\"id\", CASE WHEN t0.\"status\" = ? THEN 1 END, \
+                 (SELECT COALESCE(MAX(t1.\"number\"), 0) FROM \"directus_revisions\" AS t1 \
+                 WHERE t1.\"collection\" = ? AND t1.\"item\" = CAST(t0.\"id\" AS TEXT)) \
+                 FROM \"directus_users\" AS t0 ORDER BY {masked} DESC, t0.\"id\""
+            )
+        );
+        let binds: Vec<_> = statement.binds.iter().map(|value| value.as_text()).collect();
+        assert_eq!(binds, [Some("active"), Some("directus_users"), Some("active")]);
+    }
+}
+
+#[test]
+fn figures_of_what_only_some_rows_have() {
+    let world = world();
+    let field = |name: &str| world.field(&format!("directus_files.{name}")).clone();
+    let when = || world.test("directus_files.type", Test::NotNull);
+    let figure = |function, name: Option<&str>| Figure {
+        function,
+        field: name.map(field),
+        when: Some(Arc::new(when())),
+    };
+    let plan = AggregatePlan {
+        collection: world.collection("directus_files").clone(),
+        filter: Filter::All,
+        group_by: vec![Group {
+            alias: "title".to_owned(),
+            operand: case(when(), Operand::Field(field("title"))),
+        }],
+        figures: vec![
+            figure(Aggregate::Max, Some("filesize")),
+            figure(Aggregate::CountDistinct, Some("title")),
+            figure(Aggregate::Count, None),
+        ],
+        sort: vec![FigureSort {
+            key: FigureKey::Group(0),
+            descending: true,
+        }],
+        limit: None,
+        offset: 0,
+    };
+    let masked = |name: &str| format!("CASE WHEN t0.\"type\" IS NOT NULL THEN t0.\"{name}\" END");
+    for dialect in dialects() {
+        assert_eq!(
+            aggregates::aggregate(dialect, &plan).text,
+            format!(
+                "SELECT {}, MAX({}), COUNT(DISTINCT {}), COUNT(*) FROM \"directus_files\" AS t0 \
+                 GROUP BY 1 ORDER BY 1 DESC, 1",
+                masked("title"),
+                masked("filesize"),
+                masked("title"),
+            )
         );
     }
 }

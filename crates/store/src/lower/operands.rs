@@ -45,6 +45,15 @@ pub(crate) fn operand<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, value: &'p Operan
             filter,
             operand,
         } => through(sql, scope, step, filter, operand),
+        // What other programs keep as a number is a number beside a bound decimal only as long as its column is known:
+        // a subquery hands that on, a CASE does not.
+        Operand::Case { when, operand } if kind(operand) == Some(StorageKind::Decimal) => {
+            sql.push("(SELECT ");
+            self::operand(sql, scope, operand);
+            sql.push(" WHERE ");
+            filters::filter(sql, scope, when);
+            sql.push(")");
+        }
         Operand::Case { when, operand } => case(sql, scope, when, &|sql| self::operand(sql, scope, operand)),
     }
 }

@@ -1,7 +1,11 @@
 //! Files that other programs made.
 
+use std::sync::Arc;
+
+use loggia_model::filter::{Operand, Test};
+use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group, Plan};
 use loggia_model::schema::{Action, Default};
-use loggia_model::{Scalar, StorageKind as Kind};
+use loggia_model::{Filter, Scalar, StorageKind as Kind};
 use loggia_store::{Error, Options, Store};
 use rusqlite::Connection;
 use serde_json::json;
@@ -125,6 +129,66 @@ async fn tables_of_other_programs_are_understood() {
         "{error}"
     );
     assert_eq!(world.store.check().await.unwrap(), []);
+}
+
+/// Decimals that other programs keep as numbers, and columns with the names that a statement could give to its own.
+#[tokio::test]
+async fn their_values_are_compared_as_values_where_only_some_rows_have_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = over(
+        &folder,
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, price NUMERIC(10, 2), kind TEXT, g0 TEXT, f0 INT);\n\
+         INSERT INTO items (price, kind, g0, f0) VALUES (10.5, 'a', 'x', 3), (3, 'a', 'y', 1), (7, 'b', 'x', 9);",
+    )
+    .await;
+    let world = World::of(store, vec![]).await;
+    let price = || Operand::Case {
+        when: Arc::new(world.test("items.kind", Test::Equal("a".into()))),
+        operand: Box::new(Operand::Field(world.field("items.price").clone())),
+    };
+    for (test, expect) in [
+        (Test::Equal("10.5".into()), json!([{"id": 1}])),
+        (Test::Equal("7".into()), json!([])),
+        (
+            Test::In(vec!["3".into(), "7".into(), "10.5".into()]),
+            json!([{"id": 1}, {"id": 2}]),
+        ),
+        (Test::Less("4".into()), json!([{"id": 2}])),
+        (Test::Null, json!([{"id": 3}])),
+    ] {
+        let mut plan = world.read("items", &["id"]);
+        plan.filter = Filter::Test {
+            operand: price(),
+            test: test.clone(),
+        };
+        assert_eq!(world.json(plan).await, expect, "{test:?}");
+    }
+    let rows = world
+        .run(Plan::Aggregate(AggregatePlan {
+            collection: world.collection("items").clone(),
+            filter: Filter::All,
+            group_by: vec![Group {
+                alias: "kind".to_owned(),
+                operand: Operand::Field(world.field("items.kind").clone()),
+            }],
+            figures: vec![Figure {
+                function: Aggregate::Sum,
+                field: Some(world.field("items.f0").clone()),
+                when: None,
+            }],
+            sort: vec![FigureSort {
+                key: FigureKey::Figure(0),
+                descending: true,
+            }],
+            limit: None,
+            offset: 0,
+        }))
+        .await;
+    let rows: serde_json::Value = rows.into_iter().map(serde_json::Value::Object).collect();
+    assert_eq!(
+        rows,
+        json!([{"kind": "b", "sum": {"f0": 9}}, {"kind": "a", "sum": {"f0": 4}}])
+    );
 }
 
 #[tokio::test]

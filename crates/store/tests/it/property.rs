@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use bigdecimal::BigDecimal;
 use loggia_model::filter::{Operand, Place, Quantifier, Test};
@@ -33,6 +34,10 @@ struct Row {
 #[derive(Clone, Debug)]
 enum Condition {
     Test(usize, Test),
+    /// A test of a value that is NULL on the rows where a condition does not hold.
+    Masked(Box<Condition>, usize, Test),
+    /// The author's name, where the step may lead to that author.
+    Through(String, Test),
     And(Vec<Condition>),
     Or(Vec<Condition>),
     Not(Box<Condition>),
@@ -132,12 +137,21 @@ fn conditions() -> impl Strategy<Value = Condition> {
         1 => (quantifiers, prop::sample::select(vec!["Ann", "Bob", "Nobody"]))
             .prop_map(|(quantifier, name)| Condition::Author(quantifier, name.to_owned())),
         1 => (0..4_i64).prop_map(|count| Condition::Links(Test::GreaterOrEqual(Scalar::Int(count)))),
+        1 => (prop::sample::select(vec!["Ann", "Bob"]), prop::sample::select(vec![
+            Test::Null,
+            Test::NotEqual("Cid".into()),
+            Test::Equal("Ann".into()),
+        ]))
+            .prop_map(|(name, test)| Condition::Through(name.to_owned(), test)),
     ];
     leaf.prop_recursive(3, 16, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Condition::And),
             prop::collection::vec(inner.clone(), 0..3).prop_map(Condition::Or),
-            inner.prop_map(|inner| Condition::Not(Box::new(inner))),
+            inner.clone().prop_map(|inner| Condition::Not(Box::new(inner))),
+            (inner, 0..FIELDS.len()).prop_flat_map(|(when, field)| {
+                tests(field).prop_map(move |test| Condition::Masked(Box::new(when.clone()), field, test))
+            }),
         ]
     })
 }
@@ -146,6 +160,18 @@ fn lower(world: &World, condition: &Condition) -> Filter {
     let all = |parts: &[Condition]| parts.iter().map(|part| lower(world, part)).collect();
     match condition {
         Condition::Test(field, test) => world.test(&format!("articles.{}", FIELDS[*field]), test.clone()),
+        Condition::Masked(when, field, test) => Filter::Test {
+            operand: masked(world, Some(when), *field),
+            test: test.clone(),
+        },
+        Condition::Through(name, test) => Filter::Test {
+            operand: Operand::Through {
+                step: world.step("articles.author", None),
+                filter: Box::new(world.test("authors.name", Test::Equal(name.as_str().into()))),
+                operand: Box::new(Operand::Field(world.field("authors.name").clone())),
+            },
+            test: test.clone(),
+        },
         Condition::And(parts) => Filter::And(all(parts)),
         Condition::Or(parts) => Filter::Or(all(parts)),
         Condition::Not(inner) => Filter::Not(Box::new(lower(world, inner))),
@@ -164,15 +190,40 @@ fn lower(world: &World, condition: &Condition) -> Filter {
     }
 }
 
+/// A column of articles, on the rows where a condition holds.
+fn masked(world: &World, when: Option<&Condition>, field: usize) -> Operand {
+    let operand = Operand::Field(world.field(&format!("articles.{}", FIELDS[field])).clone());
+    match when {
+        Some(when) => Operand::Case {
+            when: Arc::new(lower(world, when)),
+            operand: Box::new(operand),
+        },
+        None => operand,
+    }
+}
+
+/// As [`masked`] has it.
+fn seen(row: &Row, when: Option<&Condition>, field: usize) -> Scalar {
+    match when {
+        Some(when) if !holds(row, when) => Scalar::Null,
+        _ => value(row, field),
+    }
+}
+
+fn author(row: &Row) -> Option<&'static str> {
+    row.author.map(|key| ["Ann", "Bob", "Cid"][key as usize - 1])
+}
+
 fn holds(row: &Row, condition: &Condition) -> bool {
     match condition {
         Condition::Test(field, test) => passes(&value(row, *field), test),
+        Condition::Masked(when, field, test) => passes(&seen(row, Some(when), *field), test),
+        Condition::Through(name, test) => passes(&author(row).filter(|author| author == name).into(), test),
         Condition::And(parts) => parts.iter().all(|part| holds(row, part)),
         Condition::Or(parts) => parts.iter().any(|part| holds(row, part)),
         Condition::Not(inner) => !holds(row, inner),
         Condition::Author(quantifier, name) => {
-            let author = row.author.map(|key| ["Ann", "Bob", "Cid"][key as usize - 1]);
-            (author == Some(name.as_str())) == (*quantifier == Quantifier::Some)
+            (author(row) == Some(name.as_str())) == (*quantifier == Quantifier::Some)
         }
         Condition::Links(test) => passes(&Scalar::Int(row.links), test),
     }
@@ -256,7 +307,10 @@ fn filters_orders_and_windows_are_what_a_simple_evaluation_says() {
         .build()
         .unwrap();
     let world = runtime.block_on(filled());
-    let sorts = prop::collection::vec((0..FIELDS.len(), any::<bool>()), 0..3);
+    let sorts = prop::collection::vec(
+        (0..FIELDS.len(), any::<bool>(), prop::option::of(conditions())),
+        0..3,
+    );
     let windows = (prop::option::of(0..20_u64), 0..10_u64);
     let config = Config {
         cases: 500,
@@ -264,39 +318,62 @@ fn filters_orders_and_windows_are_what_a_simple_evaluation_says() {
         ..Config::default()
     };
     let outcome = TestRunner::new(config).run(
-        &(conditions(), sorts, windows),
-        |(condition, sorts, (limit, offset))| {
-            let mut plan = world.read("articles", &["id"]);
+        &(conditions(), sorts, windows, prop::option::of(conditions())),
+        |(condition, sorts, (limit, offset), shown)| {
+            let mut plan = world.read("articles", &["id", "views", "title"]);
+            let when = shown.as_ref().map(|shown| Arc::new(lower(&world, shown)));
+            let links = world.related("articles.tags", vec![world.read("articles_tags", &[])], true);
+            plan.select.push(links);
+            for member in &mut plan.select[1..] {
+                member.when.clone_from(&when);
+            }
             plan.filter = lower(&world, &condition);
             plan.limit = limit;
             plan.offset = offset;
             plan.sort = sorts
                 .iter()
-                .map(|(field, descending)| Sort {
-                    operand: Operand::Field(world.field(&format!("articles.{}", FIELDS[*field])).clone()),
+                .map(|(field, descending, when)| Sort {
+                    operand: masked(&world, when.as_ref(), *field),
                     descending: *descending,
                 })
                 .collect();
             let mut expect: Vec<Row> = rows().into_iter().filter(|row| holds(row, &condition)).collect();
             expect.sort_by(|left, right| {
-                let by_sorts = sorts.iter().map(|(field, descending)| {
-                    let order = order(&value(left, *field), &value(right, *field));
+                let by_sorts = sorts.iter().map(|(field, descending, when)| {
+                    let value = |row| seen(row, when.as_ref(), *field);
+                    let order = order(&value(left), &value(right));
                     if *descending { order.reverse() } else { order }
                 });
                 by_sorts
                     .fold(Ordering::Equal, Ordering::then)
                     .then(left.id.cmp(&right.id))
             });
-            let expect: Vec<i64> = expect
+            let expect: Vec<(i64, Value, Value, usize)> = expect
                 .into_iter()
-                .map(|row| row.id)
+                .map(|row| match &shown {
+                    Some(shown) if !holds(&row, shown) => (row.id, Value::Null, Value::Null, 0),
+                    _ => (
+                        row.id,
+                        json!(row.views),
+                        json!(TEXTS[row.title]),
+                        row.links as usize,
+                    ),
+                })
                 .skip(offset as usize)
                 .take(limit.map_or(usize::MAX, |limit| limit as usize))
                 .collect();
-            let got: Vec<i64> = runtime
+            let got: Vec<_> = runtime
                 .block_on(world.rows(plan))
                 .iter()
-                .map(|row| row["id"].as_i64().unwrap())
+                .map(|row| {
+                    let links = row["tags"].as_array().unwrap().len();
+                    (
+                        row["id"].as_i64().unwrap(),
+                        row["views"].clone(),
+                        row["title"].clone(),
+                        links,
+                    )
+                })
                 .collect();
             prop_assert_eq!(got, expect);
             Ok(())

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -89,8 +90,8 @@ pub(super) fn at_once<T>(future: impl Future<Output = Result<T, Error>>) -> Resu
     }
 }
 
-/// A connection that runs plans.
-pub(super) struct Session<'c>(pub(super) &'c mut Connection);
+/// A connection that runs plans, and the count of their statements.
+pub(super) struct Session<'c>(pub(super) &'c mut Connection, pub(super) &'c AtomicU64);
 
 impl Executor for Session<'_> {
     fn dialect(&self) -> &'static dyn Dialect {
@@ -98,6 +99,7 @@ impl Executor for Session<'_> {
     }
 
     fn query(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send {
+        self.1.fetch_add(1, Ordering::Relaxed);
         std::future::ready(query(self.0, &statement).map_err(failure::of))
     }
 

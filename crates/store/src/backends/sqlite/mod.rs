@@ -12,6 +12,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use indexmap::IndexMap;
 use loggia_model::plan::{Plan, SchemaPlan};
@@ -67,7 +68,7 @@ pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
             let is_ours = introspect::has_table(connection, migrations::TABLE).map_err(failure::of)?;
             let ran = if is_ours {
                 let plan = migrations::last(&migrations::ledger());
-                let outcomes = read(connection, &[plan], &options.clock)?;
+                let outcomes = read(connection, &[plan], &options.clock, &AtomicU64::default())?;
                 outcomes.into_iter().next().map(migrations::number)
             } else {
                 None
@@ -173,8 +174,9 @@ fn unavailable(what: &str, error: std::io::Error) -> Error {
 impl Database for Sqlite {
     fn read(&self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>> {
         let clock = self.clock.clone();
+        let statements = self.writer.statements();
         self.readers
-            .run(move |connection| read(connection, &plans, &clock))
+            .run(move |connection| read(connection, &plans, &clock, &statements))
     }
 
     fn begin(&self) -> Promise<'_, Box<dyn Transaction>> {
@@ -211,6 +213,7 @@ fn read(
     connection: &mut Connection,
     plans: &[Plan],
     clock: &loggia_model::Clock,
+    statements: &AtomicU64,
 ) -> Result<Vec<Outcome>, Error> {
     let one_statement = match plans {
         [Plan::Read(plan)] => !plan
@@ -221,7 +224,7 @@ fn read(
         _ => false,
     };
     let run = |connection: &mut Connection| {
-        let mut session = Session(connection);
+        let mut session = Session(connection, statements);
         plans
             .iter()
             .map(|plan| connection::at_once(answer::run(&mut session, plan, clock)))

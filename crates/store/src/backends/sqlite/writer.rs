@@ -64,6 +64,8 @@ pub(super) struct Writer {
 struct Counts {
     transactions: AtomicU64,
     commits: AtomicU64,
+    /// Of readers as well.
+    statements: Arc<AtomicU64>,
 }
 
 /// A transaction that waits for its turn.
@@ -190,7 +192,13 @@ impl Writer {
             transactions: self.counts.transactions.load(Ordering::Relaxed),
             commits: self.counts.commits.load(Ordering::Relaxed),
             readers: 0,
+            statements: self.counts.statements.load(Ordering::Relaxed),
         }
+    }
+
+    /// The count of statements, for readers to count theirs.
+    pub(super) fn statements(&self) -> Arc<AtomicU64> {
+        self.counts.statements.clone()
     }
 }
 
@@ -369,7 +377,7 @@ impl Pen {
         match operation {
             Operation::Run(plans, reply) => {
                 let outcome = self.guarded(in_steps(&plans), |pen| {
-                    let mut session = Session(&mut pen.connection);
+                    let mut session = Session(&mut pen.connection, &pen.counts.statements);
                     plans
                         .iter()
                         .map(|plan| at_once(answer::run(&mut session, plan, &pen.clock)))
