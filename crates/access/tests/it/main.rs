@@ -7,9 +7,13 @@
 )]
 
 mod checks;
+mod chosen;
+mod database;
 mod granted;
 mod masks;
+mod names;
 mod plans;
 mod print;
+mod property;
 mod sets;
 mod world;

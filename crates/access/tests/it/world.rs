@@ -251,7 +251,7 @@ impl Variables<'_> {
             .as_object()
             .and_then(|tests| tests.iter().next())
             .ok_or_else(|| unknown(name))?;
-        if !operator.starts_with('_') {
+        if !operator.starts_with('_') || matches!(operator.as_str(), "_and" | "_or") {
             let (relation, direction, target) = match self.schema.link(&collection.name, name) {
                 Some(Link::ToOne { relation, target }) => (relation, Direction::Forward, target),
                 Some(Link::ToMany { relation, target }) => (relation, Direction::Backward, target),
