@@ -4,5 +4,6 @@
 
 mod fixture;
 mod items;
+mod oracle;
 mod schema;
 mod settings;
