@@ -105,12 +105,6 @@ pub fn may_change_schema(caller: &Caller) -> bool {
     caller.is_admin()
 }
 
-/// Whether the caller may read of their own user and roles no more than the keys.
-#[must_use]
-pub fn knows_own_keys_only(caller: &Caller) -> bool {
-    !caller.is_admin()
-}
-
 /// Whether the caller may see how the parts of the server are doing.
 #[must_use]
 pub fn may_inspect_server(caller: &Caller) -> bool {

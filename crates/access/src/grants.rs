@@ -107,6 +107,13 @@ impl Grants {
         self.each(action, collection).all(|table| table.is_some())
     }
 
+    /// Whether an action is granted on every item, whatever it holds.
+    #[must_use]
+    pub fn everywhere(&self, action: Action, collection: &Collection) -> bool {
+        let mut each = self.each(action, collection);
+        each.all(|table| table.is_some_and(|table| matches!(table.rows, Filter::All)))
+    }
+
     /// The fields that an action may touch on some item; none where the action is not granted.
     #[must_use]
     pub fn fields(&self, action: Action, collection: &Collection) -> Fields {

@@ -26,9 +26,7 @@ mod table;
 mod variables;
 
 pub use caller::{Attribution, Caller, Claims, Layer, Origin, TokenFacts, TokenMode};
-pub use decide::{
-    decide, decide_created, decide_schema, knows_own_keys_only, may_change_schema, may_inspect_server,
-};
+pub use decide::{decide, decide_created, decide_schema, may_change_schema, may_inspect_server};
 pub use grants::{Fields, Grants, may_read};
 pub use ip_access::{IpAccess, is_ip_entry};
 pub use permit::Permit;

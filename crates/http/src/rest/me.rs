@@ -5,12 +5,13 @@
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use loggia_access::Caller;
-use loggia_engine::items::{Target, WriteOptions};
-use loggia_model::error::INVALID_CREDENTIALS;
-use loggia_model::{Problem, Query, Record};
+use loggia_access::{Action, Caller, Fields, Grants};
+use loggia_engine::items::Target;
+use loggia_model::error::{FORBIDDEN, INVALID_CREDENTIALS};
+use loggia_model::{Collection, Problem, Query, Record};
 use serde_json::{Map, Value, json};
 
+use super::items::Answering;
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
@@ -21,6 +22,7 @@ use crate::who::Who;
 type Answer = Result<Response, Refusal>;
 
 const USERS: &str = "directus_users";
+const ROLES: &str = "directus_roles";
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -40,13 +42,33 @@ fn user(caller: &Caller) -> Result<Value, Problem> {
 
 async fn read(State(app): State<App>, Who(caller): Who, QueryString(query): QueryString) -> Answer {
     let key = user(&caller)?;
-    if loggia_access::knows_own_keys_only(&caller) {
-        return Ok(answer::data(&json!({"id": key})));
-    }
     let query = Query::from_json(&Value::Object(query))?;
-    Ok(answer::data(
-        &app.engine().read_item(&caller, USERS, &key, query).await?,
-    ))
+    Ok(answer::data(&own(&app, &caller, USERS, key, query).await?))
+}
+
+/// A row of the caller's own: what they may read of it; the key where that is nothing.
+async fn own(
+    app: &App,
+    caller: &Caller,
+    collection: &str,
+    key: Value,
+    query: Query,
+) -> Result<Record, Refusal> {
+    let refused = match app.engine().read_item(caller, collection, &key, query).await {
+        Ok(row) => return Ok(row),
+        Err(refused) => refused,
+    };
+    // Either what was asked for is too much of a row that may be read, or the row itself may not be.
+    let key_alone = Query::from_json(&json!({"fields": ["id"]}))?;
+    match app.engine().read_item(caller, collection, &key, key_alone).await {
+        Err(error) if is_forbidden(&error) => Ok(Map::from_iter([("id".to_owned(), key)])),
+        _ => Err(refused.into()),
+    }
+}
+
+fn is_forbidden(error: &loggia_engine::Error) -> bool {
+    let problems = error.problems();
+    problems.0.iter().any(|problem| problem.code == &FORBIDDEN)
 }
 
 async fn update(
@@ -60,41 +82,27 @@ async fn update(
         Value::Object(data) => data,
         _ => return Err(Problem::new(&loggia_model::error::INVALID_PAYLOAD, "Expected an object.").into()),
     };
-    let options = WriteOptions {
-        returning: Some(Query::from_json(&Value::Object(query))?),
-        ..WriteOptions::default()
-    };
+    let answering = Answering::of(&app, &caller, USERS, query).await?;
     let target = Target::Keys {
         keys: vec![key],
         data,
     };
     let written = app
         .engine()
-        .update_items(&caller, USERS, target, &options)
+        .update_items(&caller, USERS, target, &answering.options)
         .await?;
-    Ok(written.rows.first().map_or_else(answer::no_content, answer::data))
+    Ok(answering.one(&written))
 }
 
-async fn roles(State(app): State<App>, Who(caller): Who, QueryString(mut query): QueryString) -> Answer {
+/// The caller's roles, nearest first.
+async fn roles(State(app): State<App>, Who(caller): Who, QueryString(query): QueryString) -> Answer {
     user(&caller)?;
-    let roles = &caller.claims().roles;
-    if loggia_access::knows_own_keys_only(&caller) {
-        let keys: Vec<Record> = roles
-            .iter()
-            .map(|id| Map::from_iter([("id".to_owned(), id.as_str().into())]))
-            .collect();
-        return Ok(answer::data(&keys));
+    let query = Query::from_json(&Value::Object(query))?;
+    let mut rows = Vec::new();
+    for role in &caller.claims().roles {
+        rows.push(own(&app, &caller, ROLES, role.as_str().into(), query.clone()).await?);
     }
-    query.insert("filter".to_owned(), json!({"id": {"_in": roles}}));
-    let page = app
-        .engine()
-        .read_items(
-            &caller,
-            "directus_roles",
-            Query::from_json(&Value::Object(query))?,
-        )
-        .await?;
-    Ok(answer::data(&page.rows))
+    Ok(answer::data(&rows))
 }
 
 async fn globals(Who(caller): Who) -> Answer {
@@ -108,23 +116,40 @@ async fn globals(Who(caller): Who) -> Answer {
     ))
 }
 
-/// What the caller may do, by collection and action.
+/// What the caller may do: `{collection: {action: {access, fields, presets}}}`, where `access` is `full`, `partial` (on
+/// some items) or `none`, which has no fields.
 async fn permissions(State(app): State<App>, Who(caller): Who) -> Answer {
     user(&caller)?;
     let schema = app.engine().schema();
-    let grants = app.engine().outline(&caller);
-    let collections = loggia_access::may_read(&grants, &schema);
-    let full = |name: &str| (name.to_owned(), json!({"access": "full", "fields": ["*"]}));
-    let actions = || {
-        Value::Object(
-            ["create", "read", "update", "delete", "share"]
+    let grants = app.engine().grants(&caller).await?;
+    let seen = schema
+        .collections
+        .values()
+        .filter(|collection| collection.table.is_some() && grants.sees(collection));
+    let rights: Record = seen
+        .map(|collection| {
+            let actions = Action::ALL
                 .into_iter()
-                .map(full)
-                .collect(),
-        )
-    };
-    let rights: Record = collections
-        .map(|collection| (collection.name.clone(), actions()))
+                .map(|(name, action)| (name.to_owned(), right(&grants, action, collection)))
+                .collect();
+            (collection.name.clone(), Value::Object(actions))
+        })
         .collect();
     Ok(answer::data(&rights))
+}
+
+fn right(grants: &Grants, action: Action, collection: &Collection) -> Value {
+    if !grants.may(action, collection) {
+        return json!({"access": "none"});
+    }
+    let access = if grants.everywhere(action, collection) {
+        "full"
+    } else {
+        "partial"
+    };
+    let fields = match grants.fields(action, collection) {
+        Fields::All => json!(["*"]),
+        Fields::Some(names) => json!(names),
+    };
+    json!({"access": access, "fields": fields, "presets": grants.presets(action, collection)})
 }

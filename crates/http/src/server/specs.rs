@@ -11,7 +11,7 @@ use crate::{App, VERSION, openapi};
 pub(crate) async fn get(State(app): State<App>, Who(caller): Who) -> Result<Response, Refusal> {
     let document = openapi::document(
         &app.engine().schema(),
-        &app.engine().outline(&caller),
+        &app.engine().grants(&caller).await?,
         app.config().public_origin(),
         VERSION,
     );

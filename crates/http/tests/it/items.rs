@@ -458,3 +458,56 @@ async fn a_key_into_any_collection_changes_with_its_collection_alone() {
     let both = json!({"collection": "images", "item": {"url": "u"}});
     assert_eq!(app.patch(&path, both).await.data()["collection"], "images");
 }
+
+#[tokio::test]
+async fn a_write_shows_its_receipt_when_asked() {
+    let app = blog().await;
+    let made = app
+        .post(
+            "/items/posts?meta=receipt&fields=title",
+            json!({"title": "One", "views": "7", "author": {"name": "Ada"}}),
+        )
+        .await;
+    assert_eq!(made.data(), &json!({"title": "One"}));
+    let receipt = &made.body["meta"]["receipt"];
+    assert_eq!(
+        receipt["applied"],
+        json!(["title", "views", "author.name"]),
+        "{receipt}"
+    );
+    assert_eq!(
+        receipt["coerced"],
+        json!([{"path": "views", "from": "7", "to": 7}])
+    );
+    assert_eq!(receipt["defaulted"]["status"], "draft");
+    let counts = |created: u64, updated: u64, deleted: u64| json!({"created": created, "updated": updated, "deleted": deleted});
+    assert_eq!(
+        receipt["changed"],
+        json!({"posts": counts(1, 0, 0), "authors": counts(1, 0, 0)})
+    );
+    let many = app
+        .post("/items/tags?meta=receipt", json!([{"id": "a"}, {"id": "b"}]))
+        .await;
+    assert_eq!(
+        many.body["meta"]["receipt"]["changed"],
+        json!({"tags": counts(2, 0, 0)})
+    );
+    let update = json!({"keys": ["a", "b"], "data": {"label": "x"}});
+    let many = app.patch("/items/tags?meta=receipt", update).await;
+    assert_eq!(
+        many.body["meta"]["receipt"]["changed"],
+        json!({"tags": counts(0, 2, 0)})
+    );
+    let gone = app.delete("/items/tags/a?meta=receipt").await;
+    assert_eq!(
+        (gone.status, &gone.body["meta"]["receipt"]["changed"]),
+        (200, &json!({"tags": counts(0, 0, 1)}))
+    );
+    let gone = app.delete("/items/tags/b").await;
+    assert_eq!((gone.status, gone.text.as_str()), (204, ""));
+    for path in ["/items/tags?meta=total_count", "/items/tags?meta=receipts"] {
+        let refused = app.post(path, json!({"id": "c"})).await;
+        assert_eq!(refused.refusal(), (400, "INVALID_QUERY"), "{path}");
+    }
+    assert_eq!(app.get("/items/tags").await.data(), &json!([]));
+}

@@ -8,13 +8,16 @@
 //! | PATCH | `[{key, …}]`, `{keys, data}` or `{query, data}`; `{…}` on a singleton | changes the item |
 //! | DELETE | `[keys]`, `{keys}` or `{query}` | deletes the item |
 //!
-//! Writes answer with the rows as they are afterwards, shaped by `fields`.
+//! Writes answer with the rows as they are afterwards, shaped by `fields`; with `meta=receipt` also with what became of
+//! what was sent.
 
+mod answering;
 mod export;
 mod reading;
 mod shapes;
 mod writing;
 
+pub(super) use answering::Answering;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::response::Response;

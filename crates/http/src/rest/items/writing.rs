@@ -1,16 +1,15 @@
 //! Writing items: one or many, by keys or by query.
 
 use axum::extract::State;
-use axum::response::Response;
-use loggia_engine::items::{Deletes, Selection, Target, WriteOptions, Written};
+use loggia_engine::items::{Selection, Target};
 use loggia_model::error::{INVALID_PAYLOAD, ROUTE_NOT_FOUND};
 use loggia_model::{Problem, Problems, Query, Record};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::answering::Answering;
 use super::shapes::{array, object, objects, only};
 use super::{Answer, Place};
 use crate::App;
-use crate::answer;
 use crate::body::JsonBody;
 use crate::query_string::QueryString;
 use crate::who::Who;
@@ -30,24 +29,24 @@ pub(super) async fn create(
                 .into(),
         );
     }
-    let options = options(query)?;
     let collection = place.collection()?;
+    let answering = Answering::of(&app, &caller, collection, query).await?;
     match body.required()? {
         Value::Array(rows) => {
             let rows = objects(rows, "")?;
             let written = app
                 .engine()
-                .create_items(&caller, collection, rows, &options)
+                .create_items(&caller, collection, rows, &answering.options)
                 .await?;
-            Ok(answer::data(&written.rows))
+            Ok(answering.many(&written))
         }
         row => {
             let row = object(row, "")?;
             let written = app
                 .engine()
-                .create_items(&caller, collection, vec![row], &options)
+                .create_items(&caller, collection, vec![row], &answering.options)
                 .await?;
-            Ok(one(written))
+            Ok(answering.one(&written))
         }
     }
 }
@@ -59,16 +58,18 @@ pub(super) async fn update(
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
-    let options = options(query)?;
+    let collection = place.collection()?;
+    let answering = Answering::of(&app, &caller, collection, query).await?;
     let data = object(body.required()?, "")?;
     let target = Target::Keys {
         keys: vec![place.key.clone()],
         data,
     };
-    Ok(one(app
+    let written = app
         .engine()
-        .update_items(&caller, place.collection()?, target, &options)
-        .await?))
+        .update_items(&caller, collection, target, &answering.options)
+        .await?;
+    Ok(answering.one(&written))
 }
 
 pub(super) async fn update_many(
@@ -78,15 +79,16 @@ pub(super) async fn update_many(
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
-    let options = options(query)?;
     let collection = place.collection()?;
+    let answering = Answering::of(&app, &caller, collection, query).await?;
     let body = body.required()?;
     if place.is_singleton(&app) {
         let data = object(body, "")?;
-        return Ok(one(app
+        let written = app
             .engine()
-            .upsert_singleton(&caller, collection, data, &options)
-            .await?));
+            .upsert_singleton(&caller, collection, data, &answering.options)
+            .await?;
+        return Ok(answering.one(&written));
     }
     let target = match body {
         Value::Array(rows) => Target::Each(objects(rows, "")?),
@@ -94,9 +96,9 @@ pub(super) async fn update_many(
     };
     let written = app
         .engine()
-        .update_items(&caller, collection, target, &options)
+        .update_items(&caller, collection, target, &answering.options)
         .await?;
-    Ok(answer::data(&written.rows))
+    Ok(answering.many(&written))
 }
 
 /// `{keys, data}` or `{query, data}`.
@@ -126,21 +128,31 @@ fn batch_update(mut body: Record) -> Result<Target, Problems> {
     }
 }
 
-pub(super) async fn delete(State(app): State<App>, Who(caller): Who, place: Place) -> Answer {
+pub(super) async fn delete(
+    State(app): State<App>,
+    Who(caller): Who,
+    place: Place,
+    QueryString(query): QueryString,
+) -> Answer {
+    let collection = place.collection()?;
+    let answering = Answering::of(&app, &caller, collection, query).await?;
     let selection = Selection::Keys(vec![place.key.clone()]);
-    app.engine()
-        .delete_items(&caller, place.collection()?, selection, &WriteOptions::default())
+    let written = app
+        .engine()
+        .delete_items(&caller, collection, selection, &answering.options)
         .await?;
-    Ok(answer::no_content())
+    Ok(answering.none(&written))
 }
 
 pub(super) async fn delete_many(
     State(app): State<App>,
     Who(caller): Who,
     place: Place,
+    QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
     let collection = place.collection()?;
+    let answering = Answering::of(&app, &caller, collection, query).await?;
     let selection = match body.required()? {
         Value::Array(keys) => Selection::Keys(keys),
         body => {
@@ -156,28 +168,11 @@ pub(super) async fn delete_many(
             }
         }
     };
-    app.engine()
-        .delete_items(&caller, collection, selection, &WriteOptions::default())
+    let written = app
+        .engine()
+        .delete_items(&caller, collection, selection, &answering.options)
         .await?;
-    Ok(answer::no_content())
-}
-
-/// The query string of a write shapes its answer.
-fn options(query: Map<String, Value>) -> Result<WriteOptions, Problems> {
-    let returning = Query::from_json(&Value::Object(query))?;
-    Ok(WriteOptions {
-        deletes: Deletes::Allowed,
-        returning: Some(returning),
-        reserve_keys: true,
-    })
-}
-
-fn one(written: Written) -> Response {
-    written
-        .rows
-        .into_iter()
-        .next()
-        .map_or_else(answer::no_content, |row| answer::data(&row))
+    Ok(answering.none(&written))
 }
 
 fn keys_or_query() -> Problems {

@@ -1,0 +1,64 @@
+//! The OpenAPI 3.1 document of the REST dialect, made from the schema snapshot for one caller.
+//!
+//! It names only what the caller may use: collections they may know of ([`loggia_access::Grants::sees`]), the verbs of
+//! the actions they may take on them, and in bodies and answers the fields that those may touch.
+
+mod fixed;
+mod items;
+mod parts;
+
+use loggia_access::Grants;
+use loggia_model::Schema;
+use serde_json::{Value, json};
+
+/// Fixed resources over one system collection: path, collection, whether it holds one item.
+pub(crate) const SYSTEM_RESOURCES: &[(&str, &str, bool)] = &[
+    ("/users", "directus_users", false),
+    ("/roles", "directus_roles", false),
+    ("/policies", "directus_policies", false),
+    ("/access", "directus_access", false),
+    ("/permissions", "directus_permissions", false),
+    ("/settings", "directus_settings", true),
+];
+
+/// The document.
+#[must_use]
+pub fn document(schema: &Schema, grants: &Grants, public_url: &str, version: &str) -> Value {
+    let mut paths = fixed::paths(schema, grants);
+    let mut schemas = parts::schemas();
+    let items = items::Items { schema, grants };
+    for collection in schema.collections.values() {
+        if collection.table.is_none() || !grants.sees(collection) {
+            continue;
+        }
+        let resource = SYSTEM_RESOURCES
+            .iter()
+            .find(|(_, name, _)| *name == collection.name);
+        let path = match (resource, collection.system) {
+            (Some((path, ..)), _) => (*path).to_owned(),
+            (None, true) => continue,
+            (None, false) => format!("/items/{}", collection.name),
+        };
+        items.add(&mut paths, &mut schemas, &path, collection);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Loggia",
+            "version": version,
+            "description": "The REST interface of this project, for the caller who asked for this document.",
+        },
+        "servers": [{"url": public_url}],
+        "security": [{"bearer": []}, {}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "parameters": parts::parameters(),
+            "responses": {"Problem": {
+                "description": "What is wrong, where, and how to recover.",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problems"}}},
+            }},
+            "schemas": schemas,
+        },
+    })
+}
