@@ -178,8 +178,8 @@ impl Engine {
     }
 
     /// Everybody who asks from now on sees `schema`.
-    pub(crate) fn swap_schema(&self, schema: Schema) -> Arc<Schema> {
-        let schema = Arc::new(schema);
+    pub(crate) fn swap_schema(&self, schema: impl Into<Arc<Schema>>) -> Arc<Schema> {
+        let schema = schema.into();
         self.0.schema.store(schema.clone());
         schema
     }

@@ -4,6 +4,7 @@
     reason = "a command answers on its terminal; events go to the log"
 )]
 
+pub(crate) mod audit;
 pub(crate) mod bootstrap;
 pub(crate) mod doctor;
 pub(crate) mod mcp;

@@ -22,6 +22,7 @@ const PLACES: &[Place] = &[
             "crates/store/src/migrations.rs",
             "crates/store/tests/",
             "crates/identity/src/tables.rs",
+            "crates/engine/src/changes/images.rs",
             "crates/engine/src/schema/snapshot.rs",
             "crates/engine/src/settings.rs",
             "crates/engine/src/system/users.rs",

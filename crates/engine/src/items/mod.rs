@@ -100,6 +100,8 @@ pub struct Written {
     pub rows: Vec<Record>,
     /// What became of what was sent.
     pub receipt: Receipt,
+    /// The key of the record of the change; `None`: nothing changed.
+    pub change: Option<String>,
 }
 
 /// What became of what was sent.
@@ -115,6 +117,18 @@ pub struct Receipt {
     pub changed: IndexMap<String, Changed>,
 }
 
+impl Receipt {
+    /// Counts what the database changed on its own.
+    fn add(&mut self, cascaded: IndexMap<String, Changed>) {
+        for (collection, more) in cascaded {
+            let changed = self.changed.entry(collection).or_default();
+            changed.created += more.created;
+            changed.updated += more.updated;
+            changed.deleted += more.deleted;
+        }
+    }
+}
+
 /// A value that is stored differently from how it was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coerced {
@@ -126,7 +140,7 @@ pub struct Coerced {
     pub to: Value,
 }
 
-/// How many items of a collection changed. Rows that the database changes on its own (`ON DELETE`) are not counted.
+/// How many items of a collection changed, those that the database changes on its own (`ON DELETE`) among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// New ones.

@@ -151,7 +151,7 @@ impl Engine {
                 .problems
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
-        let mut tx = Recorder::new(self.parts().store.begin().await?, caller);
+        let mut tx = Recorder::new(self.parts().store.begin().await?, self, schema, caller);
         if tx.tx().schema_version().await? != schema.version {
             return Ok(None);
         }
@@ -272,16 +272,22 @@ impl Engine {
             ..
         } = writer;
         let engine = self.clone();
-        to_the_end(async move {
-            tx.commit().await?;
+        let recorded = to_the_end(async move {
+            let recorded = tx.commit().await?;
             for (collection, keys) in &touched {
                 engine.announce(collection, keys).await?;
             }
-            Ok(())
+            let cascaded = recorded.cascaded.keys();
+            for collection in cascaded.filter(|name| !touched.contains_key(*name)) {
+                engine.announce(collection, &[]).await?;
+            }
+            Ok(recorded)
         })
         .await?;
         receipt.applied.dedup();
+        receipt.add(recorded.cascaded);
         Ok(Written {
+            change: recorded.change,
             keys: written.iter().map(|key| keys::value(primary, key)).collect(),
             rows,
             receipt,

@@ -12,7 +12,7 @@ use loggia_store::Outcome;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
-use super::snapshot;
+use super::{definitions, snapshot};
 use crate::changes::Recorder;
 use crate::engine::to_the_end;
 use crate::{Engine, Error};
@@ -31,8 +31,10 @@ pub(super) struct Change {
     grants: Grants,
     turn: OwnedMutexGuard<()>,
     tx: Recorder,
-    /// The schema as it was when the change began.
+    /// The schema as it was when the change began, or when it was last looked at.
     pub(super) schema: Arc<Schema>,
+    /// The schema as it was when the change began.
+    began: Arc<Schema>,
     touched: Vec<&'static str>,
     versioned: bool,
 }
@@ -43,16 +45,18 @@ impl Change {
         decide_schema(caller, SchemaPlan { steps: Vec::new() })?;
         let turn = engine.schema_turn().await;
         let grants = engine.grants(caller).await?;
-        let mut tx = Recorder::new(engine.parts().store.begin().await?, caller);
         let mut schema = engine.schema();
+        let mut tx = Recorder::new(engine.parts().store.begin().await?, engine, &schema, caller);
         if tx.tx().schema_version().await? != schema.version {
             schema = Arc::new(snapshot::read_within(tx.tx()).await?);
+            tx.see(&schema);
         }
         Ok(Self {
             engine: engine.clone(),
             grants,
             turn,
             tx,
+            began: schema.clone(),
             schema,
             touched: Vec::new(),
             versioned: false,
@@ -64,7 +68,7 @@ impl Change {
         if !steps.is_empty() {
             self.versioned = true;
             let permit = decide_schema(self.grants.caller(), SchemaPlan { steps })?;
-            self.tx.tx().change_schema(permit).await?;
+            self.tx.change_tables(permit).await?;
         }
         Ok(())
     }
@@ -72,6 +76,7 @@ impl Change {
     /// Looks at the schema anew, with what this change has done so far.
     pub(super) async fn look_again(&mut self) -> Result<Arc<Schema>, Error> {
         self.schema = Arc::new(snapshot::read_within(self.tx.tx()).await?);
+        self.tx.see(&self.schema);
         Ok(self.schema.clone())
     }
 
@@ -193,7 +198,9 @@ impl Change {
             self.tx.tx().change_schema(permit).await?;
         }
         to_the_end(async move {
-            let schema = snapshot::read_within(self.tx.tx()).await?;
+            let schema = Arc::new(snapshot::read_within(self.tx.tx()).await?);
+            self.tx.see(&schema);
+            self.tx.define(definitions::differences(&self.began, &schema));
             self.tx.commit().await?;
             let schema = self.engine.swap_schema(schema);
             drop(self.turn);

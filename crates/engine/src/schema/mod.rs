@@ -13,6 +13,7 @@
 mod change;
 mod collections;
 mod complete;
+pub(crate) mod definitions;
 mod delete;
 mod draft;
 mod fields;

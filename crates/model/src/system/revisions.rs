@@ -34,4 +34,8 @@ const FIELDS: &[F] = &[
         .since(2)
         .hidden()
         .note("What the changed columns held before; the whole item where it was deleted"),
+    F::json("secrets")
+        .since(2)
+        .hidden()
+        .note("Columns that changed and whose values are not kept"),
 ];

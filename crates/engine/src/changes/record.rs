@@ -1,0 +1,526 @@
+//! The record of a transaction: what became of its rows, and the rows that say so.
+
+use std::sync::{Arc, LazyLock};
+
+use indexmap::IndexMap;
+use jiff::{SignedDuration, Timestamp};
+use loggia_access::{Origin, Permit, TokenFacts, TokenMode};
+use loggia_model::error::REQUESTS_EXCEEDED;
+use loggia_model::field_types::calendar;
+use loggia_model::filter::{Operand, Test};
+use loggia_model::plan::{
+    Aggregate, AggregatePlan, Figure, Group, InsertPlan, Plan, ReadPlan, Selected, Sort, Source,
+};
+use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema, system};
+use serde_json::{Value, json};
+
+use super::chain::{self, ACTIVITY, Content, HEADER, REVISION};
+use super::images::{self, Entry, Happened, Touched};
+use super::recorder::{Recorded, Recorder};
+use crate::Error;
+use crate::items::Changed;
+
+/// The system's own collections, as they are defined: what the record is written by.
+static SYSTEM: LazyLock<Schema> = LazyLock::new(system::schema);
+
+/// One of [`SYSTEM`].
+pub(super) fn table(name: &str) -> Result<&'static Arc<Collection>, Problem> {
+    SYSTEM.collection(name).ok_or_else(Problem::forbidden)
+}
+
+/// A column of one of [`SYSTEM`].
+pub(super) fn column(name: &str, field: &str) -> Result<Arc<Field>, Problem> {
+    table(name)?.field(field).cloned().ok_or_else(Problem::forbidden)
+}
+
+/// What stands in the journal already.
+struct Before {
+    /// The number and the hash of the last change.
+    head: (i64, String),
+    last_activity: i64,
+    last_revision: i64,
+    /// By collection and item: the number and the key of the last revision.
+    revisions: IndexMap<(String, String), (i64, i64)>,
+}
+
+/// Writes the record of what a transaction has done so far.
+pub(super) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
+    let touched = recorder.take_touched();
+    let definitions = std::mem::take(&mut recorder.definitions);
+    let plans = looks(recorder, &touched, &definitions)?;
+    let mut outcomes = recorder.tx().run_all(plans).await?.into_iter();
+    let mut next = || outcomes.next().map(loggia_store::Outcome::into_rows).unwrap_or_default();
+    let mut entries = Vec::new();
+    let mut cascaded: IndexMap<String, Changed> = IndexMap::new();
+    for (name, touched) in touched {
+        let rows = match there(&recorder.schema, &name) {
+            Some(_) => next(),
+            None => Vec::new(),
+        };
+        settle(recorder, &name, touched, rows, &mut entries, &mut cascaded);
+    }
+    entries.extend(definitions);
+    let before = Before::read(&mut next);
+    let spent = next();
+    if entries.is_empty() {
+        return Ok(Recorded::default());
+    }
+    budget(recorder, &spent, entries.len() as u64)?;
+    let (change, plans) = rows(recorder, &entries, &before)?;
+    recorder.tx().run_all(plans).await?;
+    Ok(Recorded {
+        change: Some(change),
+        cascaded,
+    })
+}
+
+fn there<'s>(schema: &'s Schema, name: &str) -> Option<(&'s Arc<Collection>, &'s Arc<Field>)> {
+    let collection = schema.collection(name).filter(|found| found.table.is_some())?;
+    Some((collection, collection.primary.as_ref()?))
+}
+
+/// Everything that must be known: the rows as they are now, and where the journal ends.
+fn looks(
+    recorder: &Recorder,
+    touched: &IndexMap<String, Touched>,
+    definitions: &[Entry],
+) -> Result<Vec<Permit<Plan>>, Problem> {
+    let mut plans = Vec::new();
+    let mut items: IndexMap<&str, Vec<Scalar>> = IndexMap::new();
+    for (name, touched) in touched {
+        if let Some((collection, primary)) = there(&recorder.schema, name) {
+            let keys = touched.rows.values().map(|row| row.key.clone()).collect();
+            plans.push(images::look_at(collection, primary, keys));
+        }
+        let keys = touched.rows.keys().map(|key| Scalar::from(key.as_str()));
+        items.entry(name).or_default().extend(keys);
+    }
+    for entry in definitions {
+        let key = Scalar::from(entry.key.as_str());
+        items.entry(&entry.collection).or_default().push(key);
+    }
+    plans.push(head()?);
+    plans.push(largest("directus_activity")?);
+    plans.push(largest("directus_revisions")?);
+    plans.push(images::allowed(Plan::Aggregate(last_revisions(&items)?)));
+    if let Some((token, _)) = limited(recorder) {
+        let now = recorder.parts().clock.now();
+        plans.push(images::read(spent(&token.id, now)?));
+    }
+    Ok(plans)
+}
+
+/// The last change.
+pub(super) fn head() -> Result<Permit<Plan>, Problem> {
+    let changes = table("loggia_changes")?;
+    let select = ["number", "hash"].into_iter();
+    let select = select.filter_map(|name| changes.field(name));
+    Ok(images::read(ReadPlan {
+        collection: changes.clone(),
+        select: select
+            .map(|field| Selected::new(field.name.as_str(), Source::Field(field.clone())))
+            .collect(),
+        filter: Filter::All,
+        sort: vec![Sort {
+            operand: Operand::Field(column("loggia_changes", "number")?),
+            descending: true,
+        }],
+        limit: Some(1),
+        offset: 0,
+    }))
+}
+
+fn largest(name: &str) -> Result<Permit<Plan>, Problem> {
+    Ok(images::allowed(Plan::Aggregate(AggregatePlan {
+        collection: table(name)?.clone(),
+        filter: Filter::All,
+        group_by: Vec::new(),
+        figures: vec![figure(name, "id")?],
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    })))
+}
+
+fn figure(name: &str, field: &str) -> Result<Figure, Problem> {
+    Ok(Figure {
+        when: None,
+        function: Aggregate::Max,
+        field: Some(column(name, field)?),
+    })
+}
+
+/// The last revision of each item.
+fn last_revisions(items: &IndexMap<&str, Vec<Scalar>>) -> Result<AggregatePlan, Problem> {
+    let name = "directus_revisions";
+    let (collection, item) = (column(name, "collection")?, column(name, "item")?);
+    let of = items.iter().map(|(name, keys)| {
+        let here = Filter::field(&collection, Test::Equal(Scalar::from(*name)));
+        here.and(Filter::field(&item, Test::In(keys.clone())))
+    });
+    let group = |field: &Arc<Field>| Group {
+        alias: field.name.clone(),
+        operand: Operand::Field(field.clone()),
+    };
+    Ok(AggregatePlan {
+        collection: table(name)?.clone(),
+        filter: Filter::or_all(of.collect()),
+        group_by: vec![group(&collection), group(&item)],
+        figures: vec![figure(name, "number")?, figure(name, "id")?],
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    })
+}
+
+impl Before {
+    fn read(next: &mut impl FnMut() -> Vec<Record>) -> Self {
+        let whole = |value: Option<&Value>| match value {
+            Some(Value::Number(number)) => number.as_i64().unwrap_or(0),
+            Some(Value::String(text)) => text.parse().unwrap_or(0),
+            _ => 0,
+        };
+        let head = next();
+        let head = head.first();
+        let number = whole(head.and_then(|row| row.get("number")));
+        let hash = head.and_then(|row| row.get("hash")?.as_str());
+        let hash = hash.unwrap_or(chain::BEGINNING).to_owned();
+        let mut largest = || {
+            let rows = next();
+            whole(rows.first().and_then(|row| row.get("max")?.get("id")))
+        };
+        let (last_activity, last_revision) = (largest(), largest());
+        let named = |row: &Record, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let revisions = next().into_iter().map(|row| {
+            let figures = row.get("max");
+            let figure = |name: &str| whole(figures.and_then(|figures| figures.get(name)));
+            let key = (named(&row, "collection"), named(&row, "item"));
+            (key, (figure("number"), figure("id")))
+        });
+        Self {
+            head: (number, hash),
+            last_activity,
+            last_revision,
+            revisions: revisions.collect(),
+        }
+    }
+}
+
+/// What became of the rows of one collection.
+fn settle(
+    recorder: &Recorder,
+    name: &str,
+    touched: Touched,
+    rows: Vec<Record>,
+    entries: &mut Vec<Entry>,
+    cascaded: &mut IndexMap<String, Changed>,
+) {
+    let now = there(&recorder.schema, name).map_or(&touched.collection, |(collection, _)| collection);
+    let mut after: std::collections::HashMap<String, Record> = rows
+        .into_iter()
+        .filter_map(|row| {
+            let key = now.primary.as_ref().and_then(|primary| row.get(&primary.name))?;
+            Some((images::text(key), row))
+        })
+        .collect();
+    for (key, row) in touched.rows {
+        let after = after.remove(&key);
+        let Some(entry) = images::entry(&touched.collection, now, &key, row.before, after) else {
+            continue;
+        };
+        if row.cascaded {
+            let changed = cascaded.entry(name.to_owned()).or_default();
+            count(changed, entry.happened);
+        }
+        entries.push(entry);
+    }
+}
+
+fn count(changed: &mut Changed, happened: Happened) {
+    match happened {
+        Happened::Create => changed.created += 1,
+        Happened::Update => changed.updated += 1,
+        Happened::Delete => changed.deleted += 1,
+    }
+}
+
+/// How much a collection wants kept of its changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Nothing,
+    Activity,
+    All,
+}
+
+fn kept(schema: &Schema, collection: &str) -> Kept {
+    let meta = schema.collection(collection).and_then(|found| found.meta.as_ref());
+    match meta.and_then(|meta| meta.record.get("accountability")) {
+        Some(Value::Null) => Kept::Nothing,
+        Some(Value::String(text)) if text == "activity" => Kept::Activity,
+        _ => Kept::All,
+    }
+}
+
+fn limited(recorder: &Recorder) -> Option<(&TokenFacts, u64)> {
+    let token = recorder.caller.claims().token.as_ref()?;
+    Some((token, token.changed_rows_per_hour?))
+}
+
+/// How long what was spent counts.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a token has changed within the last hour.
+fn spent(token: &str, now: Timestamp) -> Result<ReadPlan, Problem> {
+    let name = "loggia_changes";
+    let (by, at, rows) = (column(name, "token")?, column(name, "timestamp")?, column(name, "rows")?);
+    let since = now.saturating_sub(HOUR).unwrap_or(Timestamp::MIN);
+    let since = Scalar::from(calendar::timestamp(since));
+    Ok(ReadPlan {
+        collection: table(name)?.clone(),
+        select: [&at, &rows]
+            .map(|field| Selected::new(field.name.as_str(), Source::Field(field.clone())))
+            .into(),
+        filter: Filter::field(&by, Test::Equal(Scalar::from(token)))
+            .and(Filter::field(&at, Test::Greater(since))),
+        sort: vec![Sort {
+            operand: Operand::Field(at),
+            descending: false,
+        }],
+        limit: None,
+        offset: 0,
+    })
+}
+
+/// Whether the caller's token may change so many rows more.
+fn budget(recorder: &Recorder, spent: &[Record], more: u64) -> Result<(), Problem> {
+    let claims = recorder.caller.claims();
+    if claims.token.as_ref().is_some_and(|token| token.mode == TokenMode::Propose) {
+        return Err(Problem::forbidden());
+    }
+    let Some((token, most)) = limited(recorder) else {
+        return Ok(());
+    };
+    let rows = |row: &Record| row.get("rows").and_then(Value::as_u64).unwrap_or(0);
+    let sum: u64 = spent.iter().map(rows).sum();
+    if sum + more <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "The access token {:?} may change {most} rows in an hour: {sum} are spent, and this would change {more}.",
+        token.name
+    );
+    let problem = Problem::new(&REQUESTS_EXCEEDED, message).with("limit", most).with("spent", sum);
+    if more > most {
+        return Err(problem.hint(format!("Nothing was changed. Change at most {most} rows at once.")));
+    }
+    let mut left = sum;
+    let freeing = spent.iter().find(|row| {
+        left -= rows(row);
+        left + more <= most
+    });
+    let at = freeing.and_then(|row| row.get("timestamp")?.as_str()?.parse::<Timestamp>().ok());
+    let free = at.and_then(|at| at.checked_add(HOUR).ok()).map(calendar::timestamp);
+    let free = free.unwrap_or_default();
+    Err(problem
+        .with("free_at", free.as_str())
+        .hint(format!("Nothing was changed. Enough is free again at {free}.")))
+}
+
+/// A row that is to be written, by the names of its columns.
+type NewRow = Vec<(Arc<Field>, Scalar)>;
+
+fn row<const N: usize>(collection: &Collection, names: &[&str; N], values: [Scalar; N]) -> NewRow {
+    let fields = names.iter().zip(values);
+    fields
+        .filter_map(|(name, value)| Some((collection.field(name)?.clone(), value)))
+        .collect()
+}
+
+fn hashed(row: &NewRow) -> impl Iterator<Item = (&str, &Scalar)> {
+    row.iter().map(|(field, value)| (field.name.as_str(), value))
+}
+
+fn number(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The rows of the journal, and the key of the change.
+fn rows(
+    recorder: &Recorder,
+    entries: &[Entry],
+    before: &Before,
+) -> Result<(String, Vec<Permit<Plan>>), Problem> {
+    let now = recorder.parts().clock.now();
+    let change = recorder.parts().generator.ordered_uuid(now).to_string();
+    let (activity, revisions) = (table("directus_activity")?, table("directus_revisions")?);
+    let header = Header::of(recorder, now);
+    let mut content = Content::new();
+    let (mut acted, mut revised) = (Vec::new(), Vec::new());
+    let mut reversible = !recorder.lossy;
+    for entry in entries {
+        let kept = kept(&recorder.schema, &entry.collection);
+        reversible &= kept == Kept::All;
+        if kept == Kept::Nothing {
+            continue;
+        }
+        let id = before.last_activity + number(acted.len()) + 1;
+        acted.push(row(activity, &ACTIVITY, header.activity(entry, id, &change)));
+        if kept == Kept::All {
+            let number = before.last_revision + number(revised.len()) + 1;
+            let key = (entry.collection.clone(), entry.key.clone());
+            let last = before.revisions.get(&key).copied();
+            let mut new = row(revisions, &REVISION, revision(entry, number, id, last, &change));
+            if let (Some((_, parent)), Some(field)) = (last, revisions.field("parent")) {
+                new.push((field.clone(), Scalar::Int(parent)));
+            }
+            revised.push(new);
+        }
+    }
+    for new in &acted {
+        content.row("directus_activity", hashed(new));
+    }
+    for new in &revised {
+        content.row("directus_revisions", hashed(new).take(REVISION.len()));
+    }
+    let changes = table("loggia_changes")?;
+    let mut new = row(changes, &HEADER, header.change(entries, before.head.0 + 1, &change, reversible));
+    let reverts = Scalar::from(recorder.reverts.clone());
+    let content = content.finish();
+    let hash = chain::hash(&before.head.1, hashed(&new), &reverts, &content);
+    let rest = ["reverts", "content_hash", "previous_hash", "hash"];
+    let values = [reverts, content.into(), before.head.1.as_str().into(), hash.into()];
+    new.extend(row(changes, &rest, values));
+    let insert = |collection: &Arc<Collection>, rows: Vec<NewRow>| {
+        images::allowed(Plan::Insert(InsertPlan {
+            collection: collection.clone(),
+            rows,
+        }))
+    };
+    let mut plans = vec![insert(changes, vec![new])];
+    if !acted.is_empty() {
+        plans.push(insert(activity, acted));
+    }
+    if !revised.is_empty() {
+        plans.push(insert(revisions, revised));
+    }
+    Ok((change, plans))
+}
+
+fn revision(
+    entry: &Entry,
+    id: i64,
+    activity: i64,
+    last: Option<(i64, i64)>,
+    change: &str,
+) -> [Scalar; REVISION.len()] {
+    let document = |record: &Option<Record>| {
+        let value = record.clone().map(Value::Object);
+        Scalar::from(value.map(|value| value.to_string()))
+    };
+    let secrets = (!entry.secrets.is_empty()).then(|| json!(entry.secrets).to_string());
+    [
+        Scalar::Int(id),
+        Scalar::Int(activity),
+        entry.collection.as_str().into(),
+        entry.key.as_str().into(),
+        document(&entry.data),
+        document(&entry.delta),
+        Scalar::Null,
+        change.into(),
+        Scalar::Int(last.map_or(0, |(number, _)| number) + 1),
+        entry.happened.name().into(),
+        document(&entry.before),
+        secrets.into(),
+    ]
+}
+
+/// Who, when, and through what: the same for all rows of a change.
+struct Header<'r> {
+    recorder: &'r Recorder,
+    now: Scalar,
+    ip: Scalar,
+    agent: Scalar,
+    origin: Scalar,
+    user: Scalar,
+}
+
+/// As much of a text as its column holds.
+fn fitting(text: Option<&str>, most: usize) -> Scalar {
+    Scalar::from(text.map(|text| text.chars().take(most).collect::<String>()))
+}
+
+impl<'r> Header<'r> {
+    fn of(recorder: &'r Recorder, now: Timestamp) -> Self {
+        let claims = recorder.caller.claims();
+        let origin = match claims.origin {
+            Origin::Rest => "rest",
+            Origin::Mcp => "mcp",
+            Origin::Cli => "cli",
+        };
+        Self {
+            recorder,
+            now: calendar::timestamp(now).into(),
+            ip: claims.ip.map(|ip| ip.to_string()).into(),
+            agent: claims.user_agent.clone().into(),
+            origin: origin.into(),
+            user: claims.user.clone().into(),
+        }
+    }
+
+    fn activity(&self, entry: &Entry, id: i64, change: &str) -> [Scalar; ACTIVITY.len()] {
+        [
+            Scalar::Int(id),
+            entry.happened.name().into(),
+            self.user.clone(),
+            self.now.clone(),
+            self.ip.clone(),
+            self.agent.clone(),
+            entry.collection.as_str().into(),
+            entry.key.as_str().into(),
+            self.origin.clone(),
+            change.into(),
+        ]
+    }
+
+    fn change(
+        &self,
+        entries: &[Entry],
+        number: i64,
+        change: &str,
+        reversible: bool,
+    ) -> [Scalar; HEADER.len()] {
+        let claims = self.recorder.caller.claims();
+        let said = self.recorder.caller.attribution();
+        let mut counts: IndexMap<&str, Changed> = IndexMap::new();
+        for entry in entries {
+            count(counts.entry(&entry.collection).or_default(), entry.happened);
+        }
+        let counts: Record = counts
+            .iter()
+            .map(|(name, c)| {
+                let counted = json!({"created": c.created, "updated": c.updated, "deleted": c.deleted});
+                ((*name).to_owned(), counted)
+            })
+            .collect();
+        let title = self.recorder.title.as_deref().or(said.title.as_deref());
+        [
+            change.into(),
+            Scalar::Int(number),
+            self.now.clone(),
+            self.user.clone(),
+            claims.role.clone().into(),
+            claims.token.as_ref().map(|token| token.id.clone()).into(),
+            self.origin.clone(),
+            fitting(said.client_name.as_deref(), 255),
+            fitting(said.client_version.as_deref(), 255),
+            fitting(said.tool.as_deref(), 64),
+            fitting(said.request_id.as_deref(), 64),
+            self.ip.clone(),
+            self.agent.clone(),
+            fitting(title, 255),
+            Value::Object(counts).to_string().into(),
+            Scalar::Int(self::number(entries.len())),
+            Scalar::Bool(reversible),
+        ]
+    }
+}

@@ -1,0 +1,370 @@
+//! Walks the chain from its beginning and works every hash out again.
+
+use std::collections::HashMap;
+
+use loggia_model::filter::{Operand, Test};
+use loggia_model::plan::{ReadPlan, Selected, Sort, Source};
+use loggia_model::{Filter, Problem, Record, Scalar};
+use loggia_store::Store;
+use serde_json::Value;
+
+use super::chain::{self, ACTIVITY, Content, HEADER, REVISION};
+use super::images;
+use super::record::{column, table};
+use crate::Error;
+
+/// Changes looked at at once.
+const PAGE: u64 = 100;
+
+/// What a walk along the chain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// How many changes were looked at.
+    pub changes: u64,
+    /// Changes whose entries were removed because they were old, as the chain says itself.
+    pub pruned: u64,
+    /// The number of the first change that is kept, where older ones were removed.
+    pub from: Option<i64>,
+    /// The number and the hash of the last change.
+    pub head: Option<(i64, String)>,
+    /// The first thing that is wrong.
+    pub broken: Option<Broken>,
+}
+
+/// The first thing that is wrong with the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The number of the change where it shows.
+    pub number: i64,
+    /// Its key, where it is there.
+    pub change: Option<String>,
+    /// What is wrong, in words for people.
+    pub what: String,
+}
+
+/// Works the chain out again. `expect` is the hash of a change that was noted elsewhere: the chain must still have it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn verify(store: &Store, expect: Option<&str>) -> Result<Verdict, Error> {
+    let mut walk = Walk {
+        store,
+        last: None,
+        verdict: Verdict::default(),
+        retained: Retained::read(store).await?,
+        last_activity: 0,
+        last_revision: 0,
+        expected: expect.is_none(),
+        expect,
+    };
+    while walk.verdict.broken.is_none() && walk.page().await? {}
+    if walk.verdict.broken.is_none() && !walk.expected {
+        let number = walk.last.as_ref().map_or(0, |(number, _)| *number);
+        let what = "no change has the expected hash: changes were cut off the end, or all were written anew";
+        walk.verdict.broken = Some(Broken {
+            number,
+            change: None,
+            what: what.to_owned(),
+        });
+    }
+    walk.verdict.head = walk.last;
+    Ok(walk.verdict)
+}
+
+/// What the chain says was removed because it was old.
+#[derive(Default)]
+struct Retained {
+    /// The number of the oldest change that was kept, and the hash before it.
+    anchor: Option<(i64, String)>,
+    /// Entries older than this may be gone.
+    entries_since: Option<String>,
+}
+
+impl Retained {
+    /// What the last removals say; that these are part of the chain is checked on the way.
+    async fn read(store: &Store) -> Result<Self, Error> {
+        let name = "loggia_changes";
+        let plan = ReadPlan {
+            filter: Filter::field(
+                &column(name, "tool")?,
+                Test::Equal(Scalar::from(super::prune::TOOL)),
+            )
+            .and(Filter::field(
+                &column(name, "origin")?,
+                Test::Equal(Scalar::from(super::prune::ORIGIN)),
+            )),
+            sort: ascending(name, "number")?,
+            ..plain(name)?
+        };
+        let mut retained = Self::default();
+        for row in store.run(images::read(plan)).await?.into_rows() {
+            let counts = row.get("counts");
+            let of = |name: &str| counts.and_then(|counts| counts.get(name));
+            if let Some(anchor) = of("loggia_changes").and_then(|of| of.get("anchor")) {
+                let number = whole(anchor.get("number"));
+                let before = anchor.get("previous_hash").and_then(Value::as_str);
+                retained.anchor = before.map(|before| (number, before.to_owned()));
+            }
+            if let Some(since) = of("directus_revisions").and_then(|of| of.get("since")?.as_str()) {
+                retained.entries_since = Some(since.to_owned());
+            }
+        }
+        Ok(retained)
+    }
+}
+
+struct Walk<'s> {
+    store: &'s Store,
+    /// The change before, and its hash.
+    last: Option<(i64, String)>,
+    verdict: Verdict,
+    retained: Retained,
+    last_activity: i64,
+    last_revision: i64,
+    expect: Option<&'s str>,
+    /// Whether the expected hash was met.
+    expected: bool,
+}
+
+impl Walk<'_> {
+    /// Looks at the next changes; whether there were any.
+    async fn page(&mut self) -> Result<bool, Error> {
+        let name = "loggia_changes";
+        let after = self.last.as_ref().map_or(i64::MIN, |(number, _)| *number);
+        let plan = ReadPlan {
+            filter: Filter::field(&column(name, "number")?, Test::Greater(Scalar::Int(after))),
+            sort: ascending(name, "number")?,
+            limit: Some(PAGE),
+            ..plain(name)?
+        };
+        // Read together: what is behind the last change must be nothing.
+        let plans = vec![
+            images::read(plan),
+            images::read(behind("directus_activity", self.last_activity)?),
+            images::read(behind("directus_revisions", self.last_revision)?),
+        ];
+        let mut outcomes = self.store.run_all(plans).await?.into_iter();
+        let mut next = || outcomes.next().map(loggia_store::Outcome::into_rows).unwrap_or_default();
+        let (changes, activity, revisions) = (next(), next(), next());
+        if changes.is_empty() {
+            if !activity.is_empty() || !revisions.is_empty() {
+                let number = self.last.as_ref().map_or(0, |(number, _)| *number) + 1;
+                self.broken(number, None, "the change is missing, though entries of it are there");
+            }
+            return Ok(false);
+        }
+        let keys: Vec<_> = changes
+            .iter()
+            .filter_map(|row| row.get("id")?.as_str().map(Scalar::from))
+            .collect();
+        let entries = |name: &'static str| -> Result<ReadPlan, Problem> {
+            Ok(ReadPlan {
+                filter: Filter::field(&column(name, "change")?, Test::In(keys.clone())),
+                sort: ascending(name, "id")?,
+                ..plain(name)?
+            })
+        };
+        let plans = vec![
+            images::read(entries("directus_activity")?),
+            images::read(entries("directus_revisions")?),
+        ];
+        let mut outcomes = self.store.run_all(plans).await?.into_iter();
+        let mut next = || outcomes.next().map(loggia_store::Outcome::into_rows).unwrap_or_default();
+        let (activity, revisions) = (next(), next());
+        let parents = self.parents(&revisions).await?;
+        let (mut activity, mut revisions) = (by_change(activity), by_change(revisions));
+        for change in changes {
+            let id = text(&change, "id").to_owned();
+            let activity = activity.remove(&id).unwrap_or_default();
+            let revisions = revisions.remove(&id).unwrap_or_default();
+            self.change(&change, &id, &activity, &revisions, &parents)?;
+            if self.verdict.broken.is_some() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The revisions that others come after.
+    async fn parents(&self, revisions: &[Record]) -> Result<HashMap<i64, Record>, Error> {
+        let name = "directus_revisions";
+        let parents = revisions.iter().map(|row| whole(row.get("parent")));
+        let keys: Vec<_> = parents.filter(|id| *id > 0).map(Scalar::Int).collect();
+        let select = ["id", "collection", "item", "number"].map(|field| column(name, field));
+        let select: Vec<_> = select.into_iter().collect::<Result<_, _>>()?;
+        let plan = ReadPlan {
+            filter: Filter::field(&column(name, "id")?, Test::In(keys)),
+            select: select
+                .iter()
+                .map(|field| Selected::new(field.name.as_str(), Source::Field(field.clone())))
+                .collect(),
+            ..plain(name)?
+        };
+        let rows = self.store.run(images::read(plan)).await?.into_rows();
+        Ok(rows.into_iter().map(|row| (whole(row.get("id")), row)).collect())
+    }
+
+    fn broken(&mut self, number: i64, change: Option<&str>, what: impl Into<String>) {
+        self.verdict.broken = Some(Broken {
+            number,
+            change: change.map(str::to_owned),
+            what: what.into(),
+        });
+    }
+
+    fn change(
+        &mut self,
+        change: &Record,
+        id: &str,
+        activity: &[Record],
+        revisions: &[Record],
+        parents: &HashMap<i64, Record>,
+    ) -> Result<(), Problem> {
+        let number = whole(change.get("number"));
+        let (expected, previous) = match &self.last {
+            Some((last, hash)) => (last + 1, hash.clone()),
+            None => match &self.retained.anchor {
+                Some((anchor, hash)) => (*anchor, hash.clone()),
+                None => (1, chain::BEGINNING.to_owned()),
+            },
+        };
+        if number != expected {
+            let what = match number - expected {
+                1 => format!("change {expected} is missing"),
+                more if more > 1 => format!("changes {expected} to {} are missing", number - 1),
+                _ => format!("there is a change {number} before the first that is kept, {expected}"),
+            };
+            self.broken(expected, None, what);
+            return Ok(());
+        }
+        let changes = table("loggia_changes")?;
+        let header = chain::values(changes, &HEADER, change);
+        let reverts = chain::canonical(changes, "reverts", change.get("reverts").unwrap_or(&Value::Null));
+        let (content, hash) = (text(change, "content_hash"), text(change, "hash"));
+        if text(change, "previous_hash") != previous {
+            let what = "it does not follow the change before it: one of them was edited or put elsewhere";
+            self.broken(number, Some(id), what);
+            return Ok(());
+        }
+        let header = header.iter().map(|(name, value)| (*name, value));
+        if chain::hash(&previous, header, &reverts, content) != hash {
+            self.broken(number, Some(id), "what is recorded of the change itself was edited");
+            return Ok(());
+        }
+        if let Some(what) = self.entries(change, content, activity, revisions, parents)? {
+            self.broken(number, Some(id), what);
+            return Ok(());
+        }
+        if self.verdict.changes == 0 && number > 1 {
+            self.verdict.from = Some(number);
+        }
+        self.verdict.changes += 1;
+        self.expected |= self.expect.is_some_and(|expect| expect.eq_ignore_ascii_case(hash));
+        self.last = Some((number, hash.to_owned()));
+        Ok(())
+    }
+
+    /// What is wrong with the entries of a change.
+    fn entries(
+        &mut self,
+        change: &Record,
+        content: &str,
+        activity: &[Record],
+        revisions: &[Record],
+        parents: &HashMap<i64, Record>,
+    ) -> Result<Option<String>, Problem> {
+        let mut hash = Content::new();
+        for (name, columns, rows) in [
+            ("directus_activity", ACTIVITY.as_slice(), activity),
+            ("directus_revisions", REVISION.as_slice(), revisions),
+        ] {
+            let collection = table(name)?;
+            for row in rows {
+                let values = chain::values(collection, columns, row);
+                hash.row(name, values.iter().map(|(name, value)| (*name, value)));
+            }
+        }
+        for row in activity {
+            self.last_activity = self.last_activity.max(whole(row.get("id")));
+        }
+        for row in revisions {
+            self.last_revision = self.last_revision.max(whole(row.get("id")));
+        }
+        let old = self.retained.entries_since.as_deref();
+        let old = old.is_some_and(|since| text(change, "timestamp") < since);
+        if hash.finish() != content {
+            if old {
+                self.verdict.pruned += 1;
+                return Ok(None);
+            }
+            return Ok(Some(
+                "what is recorded of its items was edited, or something is missing or added".to_owned(),
+            ));
+        }
+        let follows = |row: &Record| {
+            let number = whole(row.get("number"));
+            match parents.get(&whole(row.get("parent"))) {
+                Some(parent) => {
+                    whole(parent.get("number")) == number - 1
+                        && parent.get("collection") == row.get("collection")
+                        && parent.get("item") == row.get("item")
+                }
+                // The one before may have been removed because it was old.
+                None => number == 1 || self.retained.entries_since.is_some(),
+            }
+        };
+        Ok(revisions.iter().find(|row| !follows(row)).map(|row| {
+            let (collection, item) = (text(row, "collection"), text(row, "item"));
+            format!("the revision of {collection} {item} does not name the one before it")
+        }))
+    }
+}
+
+/// Whole rows of one of the system's own tables.
+pub(super) fn plain(name: &str) -> Result<ReadPlan, Problem> {
+    let collection = table(name)?;
+    let columns: Vec<_> = collection
+        .fields
+        .values()
+        .filter(|field| !field.is_alias())
+        .cloned()
+        .collect();
+    Ok(crate::query::plain_read(collection, &columns, Filter::All))
+}
+
+/// One entry of a change behind the last that was seen.
+fn behind(name: &str, last: i64) -> Result<ReadPlan, Problem> {
+    Ok(ReadPlan {
+        filter: Filter::field(&column(name, "id")?, Test::Greater(Scalar::Int(last)))
+            .and(Filter::field(&column(name, "change")?, Test::NotNull)),
+        limit: Some(1),
+        ..plain(name)?
+    })
+}
+
+pub(super) fn ascending(name: &str, field: &str) -> Result<Vec<Sort>, Problem> {
+    Ok(vec![Sort {
+        operand: Operand::Field(column(name, field)?),
+        descending: false,
+    }])
+}
+
+fn by_change(rows: Vec<Record>) -> HashMap<String, Vec<Record>> {
+    let mut found: HashMap<String, Vec<Record>> = HashMap::new();
+    for row in rows {
+        found.entry(text(&row, "change").to_owned()).or_default().push(row);
+    }
+    found
+}
+
+pub(super) fn text<'r>(row: &'r Record, name: &str) -> &'r str {
+    row.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn whole(value: Option<&Value>) -> i64 {
+    match value {
+        Some(Value::Number(number)) => number.as_i64().unwrap_or(0),
+        Some(Value::String(text)) => text.parse().unwrap_or(0),
+        _ => 0,
+    }
+}
