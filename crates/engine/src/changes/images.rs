@@ -36,13 +36,6 @@ impl Happened {
             Self::Delete => "delete",
         }
     }
-
-    /// As it was stored.
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        [Self::Create, Self::Update, Self::Delete]
-            .into_iter()
-            .find(|happened| happened.name() == name)
-    }
 }
 
 /// What became of one row.

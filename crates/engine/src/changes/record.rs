@@ -49,7 +49,12 @@ pub(super) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
     let definitions = std::mem::take(&mut recorder.definitions);
     let plans = looks(recorder, &touched, &definitions)?;
     let mut outcomes = recorder.tx().run_all(plans).await?.into_iter();
-    let mut next = || outcomes.next().map(loggia_store::Outcome::into_rows).unwrap_or_default();
+    let mut next = || {
+        outcomes
+            .next()
+            .map(loggia_store::Outcome::into_rows)
+            .unwrap_or_default()
+    };
     let mut entries = Vec::new();
     let mut cascaded: IndexMap<String, Changed> = IndexMap::new();
     for (name, touched) in touched {
@@ -190,7 +195,12 @@ impl Before {
             whole(rows.first().and_then(|row| row.get("max")?.get("id")))
         };
         let (last_activity, last_revision) = (largest(), largest());
-        let named = |row: &Record, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let named = |row: &Record, name: &str| {
+            row.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let revisions = next().into_iter().map(|row| {
             let figures = row.get("max");
             let figure = |name: &str| whole(figures.and_then(|figures| figures.get(name)));
@@ -253,7 +263,9 @@ enum Kept {
 }
 
 fn kept(schema: &Schema, collection: &str) -> Kept {
-    let meta = schema.collection(collection).and_then(|found| found.meta.as_ref());
+    let meta = schema
+        .collection(collection)
+        .and_then(|found| found.meta.as_ref());
     match meta.and_then(|meta| meta.record.get("accountability")) {
         Some(Value::Null) => Kept::Nothing,
         Some(Value::String(text)) if text == "activity" => Kept::Activity,
@@ -272,7 +284,11 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// What a token has changed within the last hour.
 fn spent(token: &str, now: Timestamp) -> Result<ReadPlan, Problem> {
     let name = "loggia_changes";
-    let (by, at, rows) = (column(name, "token")?, column(name, "timestamp")?, column(name, "rows")?);
+    let (by, at, rows) = (
+        column(name, "token")?,
+        column(name, "timestamp")?,
+        column(name, "rows")?,
+    );
     let since = now.saturating_sub(HOUR).unwrap_or(Timestamp::MIN);
     let since = Scalar::from(calendar::timestamp(since));
     Ok(ReadPlan {
@@ -294,7 +310,11 @@ fn spent(token: &str, now: Timestamp) -> Result<ReadPlan, Problem> {
 /// Whether the caller's token may change so many rows more.
 fn budget(recorder: &Recorder, spent: &[Record], more: u64) -> Result<(), Problem> {
     let claims = recorder.caller.claims();
-    if claims.token.as_ref().is_some_and(|token| token.mode == TokenMode::Propose) {
+    if claims
+        .token
+        .as_ref()
+        .is_some_and(|token| token.mode == TokenMode::Propose)
+    {
         return Err(Problem::forbidden());
     }
     let Some((token, most)) = limited(recorder) else {
@@ -309,9 +329,13 @@ fn budget(recorder: &Recorder, spent: &[Record], more: u64) -> Result<(), Proble
         "The access token {:?} may change {most} rows in an hour: {sum} are spent, and this would change {more}.",
         token.name
     );
-    let problem = Problem::new(&REQUESTS_EXCEEDED, message).with("limit", most).with("spent", sum);
+    let problem = Problem::new(&REQUESTS_EXCEEDED, message)
+        .with("limit", most)
+        .with("spent", sum);
     if more > most {
-        return Err(problem.hint(format!("Nothing was changed. Change at most {most} rows at once.")));
+        return Err(problem.hint(format!(
+            "Nothing was changed. Change at most {most} rows at once."
+        )));
     }
     let mut left = sum;
     let freeing = spent.iter().find(|row| {
@@ -319,7 +343,9 @@ fn budget(recorder: &Recorder, spent: &[Record], more: u64) -> Result<(), Proble
         left + more <= most
     });
     let at = freeing.and_then(|row| row.get("timestamp")?.as_str()?.parse::<Timestamp>().ok());
-    let free = at.and_then(|at| at.checked_add(HOUR).ok()).map(calendar::timestamp);
+    let free = at
+        .and_then(|at| at.checked_add(HOUR).ok())
+        .map(calendar::timestamp);
     let free = free.unwrap_or_default();
     Err(problem
         .with("free_at", free.as_str())
@@ -383,12 +409,21 @@ fn rows(
         content.row("directus_revisions", hashed(new).take(REVISION.len()));
     }
     let changes = table("loggia_changes")?;
-    let mut new = row(changes, &HEADER, header.change(entries, before.head.0 + 1, &change, reversible));
+    let mut new = row(
+        changes,
+        &HEADER,
+        header.change(entries, before.head.0 + 1, &change, reversible),
+    );
     let reverts = Scalar::from(recorder.reverts.clone());
     let content = content.finish();
     let hash = chain::hash(&before.head.1, hashed(&new), &reverts, &content);
     let rest = ["reverts", "content_hash", "previous_hash", "hash"];
-    let values = [reverts, content.into(), before.head.1.as_str().into(), hash.into()];
+    let values = [
+        reverts,
+        content.into(),
+        before.head.1.as_str().into(),
+        hash.into(),
+    ];
     new.extend(row(changes, &rest, values));
     let insert = |collection: &Arc<Collection>, rows: Vec<NewRow>| {
         images::allowed(Plan::Insert(InsertPlan {

@@ -283,10 +283,7 @@ impl Recorder {
     }
 }
 
-fn touched<'t>(
-    all: &'t mut IndexMap<String, Touched>,
-    collection: &Arc<Collection>,
-) -> &'t mut Touched {
+fn touched<'t>(all: &'t mut IndexMap<String, Touched>, collection: &Arc<Collection>) -> &'t mut Touched {
     all.entry(collection.name.clone()).or_insert_with(|| Touched {
         collection: collection.clone(),
         rows: IndexMap::new(),
@@ -308,7 +305,11 @@ fn pointing(
     wanted: impl Fn(&ForeignKey) -> bool,
 ) -> Vec<(Arc<Collection>, ForeignKey)> {
     let mut found = Vec::new();
-    for collection in schema.collections.values().filter(|collection| recorded(collection)) {
+    for collection in schema
+        .collections
+        .values()
+        .filter(|collection| recorded(collection))
+    {
         let keys = collection.table.iter().flat_map(|table| &table.foreign_keys);
         for key in keys.filter(|key| key.foreign_table == table && wanted(key)) {
             found.push((collection.clone(), key.clone()));

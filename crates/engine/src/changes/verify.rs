@@ -144,12 +144,21 @@ impl Walk<'_> {
             images::read(behind("directus_revisions", self.last_revision)?),
         ];
         let mut outcomes = self.store.run_all(plans).await?.into_iter();
-        let mut next = || outcomes.next().map(loggia_store::Outcome::into_rows).unwrap_or_default();
+        let mut next = || {
+            outcomes
+                .next()
+                .map(loggia_store::Outcome::into_rows)
+                .unwrap_or_default()
+        };
         let (changes, activity, revisions) = (next(), next(), next());
         if changes.is_empty() {
             if !activity.is_empty() || !revisions.is_empty() {
                 let number = self.last.as_ref().map_or(0, |(number, _)| *number) + 1;
-                self.broken(number, None, "the change is missing, though entries of it are there");
+                self.broken(
+                    number,
+                    None,
+                    "the change is missing, though entries of it are there",
+                );
             }
             return Ok(false);
         }
@@ -169,7 +178,12 @@ impl Walk<'_> {
             images::read(entries("directus_revisions")?),
         ];
         let mut outcomes = self.store.run_all(plans).await?.into_iter();
-        let mut next = || outcomes.next().map(loggia_store::Outcome::into_rows).unwrap_or_default();
+        let mut next = || {
+            outcomes
+                .next()
+                .map(loggia_store::Outcome::into_rows)
+                .unwrap_or_default()
+        };
         let (activity, revisions) = (next(), next());
         let parents = self.parents(&revisions).await?;
         let (mut activity, mut revisions) = (by_change(activity), by_change(revisions));
@@ -248,7 +262,11 @@ impl Walk<'_> {
         }
         let header = header.iter().map(|(name, value)| (*name, value));
         if chain::hash(&previous, header, &reverts, content) != hash {
-            self.broken(number, Some(id), "what is recorded of the change itself was edited");
+            self.broken(
+                number,
+                Some(id),
+                "what is recorded of the change itself was edited",
+            );
             return Ok(());
         }
         if let Some(what) = self.entries(change, content, activity, revisions, parents)? {
@@ -259,7 +277,9 @@ impl Walk<'_> {
             self.verdict.from = Some(number);
         }
         self.verdict.changes += 1;
-        self.expected |= self.expect.is_some_and(|expect| expect.eq_ignore_ascii_case(hash));
+        self.expected |= self
+            .expect
+            .is_some_and(|expect| expect.eq_ignore_ascii_case(hash));
         self.last = Some((number, hash.to_owned()));
         Ok(())
     }
@@ -352,7 +372,10 @@ pub(super) fn ascending(name: &str, field: &str) -> Result<Vec<Sort>, Problem> {
 fn by_change(rows: Vec<Record>) -> HashMap<String, Vec<Record>> {
     let mut found: HashMap<String, Vec<Record>> = HashMap::new();
     for row in rows {
-        found.entry(text(&row, "change").to_owned()).or_default().push(row);
+        found
+            .entry(text(&row, "change").to_owned())
+            .or_default()
+            .push(row);
     }
     found
 }

@@ -30,7 +30,11 @@ pub(crate) fn all(schema: &Schema) -> IndexMap<(&'static str, String), Record> {
             all.insert((kind, key), definition);
         }
     };
-    for collection in schema.collections.values().filter(|collection| !collection.system) {
+    for collection in schema
+        .collections
+        .values()
+        .filter(|collection| !collection.system)
+    {
         add(COLLECTIONS, collection.name.clone(), view::collection(collection));
     }
     for collection in schema.collections.values() {

@@ -185,3 +185,10 @@ pub(crate) async fn secret(engine: &Engine, collection: &str, field: &str) -> Ve
     let rows = rows.unwrap().into_rows();
     rows.into_iter().map(|mut row| row["value"].take()).collect()
 }
+
+/// An administrator of whom something is different.
+pub(crate) fn administrator_with(change: impl FnOnce(&mut Claims)) -> Caller {
+    let mut claims = administrator().claims().clone();
+    change(&mut claims);
+    Caller::established(claims)
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
+mod changes;
 mod fixture;
 mod items;
 mod oracle;

@@ -30,7 +30,10 @@ enum What {
 /// # Errors
 /// When the configuration is wrong, or the database cannot be read.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let What::Verify { expect, configuration } = arguments.what;
+    let What::Verify {
+        expect,
+        configuration,
+    } = arguments.what;
     let verdict = on_foundation(configuration, async |foundation| {
         Ok(verify(&foundation.store, expect.as_deref()).await?)
     })?;
@@ -43,7 +46,10 @@ fn told(verdict: &Verdict) -> ExitCode {
         println!("from        {from} (older ones were removed, as the record says itself)");
     }
     if verdict.pruned > 0 {
-        println!("thinned     {} (old entries were removed, as the record says itself)", verdict.pruned);
+        println!(
+            "thinned     {} (old entries were removed, as the record says itself)",
+            verdict.pruned
+        );
     }
     if let Some((number, hash)) = &verdict.head {
         println!("head        {number} {hash}");
@@ -54,7 +60,11 @@ fn told(verdict: &Verdict) -> ExitCode {
             ExitCode::SUCCESS
         }
         Some(broken) => {
-            let change = broken.change.as_deref().map(|id| format!(" ({id})")).unwrap_or_default();
+            let change = broken
+                .change
+                .as_deref()
+                .map(|id| format!(" ({id})"))
+                .unwrap_or_default();
             println!("broken      at change {}{change}: {}", broken.number, broken.what);
             ExitCode::FAILURE
         }
