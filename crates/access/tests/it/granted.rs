@@ -59,6 +59,27 @@ fn actions_and_fields() {
 }
 
 #[test]
+fn on_every_item_or_on_some() {
+    let world = World::new();
+    let some = [reads("articles", &["*"], json!({"status": {"_eq": "x"}}))];
+    let all = [reads("articles", &["title"], Value::Null)];
+    let both = [&some[..], &all[..]].concat();
+    let check = |layers: &[&[Value]], expect: bool| {
+        let grants = world.grants(layers);
+        let articles = world.collection("articles");
+        assert_eq!(grants.everywhere(Action::Read, articles), expect, "{layers:?}");
+        assert!(!grants.everywhere(Action::Update, articles));
+    };
+    check(&[&some], false);
+    check(&[&all], true);
+    check(&[&both], true);
+    check(&[&all, &some], false);
+    check(&[&all, &all], true);
+    check(&[&[]], false);
+    assert!(administrator().everywhere(Action::Update, world.collection("articles")));
+}
+
+#[test]
 fn every_collection_but_the_systems_own() {
     let world = World::new();
     let grants = world.grants(&[&[
