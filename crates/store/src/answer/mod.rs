@@ -1,5 +1,6 @@
 //! Runs plans: statements go to an [`Executor`], rows come back, answers are put together. The same for every database.
 
+use std::borrow::Cow;
 use std::future::Future;
 
 use loggia_model::plan::Plan;
@@ -21,6 +22,13 @@ pub(crate) trait Executor: Send {
     fn dialect(&self) -> &'static dyn Dialect;
     /// Runs one statement and gives all of its rows.
     fn query(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send;
+    /// Runs one statement for each list of values, one after the other, and gives the rows of all. Where one fails: which
+    /// of them (counted from 0), and why; what those before it did stays for the caller to undo.
+    fn query_each<'v>(
+        &mut self,
+        text: &str,
+        values: impl Iterator<Item = Vec<Cow<'v, Scalar>>> + Send,
+    ) -> impl Future<Output = Result<Rows, (usize, Error)>> + Send;
     /// The foreign keys of all tables that point to `table`, with the table that each belongs to.
     fn pointing_to(
         &mut self,

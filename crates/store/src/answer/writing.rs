@@ -14,25 +14,36 @@ use crate::lower::writes;
 /// The columns and values of one row.
 type Assigned = [(Arc<Field>, Scalar)];
 
-/// Inserts rows, one after the other, so that a failure can be laid to its row.
+/// Inserts rows, one after the other, so that a failure can be laid to its row. Rows beside each other that give the
+/// same columns share a statement.
 pub(super) async fn insert<E: Executor>(
     executor: &mut E,
     plan: &InsertPlan,
     clock: &Clock,
 ) -> Result<Vec<Scalar>, Error> {
     let mut keys = Vec::with_capacity(plan.rows.len());
-    for (i, row) in plan.rows.iter().enumerate() {
-        let filled = filled(&plan.collection, row, clock);
-        let statement = writes::insert(executor.dialect(), &plan.collection, row, filled);
-        match executor.query(statement).await {
+    let mut done = 0;
+    for alike in plan.rows.chunk_by(|left, right| same_columns(left, right)) {
+        let Some(first) = alike.first() else { continue };
+        let filled = filled(&plan.collection, first, clock);
+        let text = writes::insert(executor.dialect(), &plan.collection, first, &filled);
+        let values = alike.iter().map(|row| writes::values_of(row, &filled));
+        match executor.query_each(&text, values).await {
             Ok(rows) => keys.extend(self::keys(rows)),
-            Err(error) => {
+            Err((i, error)) => {
+                let row = &alike[i];
                 let error = explain(executor, error, &plan.collection, row, None).await;
-                return Err(error.in_row(i));
+                return Err(error.in_row(done + i));
             }
         }
+        done += alike.len();
     }
     Ok(keys)
+}
+
+fn same_columns(left: &Assigned, right: &Assigned) -> bool {
+    let names = |row| Assigned::iter(row).map(|(field, _)| &field.name);
+    left.len() == right.len() && names(left).eq(names(right))
 }
 
 /// Changes rows.

@@ -468,11 +468,11 @@ fn rows_written() {
     for dialect in dialects() {
         let filled = vec![("last_access", Scalar::from("now"))];
         assert_eq!(
-            writes::insert(dialect, users, &row, filled).text,
+            writes::insert(dialect, users, &row, &filled),
             "INSERT INTO \"directus_users\" (\"email\", \"last_access\") VALUES (?, ?) RETURNING \"id\""
         );
         assert_eq!(
-            writes::insert(dialect, users, &[], Vec::new()).text,
+            writes::insert(dialect, users, &[], &[]),
             "INSERT INTO \"directus_users\" DEFAULT VALUES RETURNING \"id\""
         );
         assert_eq!(

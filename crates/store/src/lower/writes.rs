@@ -9,13 +9,13 @@ use loggia_model::{Collection, Field, Filter, Scalar};
 
 use super::{Dialect, Scope, Sql, Statement};
 
-/// A new row.
-pub(crate) fn insert<'p>(
+/// The statement of a new row with the columns of `row`, and of those that are filled in.
+pub(crate) fn insert(
     dialect: &'static dyn Dialect,
-    collection: &'p Collection,
-    row: &'p [(Arc<Field>, Scalar)],
-    filled: Vec<(&'p str, Scalar)>,
-) -> Statement<'p> {
+    collection: &Collection,
+    row: &[(Arc<Field>, Scalar)],
+    filled: &[(&str, Scalar)],
+) -> String {
     let mut sql = Sql::new(dialect);
     sql.push("INSERT INTO ").identifier(&collection.name);
     let names = row
@@ -30,17 +30,25 @@ pub(crate) fn insert<'p>(
             sql.identifier(name);
         });
         sql.push(") VALUES (");
-        let values = row
-            .iter()
-            .map(|(_, value)| Cow::Borrowed(value))
-            .chain(filled.iter().map(|(_, value)| Cow::Owned(value.clone())));
-        sql.join(", ", values, |sql, value| {
+        sql.join(", ", values_of(row, filled), |sql, value| {
             sql.bind(value);
         });
         sql.push(")");
     }
     returning(&mut sql, collection);
-    sql.finish()
+    sql.finish().text
+}
+
+/// What is bound to that statement for a row.
+pub(crate) fn values_of<'v>(
+    row: &'v [(Arc<Field>, Scalar)],
+    filled: &'v [(&str, Scalar)],
+) -> Vec<Cow<'v, Scalar>> {
+    row.iter()
+        .map(|(_, value)| value)
+        .chain(filled.iter().map(|(_, value)| value))
+        .map(Cow::Borrowed)
+        .collect()
 }
 
 /// The same change to every row that matches.

@@ -1,5 +1,6 @@
 //! Connections: how they are set up, and how statements run on them.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use loggia_model::Scalar;
 use loggia_model::schema::ForeignKey;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql};
+use rusqlite::{CachedStatement, Connection, OpenFlags, ToSql};
 
 use super::{dialect, failure, functions, introspect};
 use crate::Error;
@@ -103,6 +104,18 @@ impl Executor for Session<'_> {
         std::future::ready(query(self.0, &statement).map_err(failure::of))
     }
 
+    fn query_each<'v>(
+        &mut self,
+        text: &str,
+        values: impl Iterator<Item = Vec<Cow<'v, Scalar>>> + Send,
+    ) -> impl Future<Output = Result<Rows, (usize, Error)>> + Send {
+        let mut count = 0;
+        let values = values.inspect(|_| count += 1);
+        let rows = query_each(self.0, text, values).map_err(|(i, error)| (i, failure::of(error)));
+        self.1.fetch_add(count, Ordering::Relaxed);
+        std::future::ready(rows)
+    }
+
     fn pointing_to(
         &mut self,
         table: &str,
@@ -117,18 +130,48 @@ impl Executor for Session<'_> {
 /// anew when the schema it was prepared for is gone.
 pub(super) fn query(connection: &Connection, statement: &Statement<'_>) -> rusqlite::Result<Rows> {
     let mut prepared = connection.prepare_cached(&statement.text)?;
-    for (i, value) in statement.binds.iter().enumerate() {
+    let mut rows = Rows {
+        width: prepared.column_count(),
+        cells: Vec::new(),
+    };
+    run(&mut prepared, &statement.binds, &mut rows.cells)?;
+    Ok(rows)
+}
+
+/// Runs a prepared statement with values and adds the cells of its answer.
+fn run(
+    prepared: &mut CachedStatement<'_>,
+    values: &[Cow<'_, Scalar>],
+    cells: &mut Vec<Scalar>,
+) -> rusqlite::Result<()> {
+    for (i, value) in values.iter().enumerate() {
         prepared.raw_bind_parameter(i + 1, Bound(value))?;
     }
     let width = prepared.column_count();
-    let mut cells = Vec::new();
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next()? {
         for i in 0..width {
             cells.push(scalar(row.get_ref(i)?));
         }
     }
-    Ok(Rows { width, cells })
+    Ok(())
+}
+
+/// As [`Executor::query_each`].
+fn query_each<'v>(
+    connection: &Connection,
+    text: &str,
+    values: impl Iterator<Item = Vec<Cow<'v, Scalar>>>,
+) -> Result<Rows, (usize, rusqlite::Error)> {
+    let mut prepared = connection.prepare_cached(text).map_err(|error| (0, error))?;
+    let mut rows = Rows {
+        width: prepared.column_count(),
+        cells: Vec::new(),
+    };
+    for (i, values) in values.enumerate() {
+        run(&mut prepared, &values, &mut rows.cells).map_err(|error| (i, error))?;
+    }
+    Ok(rows)
 }
 
 /// A scalar as SQLite takes it.
