@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use loggia_access::IpAccess;
+
 /// How requests are taken.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
@@ -17,8 +19,8 @@ pub struct HttpConfig {
     pub limits: HttpLimits,
     /// The MCP server.
     pub mcp: McpConfig,
-    /// Whether `X-Forwarded-For` is believed: only behind a proxy that sets it.
-    pub trust_proxy: bool,
+    /// The proxies whose `X-Forwarded-For` and `Forwarded` are believed. None: nobody's.
+    pub trusted_proxies: Option<IpAccess>,
 }
 
 impl Default for HttpConfig {
@@ -30,7 +32,7 @@ impl Default for HttpConfig {
             cookies: Cookies::default(),
             limits: HttpLimits::default(),
             mcp: McpConfig::default(),
-            trust_proxy: false,
+            trusted_proxies: None,
         }
     }
 }

@@ -4,8 +4,8 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, ORIGIN, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use loggia_access::{Caller, Origin};
-use loggia_identity::{Credential, RequestFacts};
+use loggia_access::{Attribution, Caller, Origin};
+use loggia_identity::{Admitted, Credential, RequestFacts};
 use loggia_model::Problem;
 use loggia_model::error::{FORBIDDEN, INVALID_CREDENTIALS, INVALID_PAYLOAD};
 
@@ -22,20 +22,70 @@ impl FromRequestParts<App> for Who {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let found = Visit::of(parts, app)?;
+        let caller = app
+            .identity()
+            .authenticate(found.shown.credential(), found.facts.clone())
+            .await;
+        found
+            .settled(app, caller)
+            .map(|caller| Self(caller.attributed(found.attribution)))
+    }
+}
+
+/// The caller of a request by which a second factor is set up: the one thing that may be done without one where it is
+/// demanded.
+#[derive(Clone, Debug)]
+pub(crate) struct SettingUp(pub(crate) Admitted);
+
+impl FromRequestParts<App> for SettingUp {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let found = Visit::of(parts, app)?;
+        let admitted = app
+            .identity()
+            .admit(found.shown.credential(), found.facts.clone())
+            .await;
+        let admitted = found.settled(app, admitted)?;
+        Ok(Self(Admitted {
+            caller: admitted.caller.attributed(found.attribution),
+            ..admitted
+        }))
+    }
+}
+
+/// What a request brings to be told who it is from.
+struct Visit {
+    shown: Shown,
+    facts: RequestFacts,
+    attribution: Attribution,
+}
+
+impl Visit {
+    fn of(parts: &Parts, app: &App) -> Result<Self, Refusal> {
         let shown = Shown::in_request(parts, &app.config().cookies.session)?;
-        let credential = shown.credential();
-        if matches!(credential, Credential::SessionCookie(_)) {
+        if matches!(shown, Shown::Cookie(_)) {
             refuse_foreign_pages(app, parts)?;
         }
-        let facts = facts(app, parts, Origin::Rest);
-        let attribution = entrance::attribution(parts)?;
-        let caller = app.identity().authenticate(credential, facts).await;
-        let attributed = caller.map(|caller| Self(caller.attributed(attribution)));
-        attributed.map_err(|error| {
+        Ok(Self {
+            shown,
+            facts: facts(app, parts, Origin::Rest),
+            attribution: entrance::attribution(parts)?,
+        })
+    }
+
+    /// Browsers send cookies on their own accord: one that is no good any more must not spoil what is public.
+    fn settled<T>(&self, app: &App, outcome: Result<T, loggia_identity::Error>) -> Result<T, Refusal> {
+        outcome.map_err(|error| {
             let refusal = Refusal::from(error);
-            match &shown {
-                // Browsers send it on their own accord: one that is no good any more must not spoil what is public.
-                Shown::Cookie(_) => cookies::cleared(app.config(), refusal),
+            let is_good = refusal
+                .problems()
+                .0
+                .iter()
+                .any(|problem| problem.code == &FORBIDDEN);
+            match &self.shown {
+                Shown::Cookie(_) if !is_good => cookies::cleared(app.config(), refusal),
                 _ => refusal,
             }
         })

@@ -23,6 +23,8 @@ pub(crate) struct Account {
     pub(crate) role: Option<String>,
     /// The role and its ancestors, nearest first.
     pub(crate) roles: Vec<String>,
+    /// Whether a second factor is set up.
+    pub(crate) has_second_factor: bool,
     policies: Vec<Policy>,
 }
 
@@ -31,6 +33,7 @@ struct Policy {
     id: String,
     admin: bool,
     app: bool,
+    second_factor: bool,
     addresses: Option<IpAccess>,
 }
 
@@ -122,6 +125,7 @@ impl Account {
         });
         Self {
             active: text(user, "status").as_deref() == Some("active"),
+            has_second_factor: text(user, "tfa_secret").is_some_and(|secret| !secret.is_empty()),
             user: id,
             role,
             roles,
@@ -151,6 +155,11 @@ impl Account {
     /// Whether the Studio may be used from this address.
     pub(crate) fn has_app_access(&self, ip: Option<IpAddr>) -> bool {
         self.user.is_some() && self.applying(ip).any(|policy| policy.app || policy.admin)
+    }
+
+    /// Whether a second factor is demanded at this address.
+    pub(crate) fn demands_second_factor(&self, ip: Option<IpAddr>) -> bool {
+        self.user.is_some() && self.applying(ip).any(|policy| policy.second_factor)
     }
 
     /// The caller of one request.
@@ -233,6 +242,7 @@ fn read_policies(rows: &RightsRows, keys: &[String]) -> Vec<Policy> {
             keys.contains(&id).then(|| Policy {
                 admin: flag(row, "admin_access"),
                 app: flag(row, "app_access"),
+                second_factor: flag(row, "enforce_tfa"),
                 addresses: IpAccess::read(list(row.get("ip_access"))),
                 id,
             })

@@ -11,6 +11,7 @@ use moka::sync::Cache;
 use crate::access_token::AccessToken;
 use crate::account::{Account, By, RequestFacts, text};
 use crate::jwt::{self, Rejected};
+use crate::second_factor::demanded;
 use crate::secret::{digest, fingerprint};
 use crate::{Error, Identity};
 
@@ -25,6 +26,17 @@ pub enum Credential<'a> {
     Query(&'a str),
     /// The session cookie.
     SessionCookie(&'a str),
+}
+
+/// A caller, perhaps on conditions.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Who is asking.
+    pub caller: Caller,
+    /// Whether a second factor is demanded of the user.
+    pub demands_factor: bool,
+    /// Whether that has to be set up before anything else.
+    pub must_set_up_factor: bool,
 }
 
 /// What a credential stood for when it was last looked up.
@@ -82,7 +94,7 @@ impl Accounts {
 }
 
 impl Identity {
-    /// Who is asking.
+    /// Who is asking. Whoever signed in without the second factor that is demanded of them is refused.
     ///
     /// # Errors
     /// `INVALID_CREDENTIALS` for a token that is nobody's or a user that is not active; `TOKEN_EXPIRED`;
@@ -93,6 +105,18 @@ impl Identity {
         credential: Credential<'_>,
         facts: RequestFacts,
     ) -> Result<Caller, Error> {
+        let admitted = self.admit(credential, facts).await?;
+        match admitted.must_set_up_factor {
+            true => Err(demanded().into()),
+            false => Ok(admitted.caller),
+        }
+    }
+
+    /// Who is asking, for the few requests by which a second factor is set up.
+    ///
+    /// # Errors
+    /// As [`Identity::authenticate`], but that a second factor may be missing.
+    pub async fn admit(&self, credential: Credential<'_>, facts: RequestFacts) -> Result<Admitted, Error> {
         let now = self.0.clock.now();
         let (token, key) = match credential {
             Credential::None => ("", PUBLIC),
@@ -130,7 +154,14 @@ impl Identity {
             session: known.session.as_deref(),
             token: known.token.as_deref(),
         };
-        Ok(known.account.caller(by, facts))
+        let demands_factor = known.account.demands_second_factor(facts.ip);
+        // Tokens are a factor of their own: only what comes of a password needs a second one.
+        let signed_in = known.session.is_some();
+        Ok(Admitted {
+            demands_factor,
+            must_set_up_factor: demands_factor && signed_in && !known.account.has_second_factor,
+            caller: known.account.caller(by, facts),
+        })
     }
 
     /// Notes off the request's path that a token was used; that it cannot be noted spoils nothing.

@@ -7,6 +7,7 @@
 //!   they travel as [`Secret`].
 //! - A wrong password and an unknown account give the same answer after the same time.
 //! - The public never is an administrator.
+//! - What came of a password alone reaches nothing but the setting up of a second factor, where one is demanded.
 //! - Rows of system tables are reached in `tables.rs` alone, by the system's own permits.
 //! - Absent on purpose: what a caller may do with rows (`access` decides), HTTP, cookies.
 //!
@@ -17,12 +18,15 @@ mod access_token;
 mod account;
 mod attempts;
 mod authenticate;
+mod bound;
 mod error;
 mod jwt;
 pub mod password;
+mod second_factor;
 mod secret;
 mod sign_in;
 mod tables;
+mod totp;
 mod usage;
 mod users;
 
@@ -34,11 +38,13 @@ use loggia_model::{Clock, Generator};
 use loggia_store::Store;
 
 pub use account::RequestFacts;
-pub use authenticate::Credential;
+pub use authenticate::{Admitted, Credential};
 pub use error::Error;
 pub use password::Cost;
+pub use second_factor::NewFactor;
 pub use secret::{Secret, fingerprint};
 pub use sign_in::{Mode, Proof, Tokens};
+pub use totp::one_time_password;
 pub use users::{AdministratorSeed, FirstAdministrator, NewUser};
 
 /// What identity is made of.
@@ -93,6 +99,8 @@ struct House {
     signer: jwt::Signer,
     passwords: password::Passwords,
     attempts: attempts::Attempts,
+    refusals: bound::Bound,
+    factors: second_factor::Factors,
     accounts: authenticate::Accounts,
     usage: usage::Usage,
 }
@@ -107,6 +115,9 @@ const DECIDING: &[&str] = &[
     "loggia_tokens",
 ];
 
+/// So many refused sign-ins are written down in an hour: a flood of them must not fill the disk.
+const RECORDED_REFUSALS: u32 = 1_000;
+
 impl Identity {
     /// Puts it together over a database that has the system tables.
     ///
@@ -118,6 +129,8 @@ impl Identity {
             signer: jwt::Signer::new(&parts.secret),
             passwords: password::Passwords::new(parts.options.cost, parts.generator.clone())?,
             attempts: attempts::Attempts::default(),
+            refusals: bound::Bound::new(RECORDED_REFUSALS),
+            factors: second_factor::Factors::default(),
             accounts: authenticate::Accounts::new(),
             usage: usage::Usage::default(),
             store: parts.store,
@@ -140,6 +153,12 @@ impl Identity {
     /// When it does not.
     pub async fn reach(&self) -> Result<(), Error> {
         self.0.tables.settings(&self.0.store).await.map(drop)
+    }
+
+    /// How many passwords were hashed or tried so far: each of them costs the same.
+    #[must_use]
+    pub fn passwords_tried(&self) -> u64 {
+        self.0.passwords.tried()
     }
 
     /// How long things are good for.

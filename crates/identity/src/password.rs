@@ -2,6 +2,7 @@
 //! account exists or not.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
@@ -62,6 +63,7 @@ pub(crate) struct Passwords {
     generator: Generator,
     /// Verified in place of the hash of an account that does not exist.
     decoy: Arc<str>,
+    tried: Arc<AtomicU64>,
 }
 
 impl Passwords {
@@ -76,6 +78,7 @@ impl Passwords {
             queue: Arc::new(Semaphore::new(cost.at_once.max(1) + MAX_WAITING)),
             generator,
             decoy: decoy.into(),
+            tried: Arc::default(),
         })
     }
 
@@ -101,11 +104,17 @@ impl Passwords {
         Ok(matches && known)
     }
 
+    /// How often the work of a hash was done.
+    pub(crate) fn tried(&self) -> u64 {
+        self.tried.load(Ordering::Relaxed)
+    }
+
     async fn on_a_blocking_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let _place = self.queue.try_acquire().map_err(|_| Error::Problem(busy()))?;
+        self.tried.fetch_add(1, Ordering::Relaxed);
         let turn = self.turns.clone().acquire_owned().await;
         tokio::task::spawn_blocking(move || {
             // Held until the work is done, also when whoever asked for it has gone.

@@ -5,14 +5,14 @@
 //! again. A refresh token that comes back after [`GRACE`] was stolen or kept: the whole line of sessions ends.
 
 use jiff::{SignedDuration, Timestamp};
-use loggia_access::Origin;
-use loggia_model::error::{INVALID_OTP, INVALID_PAYLOAD};
+use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Scalar};
 use loggia_store::Tx;
 
 use crate::account::{Account, RequestFacts};
 use crate::jwt::{AccessClaims, ISSUER};
-use crate::tables::{SessionRow, moment};
+use crate::second_factor::{missing_code, wrong_code};
+use crate::tables::{Event, SessionRow, SignInRow, clipped, moment, origin};
 use crate::{Error, Identity, Secret};
 
 /// How a client keeps what signing in gives it.
@@ -71,39 +71,46 @@ const GRACE: SignedDuration = SignedDuration::from_secs(10);
 const MAX_LINE: usize = 1_000;
 
 impl Identity {
-    /// Signs in.
+    /// Signs in. `otp` is the one-time password of the second factor, where one is set up.
     ///
     /// # Errors
     /// `INVALID_CREDENTIALS` whether the account or the password is wrong, after the same time; `USER_SUSPENDED` when
-    /// both are right and the user is not active; `INVALID_OTP` when a second factor is set up; `REQUESTS_EXCEEDED`.
+    /// both are right and the user is not active; `INVALID_OTP` for a one-time password that is missing or wrong;
+    /// `REQUESTS_EXCEEDED`.
     pub async fn login(
         &self,
         email: &str,
         password: &Secret,
+        otp: Option<&str>,
         mode: Mode,
         facts: &RequestFacts,
     ) -> Result<Tokens, Error> {
         let house = &self.0;
         let now = house.clock.now();
         house.attempts.admit(email, facts.ip, now)?;
-        let settings = house.tables.settings(&house.store).await?;
         let row = house.tables.sign_in_row(&house.store, email).await?;
         let hash = row.as_ref().and_then(|row| row.password.clone());
         let matches = house.passwords.verify(password, hash).await?;
-        let Some(row) = row.filter(|_| matches) else {
-            house.attempts.failed(email, facts.ip, settings.attempts, now);
-            tracing::warn!(ip = ?facts.ip, "failed sign-in");
+        let Some(row) = row.as_ref().filter(|_| matches) else {
+            self.failed(email, row.as_ref(), facts).await?;
             return Err(Error::wrong());
         };
         let (user, rights) = house.tables.rights(&house.store, Some(&row.id)).await?;
         let account = Account::of_user(&user.ok_or_else(Error::wrong)?, &rights);
         if !account.active {
+            self.record_refusal(Some(row), facts).await?;
             return Err(Error::suspended());
         }
-        if row.has_second_factor {
-            return Err(Problem::new(&INVALID_OTP, "This account needs a second factor.")
-                .hint("Signing in with a second factor is not available; use a static token.")
-                .into());
+        match (&row.tfa_secret, otp) {
+            (None, _) => {}
+            // Clients ask without it first; that is no failed guess, and no success either.
+            (Some(_), None) => return Err(missing_code().into()),
+            (Some(secret), Some(code)) => {
+                if !house.factors.use_up(&row.id, secret, code, now) {
+                    self.failed(email, Some(row), facts).await?;
+                    return Err(wrong_code().into());
+                }
+            }
         }
         house.attempts.succeeded(email, facts.ip);
         let mut tx = house.store.begin().await?;
@@ -112,8 +119,82 @@ impl Identity {
             .open_session(&mut tx, &account, mode, facts, now)
             .await?
             .tokens;
+        let event = Event {
+            action: "login",
+            by: Some(&row.id),
+            user: Some(&row.id),
+        };
+        house.tables.record(&mut tx, event, facts, now).await?;
         tx.commit().await?;
         Ok(tokens)
+    }
+
+    /// Counts and records a failed sign-in; at the limit of the settings the account is suspended.
+    pub(crate) async fn failed(
+        &self,
+        account: &str,
+        row: Option<&SignInRow>,
+        facts: &RequestFacts,
+    ) -> Result<(), Error> {
+        let house = &self.0;
+        let now = house.clock.now();
+        let limit = house.tables.settings(&house.store).await?.attempts;
+        tracing::warn!(ip = ?facts.ip, "failed sign-in");
+        let reached = house.attempts.failed(account, facts.ip, limit, now);
+        self.record_refusal(row, facts).await?;
+        match row.filter(|row| reached && row.password.is_some()) {
+            Some(row) => self.suspend(&row.id, facts, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a refused sign-in into the record of activity, as long as there are not too many of them.
+    async fn record_refusal(&self, row: Option<&SignInRow>, facts: &RequestFacts) -> Result<(), Error> {
+        let house = &self.0;
+        let now = house.clock.now();
+        if !house.refusals.admit(now) {
+            return Ok(());
+        }
+        let event = Event {
+            action: "login_failed",
+            by: None,
+            user: row.map(|row| row.id.as_str()),
+        };
+        let mut tx = house.store.begin().await?;
+        house.tables.record(&mut tx, event, facts, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Suspends an account that is being guessed at, unless nobody would be left to activate it again.
+    async fn suspend(&self, user: &str, facts: &RequestFacts, now: Timestamp) -> Result<(), Error> {
+        let house = &self.0;
+        if !self.other_administrator(user).await? {
+            tracing::warn!(
+                user,
+                "too many failed sign-ins; not suspended, since no other administrator is active"
+            );
+            return Ok(());
+        }
+        let mut tx = house.store.begin().await?;
+        let values = [("status", Scalar::from("suspended"))];
+        house
+            .tables
+            .update(&mut tx, &house.tables.users, ("id", user), &values)
+            .await?;
+        house.tables.delete_sessions_of(&mut tx, user).await?;
+        let event = Event {
+            action: "suspend",
+            by: None,
+            user: Some(user),
+        };
+        house.tables.record(&mut tx, event, facts, now).await?;
+        tx.commit().await?;
+        house.accounts.forget();
+        tracing::warn!(
+            user,
+            "suspended after too many failed sign-ins; an administrator can activate it again"
+        );
+        Ok(())
     }
 
     /// Gives new tokens for a refresh token or a session cookie, which are used up by it.
@@ -204,17 +285,27 @@ impl Identity {
     ///
     /// # Errors
     /// Only those of the database.
-    pub async fn logout(&self, proof: &Proof) -> Result<(), Error> {
+    pub async fn logout(&self, proof: &Proof, facts: &RequestFacts) -> Result<(), Error> {
         let house = &self.0;
-        let Ok(key) = self.session_key(proof, house.clock.now()) else {
+        let now = house.clock.now();
+        let Ok(key) = self.session_key(proof, now) else {
             return Ok(());
         };
         let mut tx = house.store.begin().await?;
+        let session = house.tables.session_in(&mut tx, &key).await?;
         let mut line = Some(key);
         for _ in 0..MAX_LINE {
             let Some(key) = line else { break };
             line = house.tables.session_before(&mut tx, &key).await?;
             house.tables.delete_session(&mut tx, &key).await?;
+        }
+        if let Some(session) = session {
+            let event = Event {
+                action: "logout",
+                by: Some(&session.user),
+                user: Some(&session.user),
+            };
+            house.tables.record(&mut tx, event, facts, now).await?;
         }
         tx.commit().await?;
         house.accounts.forget();
@@ -335,17 +426,4 @@ impl Identity {
 struct Opened {
     tokens: Tokens,
     key: String,
-}
-
-fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Rest => "rest",
-        Origin::Mcp => "mcp",
-        Origin::Cli => "cli",
-    }
-}
-
-/// What a client calls itself is its own business, but not without end.
-fn clipped(text: &str) -> String {
-    text.chars().take(255).collect()
 }

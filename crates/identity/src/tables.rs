@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use loggia_access::Permit;
+use loggia_access::{Origin, Permit};
 use loggia_model::filter::{Filter, Place, Test};
 use loggia_model::plan::{DeletePlan, InsertPlan, Plan, ReadPlan, Selected, Source, UpdatePlan};
 use loggia_model::{Collection, Record, Scalar, Schema};
@@ -12,7 +12,7 @@ use loggia_store::{Outcome, Store, Tx};
 use serde_json::Value;
 
 use crate::Error;
-use crate::account::{RightsRows, text};
+use crate::account::{RequestFacts, RightsRows, text};
 
 /// The system collections that decide who is who.
 #[derive(Clone, Debug)]
@@ -23,6 +23,7 @@ pub(crate) struct Tables {
     pub(crate) access: Arc<Collection>,
     pub(crate) sessions: Arc<Collection>,
     pub(crate) tokens: Arc<Collection>,
+    activity: Arc<Collection>,
     settings: Arc<Collection>,
 }
 
@@ -53,12 +54,38 @@ pub(crate) struct SessionRow {
     pub(crate) next: Option<String>,
 }
 
-/// The rows of a user that sign-in looks at.
-#[derive(Debug)]
+/// The row of a user that sign-in looks at.
 pub(crate) struct SignInRow {
     pub(crate) id: String,
+    pub(crate) email: Option<String>,
     pub(crate) password: Option<String>,
-    pub(crate) has_second_factor: bool,
+    /// In base32.
+    pub(crate) tfa_secret: Option<String>,
+}
+
+/// Columns of a user that sign-in looks at.
+const SIGN_IN: &[&str] = &["id", "email", "password", "tfa_secret"];
+
+impl SignInRow {
+    fn of(row: &Record) -> Option<Self> {
+        Some(Self {
+            id: text(row, "id")?,
+            email: text(row, "email"),
+            password: text(row, "password"),
+            tfa_secret: text(row, "tfa_secret").filter(|secret| !secret.is_empty()),
+        })
+    }
+}
+
+/// Something that happened to an account, for the record of activity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event<'a> {
+    /// What.
+    pub(crate) action: &'static str,
+    /// Who did it, where that is known.
+    pub(crate) by: Option<&'a str>,
+    /// To whose account, where there is one.
+    pub(crate) user: Option<&'a str>,
 }
 
 /// What the settings say about signing in.
@@ -66,6 +93,8 @@ pub(crate) struct SignInRow {
 pub(crate) struct SignInSettings {
     pub(crate) attempts: Option<u32>,
     pub(crate) password_policy: Option<String>,
+    /// The name of the project.
+    pub(crate) project: String,
 }
 
 impl Tables {
@@ -83,6 +112,7 @@ impl Tables {
             access: find("directus_access")?,
             sessions: find("directus_sessions")?,
             tokens: find("loggia_tokens")?,
+            activity: find("directus_activity")?,
             settings: find("directus_settings")?,
         })
     }
@@ -129,16 +159,40 @@ impl Tables {
             ignore_case: true,
             negated: false,
         };
-        let columns = ["id", "email", "password", "tfa_secret"];
-        let mut found = read(store, rows(&self.users, &columns, Filter::field(&field, test))?).await?;
+        let mut found = read(store, rows(&self.users, SIGN_IN, Filter::field(&field, test))?).await?;
         found.sort_by_key(|row| text(row, "email").as_deref() != Some(email));
-        Ok(found.into_iter().next().and_then(|row| {
-            Some(SignInRow {
-                id: text(&row, "id")?,
-                password: text(&row, "password"),
-                has_second_factor: text(&row, "tfa_secret").is_some(),
-            })
-        }))
+        Ok(found.first().and_then(SignInRow::of))
+    }
+
+    /// The user with this key; `None` also where no user can have it.
+    pub(crate) async fn sign_in_row_of(&self, store: &Store, user: &str) -> Result<Option<SignInRow>, Error> {
+        let found = read(
+            store,
+            rows(&self.users, SIGN_IN, equal(&self.users, "id", user)?)?,
+        )
+        .await?;
+        Ok(found.first().and_then(SignInRow::of))
+    }
+
+    /// Writes into the record of activity what happened to an account.
+    pub(crate) async fn record(
+        &self,
+        tx: &mut Tx,
+        event: Event<'_>,
+        facts: &RequestFacts,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let values = [
+            ("action", Scalar::from(event.action)),
+            ("user", event.by.into()),
+            ("timestamp", moment(now)),
+            ("ip", facts.ip.map(|ip| ip.to_string()).into()),
+            ("user_agent", facts.user_agent.as_deref().map(clipped).into()),
+            ("collection", "directus_users".into()),
+            ("item", event.user.unwrap_or_default().into()),
+            ("origin", origin(facts.origin).into()),
+        ];
+        self.insert(tx, &self.activity, &values).await
     }
 
     /// Everything that decides the rights of `user` (`None`: the public), in one snapshot with the user's row.
@@ -273,7 +327,7 @@ impl Tables {
     }
 
     pub(crate) async fn settings(&self, store: &Store) -> Result<SignInSettings, Error> {
-        let columns = ["auth_login_attempts", "auth_password_policy"];
+        let columns = ["auth_login_attempts", "auth_password_policy", "project_name"];
         let found = read(store, rows(&self.settings, &columns, Filter::All)?).await?;
         let row = found.into_iter().next().unwrap_or_default();
         Ok(SignInSettings {
@@ -283,6 +337,7 @@ impl Tables {
                 .and_then(|attempts| u32::try_from(attempts).ok())
                 .filter(|attempts| *attempts > 0),
             password_policy: text(&row, "auth_password_policy"),
+            project: text(&row, "project_name").unwrap_or_default(),
         })
     }
 
@@ -398,4 +453,18 @@ fn assignments(
 /// The canonical form of a timestamp: UTC with milliseconds.
 pub(crate) fn moment(at: Timestamp) -> Scalar {
     Scalar::Text(at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}
+
+/// Through which door, as it is stored.
+pub(crate) fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Rest => "rest",
+        Origin::Mcp => "mcp",
+        Origin::Cli => "cli",
+    }
+}
+
+/// What a client calls itself is its own business, but not without end.
+pub(crate) fn clipped(text: &str) -> String {
+    text.chars().take(255).collect()
 }

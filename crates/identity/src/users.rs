@@ -175,6 +175,20 @@ impl Identity {
         self.0.passwords.hash(secret).await
     }
 
+    /// Whether anybody else is an active administrator.
+    pub(crate) async fn other_administrator(&self, user: &str) -> Result<bool, Error> {
+        let house = &self.0;
+        let rights = house.tables.all_rights(&house.store).await?;
+        let candidates = house
+            .tables
+            .users_of(&house.store, &administering(&rights))
+            .await?;
+        let accounts = candidates.iter().map(|row| Account::of_user(row, &rights));
+        Ok(accounts
+            .filter(|account| account.active && account.administers())
+            .any(|account| account.user.as_deref() != Some(user)))
+    }
+
     async fn change_user(&self, id: &str, values: &[(&str, Scalar)]) -> Result<(), Error> {
         let house = &self.0;
         let mut tx = house.store.begin().await?;

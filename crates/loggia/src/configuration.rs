@@ -16,12 +16,13 @@ pub(crate) use values::{Filter, HostPort, LogFormat, WebUrl};
 
 use crate::stop::GRACE;
 use jiff::SignedDuration;
+use loggia_access::IpAccess;
 use loggia_engine::Limits;
 use loggia_http::{Cookies, Cors, HttpConfig, HttpLimits, McpConfig};
 use loggia_identity::{Options, Secret};
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{Count, Email, LongSecret, Millis, Name, Seconds, SiteRule, SqliteUrl, Words};
+use values::{Addresses, Count, Email, LongSecret, Millis, Name, Seconds, SiteRule, SqliteUrl, Words};
 
 /// The effective configuration, parsed.
 #[derive(Debug)]
@@ -182,7 +183,9 @@ fn http(layers: &Layers) -> Result<HttpConfig, String> {
     };
     Ok(HttpConfig {
         allowed_hosts: words("allowed_hosts")?,
-        trust_proxy: layers.need("trust_proxy")?,
+        trusted_proxies: layers
+            .find::<Addresses>("trusted_proxies")?
+            .and_then(|proxies| IpAccess::read(proxies.0.iter().map(String::as_str))),
         cors: Cors {
             origins: words("cors.origins")?,
             credentials: layers.need("cors.credentials")?,

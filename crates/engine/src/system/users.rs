@@ -32,6 +32,17 @@ pub(super) fn check(draft: &mut Draft) -> Problems {
             }
         }
     }
+    if let Some(secret) = draft.values.get("tfa_secret")
+        && !secret.scalar.is_null()
+    {
+        let text = "A second factor cannot be set by hand.";
+        let hint = "The user sets it up: POST /users/me/tfa/generate, then POST /users/me/tfa/enable. null takes it away.";
+        problems.push(
+            failure("tfa_secret", "null", text, None)
+                .at(&secret.path)
+                .hint(hint),
+        );
+    }
     if let Some(token) = draft.values.get("token")
         && token
             .scalar

@@ -1,4 +1,4 @@
-//! `POST /auth/login` `{email, password, mode?}`.
+//! `POST /auth/login` `{email, password, otp?, mode?}`.
 
 use axum::extract::State;
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems};
 use serde_json::{Map, Value};
 
-use super::{handed_over, members, mode, required};
+use super::{handed_over, members, mode, optional, required};
 use crate::App;
 use crate::answer::Refusal;
 use crate::body::JsonBody;
@@ -20,14 +20,15 @@ pub(super) async fn post(State(app): State<App>, parts: Parts, body: JsonBody) -
     let mut problems = Problems::default();
     let email = problems.take(address(&body));
     let password = problems.take(required(&body, "password"));
+    let otp = problems.take(optional(&body, "otp"));
     let mode = problems.take(mode(&body));
-    let (Some(email), Some(password), Some(mode)) = (email, password, mode) else {
+    let (Some(email), Some(password), Some(otp), Some(mode)) = (email, password, otp, mode) else {
         return Err(problems.into());
     };
     let facts = facts(&app, &parts, Origin::Rest);
     let tokens = app
         .identity()
-        .login(&email, &Secret::new(password), mode, &facts)
+        .login(&email, &Secret::new(password), otp.as_deref(), mode, &facts)
         .await?;
     handed_over(&app, mode, &tokens)
 }

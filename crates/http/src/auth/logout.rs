@@ -4,13 +4,14 @@ use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::response::Response;
+use loggia_access::Origin;
 use loggia_identity::Mode;
 
 use super::{cookies, members, proof};
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
-use crate::who::refuse_foreign_pages;
+use crate::who::{facts, refuse_foreign_pages};
 
 pub(super) async fn post(State(app): State<App>, parts: Parts, body: JsonBody) -> Result<Response, Refusal> {
     let config = app.config();
@@ -18,7 +19,8 @@ pub(super) async fn post(State(app): State<App>, parts: Parts, body: JsonBody) -
     if shown.by_cookie {
         refuse_foreign_pages(&app, &parts)?;
     }
-    app.identity().logout(&shown.proof).await?;
+    let facts = facts(&app, &parts, Origin::Rest);
+    app.identity().logout(&shown.proof, &facts).await?;
     let mut response = answer::no_content();
     let cookie = match shown.mode {
         Mode::Session => Some(&config.cookies.session),

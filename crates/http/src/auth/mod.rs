@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 /// The members of a body that is an object; no body is an empty one.
-fn members(body: Option<Value>) -> Result<Map<String, Value>, Problem> {
+pub(crate) fn members(body: Option<Value>) -> Result<Map<String, Value>, Problem> {
     match body {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(members)) => Ok(members),
@@ -47,7 +47,7 @@ fn members(body: Option<Value>) -> Result<Map<String, Value>, Problem> {
 }
 
 /// A text that must be there.
-fn required(body: &Map<String, Value>, name: &str) -> Result<String, Problem> {
+pub(crate) fn required(body: &Map<String, Value>, name: &str) -> Result<String, Problem> {
     optional(body, name)?.ok_or_else(|| {
         Problem::new(&INVALID_PAYLOAD, format!("\"{name}\" is required."))
             .at(name)
@@ -56,7 +56,7 @@ fn required(body: &Map<String, Value>, name: &str) -> Result<String, Problem> {
 }
 
 /// A text that may be there.
-fn optional(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
+pub(crate) fn optional(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),

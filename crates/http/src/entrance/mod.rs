@@ -2,11 +2,12 @@
 //! panics, security headers, and the one line in the log.
 
 mod attribution;
+mod client_ip;
 mod cors;
 mod host;
 mod request_id;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use loggia_model::Problem;
 use loggia_model::error::SERVICE_UNAVAILABLE;
 
 pub(crate) use attribution::{Noted, attribution};
+pub(crate) use client_ip::client_ip;
 pub(crate) use host::Hosts;
 pub(crate) use request_id::RequestId;
 
@@ -145,20 +147,6 @@ fn secure(headers: &mut HeaderMap) {
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-}
-
-/// The address that a request comes from: the connection's, or behind a trusted proxy what the proxy says.
-pub(crate) fn client_ip(app: &App, parts: &axum::http::request::Parts) -> Option<IpAddr> {
-    let peer = parts
-        .extensions
-        .get::<Peer>()
-        .map(|peer| peer.0.ip().to_canonical());
-    if !app.config().trust_proxy {
-        return peer;
-    }
-    let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back();
-    let last = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    last.or(peer)
 }
 
 /// The id of the request that an answer belongs to, for rooms that want it shared.

@@ -137,6 +137,37 @@ const FIXED: &[Fixed] = &[
     )
     .with_body(),
     Fixed::post("/auth/logout", "logout", "End a session", Nothing, Everybody).with_body(),
+    Fixed::post(
+        "/users/me/tfa/generate",
+        "make_second_factor",
+        "Make a secret for an authenticator app",
+        Object,
+        SignedIn,
+    )
+    .with_body(),
+    Fixed::post(
+        "/users/me/tfa/enable",
+        "set_up_second_factor",
+        "Confirm that secret",
+        Nothing,
+        SignedIn,
+    )
+    .with_body(),
+    Fixed::post(
+        "/users/me/tfa/disable",
+        "remove_second_factor",
+        "Take one's second factor away",
+        Nothing,
+        SignedIn,
+    )
+    .with_body(),
+    Fixed::post(
+        "/users/{id}/tfa/disable",
+        "remove_second_factor_of",
+        "Take a user's second factor away",
+        Nothing,
+        Administrators,
+    ),
     Fixed::get("/tokens", "list_tokens", "Access tokens", List, SignedIn),
     Fixed::post(
         "/tokens",

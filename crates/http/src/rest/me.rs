@@ -17,7 +17,7 @@ use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
 use crate::query_string::QueryString;
 use crate::verbs::Verbs;
-use crate::who::Who;
+use crate::who::{SettingUp, Who};
 
 type Answer = Result<Response, Refusal>;
 
@@ -32,7 +32,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/permissions/me", Verbs::new().get(permissions).into_router())
 }
 
-fn user(caller: &Caller) -> Result<Value, Problem> {
+/// The key of whoever signed in.
+pub(super) fn user(caller: &Caller) -> Result<Value, Problem> {
     let nobody = || {
         Problem::new(&INVALID_CREDENTIALS, "Nobody is signed in.")
             .hint("Send Authorization: Bearer with a token.")
@@ -105,15 +106,17 @@ async fn roles(State(app): State<App>, Who(caller): Who, QueryString(query): Que
     Ok(answer::data(&rows))
 }
 
-async fn globals(Who(caller): Who) -> Answer {
+/// Answered also to those who have to set up a second factor first: this is how they learn of it.
+async fn globals(SettingUp(admitted): SettingUp) -> Answer {
+    let caller = &admitted.caller;
     if caller.is_public() {
         return Ok(answer::data(&json!({"app_access": false})));
     }
-    let claims = caller.claims();
-    let admin = caller.is_admin();
-    Ok(answer::data(
-        &json!({"app_access": claims.app_access, "admin_access": admin, "enforce_tfa": false}),
-    ))
+    Ok(answer::data(&json!({
+        "app_access": caller.claims().app_access,
+        "admin_access": caller.is_admin(),
+        "enforce_tfa": admitted.demands_factor,
+    })))
 }
 
 /// What the caller may do: `{collection: {action: {access, fields, presets}}}`, where `access` is `full`, `partial` (on

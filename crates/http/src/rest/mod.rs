@@ -5,6 +5,7 @@
 mod items;
 mod me;
 mod schema;
+mod second_factor;
 mod tokens;
 
 use axum::Router;
@@ -23,6 +24,7 @@ pub(crate) fn routes() -> Router<App> {
         .merge(items::routes())
         .merge(me::routes())
         .merge(schema::routes())
+        .merge(second_factor::routes())
         .merge(tokens::routes())
 }
 

@@ -26,6 +26,9 @@ const OWN: &[(&str, &str)] = &[
     ("GET", "/permissions/me"),
     ("GET", "/tokens"),
     ("POST", "/tokens"),
+    ("POST", "/users/me/tfa/generate"),
+    ("POST", "/users/me/tfa/enable"),
+    ("POST", "/users/me/tfa/disable"),
 ];
 
 /// Every method and path of the administrator's document.

@@ -40,6 +40,7 @@ async fn it_is_made_once_with_generated_secrets() {
         .login(
             "ADMIN@example.com",
             &made.password,
+            None,
             loggia_identity::Mode::Json,
             &facts(),
         )

@@ -80,7 +80,7 @@ impl House {
 
     pub(crate) async fn login(&self, mode: Mode) -> loggia_identity::Tokens {
         self.identity
-            .login(EMAIL, &Secret::new(PASSWORD), mode, &facts())
+            .login(EMAIL, &Secret::new(PASSWORD), None, mode, &facts())
             .await
             .unwrap()
     }

@@ -100,14 +100,22 @@ async fn signing_out_ends_access_tokens_at_once() {
     let other = house.login(Mode::Json).await;
     let second = refresh(&house, refresh_token(&first), Mode::Json).await.unwrap();
     assert!(works(&house, &first.access).await);
-    house.identity.logout(&refresh_token(&second)).await.unwrap();
+    house
+        .identity
+        .logout(&refresh_token(&second), &facts())
+        .await
+        .unwrap();
     assert!(!works(&house, &first.access).await && !works(&house, &second.access).await);
     assert!(refresh(&house, refresh_token(&second), Mode::Json).await.is_err());
     assert!(works(&house, &other.access).await, "other sessions go on");
-    house.identity.logout(&refresh_token(&second)).await.unwrap();
     house
         .identity
-        .logout(&Proof::Session(Secret::new("nonsense")))
+        .logout(&refresh_token(&second), &facts())
+        .await
+        .unwrap();
+    house
+        .identity
+        .logout(&Proof::Session(Secret::new("nonsense")), &facts())
         .await
         .unwrap();
 }

@@ -20,7 +20,7 @@ async fn try_from_address(
     };
     let tried = house
         .identity
-        .login(email, &Secret::new(password), Mode::Json, &facts)
+        .login(email, &Secret::new(password), None, Mode::Json, &facts)
         .await;
     tried.map(drop).map_err(|error| code(&error))
 }
@@ -30,12 +30,12 @@ async fn a_wrong_password_and_an_unknown_account_get_the_same_answer() {
     let house = House::new().await;
     let wrong = house
         .identity
-        .login(EMAIL, &Secret::new("x"), Mode::Json, &facts())
+        .login(EMAIL, &Secret::new("x"), None, Mode::Json, &facts())
         .await
         .unwrap_err();
     let unknown = house
         .identity
-        .login("x@y.z", &Secret::new("x"), Mode::Json, &facts())
+        .login("x@y.z", &Secret::new("x"), None, Mode::Json, &facts())
         .await
         .unwrap_err();
     assert_eq!(wrong.problems(), unknown.problems());
@@ -93,7 +93,7 @@ async fn many_sign_ins_at_once_are_served_in_turn_or_told_to_come_back() {
     let house = House::new().await;
     let password = Secret::new(PASSWORD);
     let facts = facts();
-    let tries = (0..8).map(|_| house.identity.login(EMAIL, &password, Mode::Json, &facts));
+    let tries = (0..8).map(|_| house.identity.login(EMAIL, &password, None, Mode::Json, &facts));
     let results = futures_util::future::join_all(tries).await;
     assert!(results.iter().all(Result::is_ok));
 }
@@ -120,4 +120,17 @@ async fn an_unknown_account_takes_as_long_as_a_wrong_password() {
         unknown > wrong / 4 && wrong > unknown / 4,
         "{wrong:?} {unknown:?}"
     );
+}
+
+#[tokio::test]
+async fn an_unknown_account_and_a_wrong_password_do_the_same_work() {
+    let house = House::new().await;
+    let mut work = Vec::new();
+    for (email, password) in [(EMAIL, "x"), ("nobody@example.com", "x"), (EMAIL, PASSWORD)] {
+        let before = house.identity.passwords_tried();
+        let tried = try_from_address(&house, email, password, [10, 0, 0, 1]).await;
+        assert_eq!(tried.is_ok(), password == PASSWORD);
+        work.push(house.identity.passwords_tried() - before);
+    }
+    assert_eq!(work, [1, 1, 1]);
 }

@@ -1,8 +1,8 @@
 //! The one table of keys.
 
 use super::values::{
-    Count, Email, Filter, HostPort, LogFormat, LongSecret, Millis, Name, Seconds, Setting, SiteRule,
-    SqliteUrl, WebUrl, Words, accepts,
+    Addresses, Count, Email, Filter, HostPort, LogFormat, LongSecret, Millis, Name, Seconds, Setting,
+    SiteRule, SqliteUrl, WebUrl, Words, accepts,
 };
 use loggia_identity::Secret;
 use std::path::PathBuf;
@@ -75,10 +75,10 @@ pub(crate) const KEYS: &[Key] = &[
         "Further names under which clients may call, with or without a port; `*` allows any. The name in `public_url`, \
          `localhost` and addresses always are.",
     ),
-    key::<bool>(
-        "trust_proxy",
-        Default::Is("false"),
-        "Whether `X-Forwarded-For` is believed: only behind a proxy that sets it.",
+    key::<Addresses>(
+        "trusted_proxies",
+        Default::Unset,
+        "Proxies whose `X-Forwarded-For` and `Forwarded` are believed, such as `10.0.0.0/8`; nobody else's are.",
     ),
     key::<SqliteUrl>(
         "database.url",

@@ -217,6 +217,24 @@ impl Setting for Words {
     }
 }
 
+/// Addresses, networks and ranges with commas between them, or a list in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses(pub(crate) Vec<String>);
+
+impl Setting for Addresses {
+    const EXPECTS: &'static str =
+        "a list of addresses, networks such as 10.0.0.0/8 and ranges such as 10.0.0.1-10.0.0.9";
+    const LIST: bool = true;
+
+    fn parse(text: &str) -> Option<Addresses> {
+        let Words(entries) = Words::parse(text)?;
+        entries
+            .iter()
+            .all(|entry| loggia_access::is_ip_entry(entry))
+            .then_some(Addresses(entries))
+    }
+}
+
 /// A name that can stand in a cookie (RFC 6265), or a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) String);
@@ -314,6 +332,10 @@ mod tests {
 
     #[test]
     fn each_kind_knows_its_values() {
+        check::<Addresses>(
+            &["", "10.0.0.1", "10.0.0.0/8, fd00::/8", "10.0.0.1-10.0.0.9"],
+            &["proxy", "10.0.0.0/33", "10.0.0.1 10.0.0.2", "10.0.0.1,"],
+        );
         check::<bool>(&["true", "false"], &["", "yes", "1", "True"]);
         check::<PathBuf>(&["./data", "/var/lib/loggia"], &["", " "]);
         check::<HostPort>(

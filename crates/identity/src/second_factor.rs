@@ -1,0 +1,323 @@
+//! Second factors: one-time passwords of an authenticator app, on top of the password.
+//!
+//! A secret is set up in two steps: it is made for somebody who shows the password, and stored when a code of it comes
+//! back. What was made and not confirmed, and which codes were used, is kept in memory: a restart forgets both.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use loggia_access::Caller;
+use loggia_model::error::{FORBIDDEN, INVALID_OTP, INVALID_PAYLOAD};
+use loggia_model::{Problem, Scalar};
+
+use crate::account::RequestFacts;
+use crate::tables::{Event, SignInRow};
+use crate::{Error, Identity, Secret, totp};
+
+/// How long a secret waits for its first code.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+/// Used codes are remembered for longer than they could be used again.
+const MEMORY: i64 = 10;
+/// So many users are remembered; those that waited longest are forgotten first.
+const MOST: usize = 10_000;
+
+/// What is remembered of second factors.
+#[derive(Debug, Default)]
+pub(crate) struct Factors {
+    /// The secret that was made last for each user, by its fingerprint.
+    made: Mutex<HashMap<String, (String, Timestamp)>>,
+    /// The step of the code that each user used last.
+    used: Mutex<HashMap<String, i64>>,
+}
+
+impl Factors {
+    fn make(&self, user: &str, secret: &Secret, now: Timestamp) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|_, (_, at)| now.duration_since(*at) < PATIENCE);
+        if made.len() < MOST {
+            made.insert(user.to_owned(), (secret.fingerprint(), now));
+        }
+    }
+
+    fn was_made(&self, user: &str, secret: &str, now: Timestamp) -> bool {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(user).is_some_and(|(fingerprint, at)| {
+            now.duration_since(*at) < PATIENCE && *fingerprint == crate::fingerprint(secret)
+        })
+    }
+
+    fn forget(&self, user: &str) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.remove(user);
+    }
+
+    /// Whether a code is one of the secret's and was not used before; it is used up by that.
+    pub(crate) fn use_up(&self, user: &str, secret: &str, code: &str, now: Timestamp) -> bool {
+        let Some(secret) = totp::decode(secret) else {
+            return false;
+        };
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now.as_second();
+        let Some(step) = totp::step_of(&secret, code.trim(), now, used.get(user).copied()) else {
+            return false;
+        };
+        if used.len() >= MOST {
+            used.retain(|_, last| step - *last < MEMORY);
+        }
+        used.insert(user.to_owned(), step);
+        true
+    }
+}
+
+/// A secret to be confirmed.
+#[derive(Clone, Debug)]
+pub struct NewFactor {
+    /// The secret in base32, for those who type it.
+    pub secret: Secret,
+    /// The address that authenticator apps read from a picture.
+    pub url: Secret,
+}
+
+impl Identity {
+    /// Makes a secret for a user who shows the password. It counts once it is confirmed.
+    ///
+    /// # Errors
+    /// `INVALID_CREDENTIALS` for a wrong password, `INVALID_PAYLOAD` where a second factor is set up already.
+    pub async fn make_factor(&self, caller: &Caller, password: &Secret) -> Result<NewFactor, Error> {
+        let house = &self.0;
+        let row = self.own_row(caller).await?;
+        self.check_own_password(caller, &row, password).await?;
+        if row.tfa_secret.is_some() {
+            return Err(set_up_already().into());
+        }
+        let secret = Secret::new(totp::encode(&house.generator.bytes::<20>()));
+        house.factors.make(&row.id, &secret, house.clock.now());
+        let project = house.tables.settings(&house.store).await?.project;
+        let (issuer, label) = (
+            encoded(&project),
+            encoded(row.email.as_deref().unwrap_or(&row.id)),
+        );
+        let url = format!(
+            "otpauth://totp/{issuer}:{label}?secret={}&issuer={issuer}",
+            secret.reveal()
+        );
+        Ok(NewFactor {
+            secret,
+            url: Secret::new(url),
+        })
+    }
+
+    /// Sets up the second factor that was made: the code shows that the app has it.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD` for a secret that was not made for the user in the last quarter of an hour, or where a second
+    /// factor is set up already; `INVALID_OTP` for a wrong code.
+    pub async fn set_up_factor(&self, caller: &Caller, secret: &Secret, code: &str) -> Result<(), Error> {
+        let house = &self.0;
+        let now = house.clock.now();
+        let row = self.own_row(caller).await?;
+        if row.tfa_secret.is_some() {
+            return Err(set_up_already().into());
+        }
+        if !house.factors.was_made(&row.id, secret.reveal(), now) {
+            return Err(Problem::new(
+                &INVALID_PAYLOAD,
+                "This secret was not made for you, or waited too long.",
+            )
+            .at("secret")
+            .hint("Make one (POST /users/me/tfa/generate) and confirm it within a quarter of an hour.")
+            .into());
+        }
+        self.check_code(caller, &row, secret.reveal(), code).await?;
+        house.factors.forget(&row.id);
+        let values = [("tfa_secret", Scalar::from(secret.reveal()))];
+        self.change_factor(&row.id, &values, "tfa_enable", caller).await
+    }
+
+    /// Takes the caller's second factor away.
+    ///
+    /// # Errors
+    /// `INVALID_OTP` for a wrong code; `INVALID_PAYLOAD` where none is set up.
+    pub async fn remove_factor(&self, caller: &Caller, code: &str) -> Result<(), Error> {
+        let row = self.own_row(caller).await?;
+        let Some(secret) = row.tfa_secret.clone() else {
+            return Err(Problem::new(&INVALID_PAYLOAD, "No second factor is set up.").into());
+        };
+        self.check_code(caller, &row, &secret, code).await?;
+        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], "tfa_disable", caller)
+            .await
+    }
+
+    /// Takes a user's second factor away, for somebody who lost the app. For administrators.
+    ///
+    /// # Errors
+    /// `FORBIDDEN` for everybody else, and where there is no such user.
+    pub async fn remove_factor_of(&self, caller: &Caller, user: &str) -> Result<(), Error> {
+        let house = &self.0;
+        if !caller.is_admin() {
+            return Err(Problem::forbidden().into());
+        }
+        let row = house
+            .tables
+            .sign_in_row_of(&house.store, user)
+            .await?
+            .ok_or_else(Problem::forbidden)?;
+        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], "tfa_disable", caller)
+            .await
+    }
+
+    async fn change_factor(
+        &self,
+        user: &str,
+        values: &[(&str, Scalar)],
+        action: &'static str,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let house = &self.0;
+        let mut tx = house.store.begin().await?;
+        house
+            .tables
+            .update(&mut tx, &house.tables.users, ("id", user), values)
+            .await?;
+        let facts = facts_of(caller);
+        let event = Event {
+            action,
+            by: caller.user(),
+            user: Some(user),
+        };
+        house
+            .tables
+            .record(&mut tx, event, &facts, house.clock.now())
+            .await?;
+        tx.commit().await?;
+        house.accounts.forget();
+        Ok(())
+    }
+
+    /// The row of a caller who signed in, or shows the static token. Access tokens have no say in how to sign in.
+    async fn own_row(&self, caller: &Caller) -> Result<SignInRow, Error> {
+        let house = &self.0;
+        let user = caller.user().ok_or_else(Problem::forbidden)?;
+        if caller.claims().token.is_some() {
+            return Err(Problem::new(
+                &FORBIDDEN,
+                "Access tokens cannot change how their owner signs in.",
+            )
+            .hint("Sign in (POST /auth/login).")
+            .into());
+        }
+        let row = house.tables.sign_in_row_of(&house.store, user).await?;
+        Ok(row.ok_or_else(Problem::forbidden)?)
+    }
+
+    async fn check_own_password(
+        &self,
+        caller: &Caller,
+        row: &SignInRow,
+        password: &Secret,
+    ) -> Result<(), Error> {
+        let house = &self.0;
+        let facts = facts_of(caller);
+        let account = row.email.as_deref().unwrap_or(&row.id);
+        house.attempts.admit(account, facts.ip, house.clock.now())?;
+        if house.passwords.verify(password, row.password.clone()).await? {
+            return Ok(());
+        }
+        self.failed(account, Some(row), &facts).await?;
+        Err(Error::wrong())
+    }
+
+    async fn check_code(
+        &self,
+        caller: &Caller,
+        row: &SignInRow,
+        secret: &str,
+        code: &str,
+    ) -> Result<(), Error> {
+        let house = &self.0;
+        let (facts, now) = (facts_of(caller), house.clock.now());
+        let account = row.email.as_deref().unwrap_or(&row.id);
+        house.attempts.admit(account, facts.ip, now)?;
+        if house.factors.use_up(&row.id, secret, code, now) {
+            return Ok(());
+        }
+        self.failed(account, Some(row), &facts).await?;
+        Err(wrong_code().into())
+    }
+}
+
+/// The answer to a one-time password that is wrong, or was used already.
+pub(crate) fn wrong_code() -> Problem {
+    Problem::new(&INVALID_OTP, "The one-time password is wrong.")
+        .at("otp")
+        .hint("Send the six digits that the authenticator app shows now; each of them works once.")
+}
+
+/// The answer to a sign-in without the one-time password that it needs.
+pub(crate) fn missing_code() -> Problem {
+    Problem::new(&INVALID_OTP, "This account needs a one-time password.")
+        .at("otp")
+        .hint("Send \"otp\": the six digits that the authenticator app shows.")
+}
+
+/// The answer to everything that a user without the demanded second factor asks for.
+pub(crate) fn demanded() -> Problem {
+    Problem::new(&FORBIDDEN, "A second factor is demanded of this account, and none is set up.").hint(
+        "Set it up: POST /users/me/tfa/generate with your password, then POST /users/me/tfa/enable with the secret and \
+         a one-time password.",
+    )
+}
+
+fn set_up_already() -> Problem {
+    Problem::new(&INVALID_PAYLOAD, "A second factor is set up already.")
+        .hint("Take it away first (POST /users/me/tfa/disable).")
+}
+
+fn facts_of(caller: &Caller) -> RequestFacts {
+    let claims = caller.claims();
+    RequestFacts {
+        origin: claims.origin,
+        ip: claims.ip,
+        user_agent: claims.user_agent.clone(),
+    }
+}
+
+/// Percent-encoding (RFC 3986 §2.1) of everything that is not unreserved.
+fn encoded(text: &str) -> String {
+    let unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    text.bytes()
+        .map(|byte| {
+            if unreserved(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_encoded() {
+        assert_eq!(encoded("Ada & Söhne"), "Ada%20%26%20S%C3%B6hne");
+        assert_eq!(encoded("a-b_c.d~e"), "a-b_c.d~e");
+    }
+
+    #[test]
+    fn a_code_is_used_up() {
+        let (factors, now) = (Factors::default(), Timestamp::from_second(1_800_000_000).unwrap());
+        let secret = totp::encode(b"12345678901234567890");
+        let code = totp::one_time_password(&secret, now).unwrap();
+        assert!(factors.use_up("u", &secret, &code, now));
+        assert!(!factors.use_up("u", &secret, &code, now));
+        assert!(
+            factors.use_up("v", &secret, &code, now),
+            "another user's codes are their own"
+        );
+        assert!(!factors.use_up("w", "not base32!", &code, now));
+    }
+}
