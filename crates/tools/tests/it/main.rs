@@ -8,5 +8,7 @@ mod hostile;
 mod items;
 mod listing;
 mod model;
+mod denied;
+mod rights;
 mod schema;
 mod weaknesses;
