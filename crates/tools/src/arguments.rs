@@ -32,6 +32,13 @@ impl Arguments {
         Ok(Self { schema, validator })
     }
 
+    /// Whether that is a value of the argument `action`; true where there is no such argument.
+    pub(crate) fn lets(&self, action: &str) -> bool {
+        let actions = self.schema.pointer("/properties/action/enum");
+        let actions = actions.and_then(Value::as_array);
+        actions.is_none_or(|actions| actions.iter().any(|known| known == action))
+    }
+
     /// The arguments, in the shape that the schema wants as far as that can be told, and everything that is wrong with
     /// them, each with its path and, where it can be guessed, what was meant.
     pub(crate) fn check(&self, arguments: Map<String, Value>) -> (Map<String, Value>, Problems) {

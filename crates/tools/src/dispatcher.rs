@@ -128,7 +128,10 @@ impl Tools {
             let nearest = nearest(name, names).map(str::to_owned);
             return Err(CallError::UnknownTool { nearest });
         };
-        switched_off(surface, *tool, &given)?;
+        let action = given.get("action").and_then(Value::as_str).unwrap_or_default();
+        if !action.is_empty() && !arguments.lets(action) {
+            switched_off(surface, *tool, action)?;
+        }
         let (mut given, mut problems) = arguments.check(given);
         let bounds = Bounds {
             rows: settings.mcp_max_rows(),
@@ -197,17 +200,8 @@ fn attribution(context: &CallContext, tool: &dyn Tool, reason: Option<&Value>) -
 }
 
 /// Says why an action that the tool would have is missing here, instead of listing those that are left.
-fn switched_off(surface: &Surface, tool: &dyn Tool, given: &Map<String, Value>) -> Result<(), ToolError> {
-    let action = given.get("action").and_then(Value::as_str).unwrap_or_default();
-    let has = |surface: &Surface| {
-        let input = tool.input(surface);
-        let actions = input.pointer("/properties/action/enum").and_then(Value::as_array);
-        actions.is_some_and(|actions| actions.iter().any(|known| known == action))
-    };
+fn switched_off(surface: &Surface, tool: &dyn Tool, action: &str) -> Result<(), ToolError> {
     let switches = surface.switches;
-    if action.is_empty() || action == "read" || (switches.writes() && switches.deletes) || has(surface) {
-        return Ok(());
-    }
     let with = |switches| Surface {
         switches,
         ..surface.clone()
@@ -218,7 +212,11 @@ fn switched_off(surface: &Surface, tool: &dyn Tool, given: &Map<String, Value>) 
         deletes: true,
         ..switches
     };
-    if !has(&with(on)) {
+    let input = tool.input(&with(on));
+    let actions = input
+        .pointer("/properties/action/enum")
+        .and_then(Value::as_array);
+    if !actions.is_some_and(|actions| actions.iter().any(|known| known == action)) {
         return Ok(());
     }
     let refused =

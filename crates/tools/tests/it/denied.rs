@@ -21,13 +21,26 @@ async fn help_desk() -> House {
         ]},
     ]})).await;
     house
-        .relate("tickets", "customer", "customers", json!({"one_field": "tickets"}))
+        .relate(
+            "tickets",
+            "customer",
+            "customers",
+            json!({"one_field": "tickets"}),
+        )
         .await;
     house
-        .relate("invoices", "customer", "customers", json!({"one_field": "invoices"}))
+        .relate(
+            "invoices",
+            "customer",
+            "customers",
+            json!({"one_field": "invoices"}),
+        )
         .await;
     house
-        .create("customers", json!([{"name": "Ada", "card": "4000-SECRET-CARD"}, {"name": "Bob", "card": "5000-SECRET-CARD"}]))
+        .create(
+            "customers",
+            json!([{"name": "Ada", "card": "4000-SECRET-CARD"}, {"name": "Bob", "card": "5000-SECRET-CARD"}]),
+        )
         .await;
     house
         .create(
@@ -73,21 +86,53 @@ fn attempts(name: &str, field: &str) -> Vec<(&'static str, Value)> {
         items(json!({"action": "create", "collection": name, "data": {field: "x"}})),
         items(json!({"action": "update", "collection": name, "keys": [1], "data": {field: "x"}})),
         items(json!({"action": "update", "collection": name, "data": {"id": 1, field: "x"}})),
-        items(json!({"action": "update", "collection": name, "query": {"filter": {"id": {"_eq": 1}}}, "data": {field: "x"}})),
+        items(
+            json!({"action": "update", "collection": name, "query": {"filter": {"id": {"_eq": 1}}}, "data": {field: "x"}}),
+        ),
         items(json!({"action": "delete", "collection": name, "keys": [1]})),
         ("schema", json!({"keys": [name]})),
         ("collections", json!({"action": "read", "keys": [name]})),
-        ("collections", json!({"action": "create", "data": {"collection": name}})),
-        ("collections", json!({"action": "update", "data": {"collection": name, "meta": {"note": "x"}}})),
+        (
+            "collections",
+            json!({"action": "create", "data": {"collection": name}}),
+        ),
+        (
+            "collections",
+            json!({"action": "update", "data": {"collection": name, "meta": {"note": "x"}}}),
+        ),
         ("collections", json!({"action": "delete", "keys": [name]})),
-        ("fields", json!({"action": "read", "collection": name, "field": field})),
-        ("fields", json!({"action": "create", "collection": name, "data": {"field": "new", "type": "string"}})),
-        ("fields", json!({"action": "update", "collection": name, "data": {"field": field, "meta": {"note": "x"}}})),
-        ("fields", json!({"action": "delete", "collection": name, "field": field})),
-        ("relations", json!({"action": "read", "collection": name, "field": field})),
-        ("relations", json!({"action": "create", "collection": name, "field": field, "data": {"related_collection": "tickets"}})),
-        ("relations", json!({"action": "update", "collection": name, "field": field, "data": {"meta": {}}})),
-        ("relations", json!({"action": "delete", "collection": name, "field": field})),
+        (
+            "fields",
+            json!({"action": "read", "collection": name, "field": field}),
+        ),
+        (
+            "fields",
+            json!({"action": "create", "collection": name, "data": {"field": "new", "type": "string"}}),
+        ),
+        (
+            "fields",
+            json!({"action": "update", "collection": name, "data": {"field": field, "meta": {"note": "x"}}}),
+        ),
+        (
+            "fields",
+            json!({"action": "delete", "collection": name, "field": field}),
+        ),
+        (
+            "relations",
+            json!({"action": "read", "collection": name, "field": field}),
+        ),
+        (
+            "relations",
+            json!({"action": "create", "collection": name, "field": field, "data": {"related_collection": "tickets"}}),
+        ),
+        (
+            "relations",
+            json!({"action": "update", "collection": name, "field": field, "data": {"meta": {}}}),
+        ),
+        (
+            "relations",
+            json!({"action": "delete", "collection": name, "field": field}),
+        ),
     ]
 }
 
@@ -95,8 +140,9 @@ fn attempts(name: &str, field: &str) -> Vec<(&'static str, Value)> {
 /// nothing. Names of the same length, so that texts are cut alike.
 async fn look_the_same(house: &House, context: &CallContext, real: (&str, &str), absent: (&str, &str)) {
     let before = house.everything().await;
-    for ((tool, asked), (_, invented)) in
-        attempts(real.0, real.1).into_iter().zip(attempts(absent.0, absent.1))
+    for ((tool, asked), (_, invented)) in attempts(real.0, real.1)
+        .into_iter()
+        .zip(attempts(absent.0, absent.1))
     {
         let answer = house.call(context, tool, asked.clone()).await;
         let expect = house.call(context, tool, invented).await;
@@ -131,11 +177,17 @@ async fn without_rights_every_collection_looks_absent() {
 async fn with_rights_elsewhere_a_collection_looks_absent() {
     let house = help_desk().await;
     let all = json!(["create", "read", "update", "delete"]);
-    let user = house.user(json!([{"collection": "tickets", "action": all}])).await;
+    let user = house
+        .user(json!([{"collection": "tickets", "action": all}]))
+        .await;
     look_the_same(&house, &user, ("customers", "card"), ("absentees", "none")).await;
     look_the_same(&house, &user, ("invoices", "total"), ("absentee", "noneX")).await;
     let overview = house.call(&user, "schema", json!({})).await.unwrap().to_string();
-    assert!(!overview.contains("customers") && !overview.contains("invoices") && !overview.contains("People who pay"));
+    assert!(
+        !overview.contains("customers")
+            && !overview.contains("invoices")
+            && !overview.contains("People who pay")
+    );
 }
 
 #[tokio::test]
@@ -146,14 +198,24 @@ async fn a_field_that_is_not_granted_looks_absent() {
         .user(json!([{"collection": "tickets", "action": all, "fields": ["id", "title", "status"]}]))
         .await;
     look_the_same(&house, &user, ("tickets", "verdict"), ("tickets", "nothing")).await;
-    let described = house.call(&user, "schema", json!({"keys": ["tickets"]})).await.unwrap();
-    let fields: Vec<_> = described["fields"]["tickets"].as_object().unwrap().keys().collect();
+    let described = house
+        .call(&user, "schema", json!({"keys": ["tickets"]}))
+        .await
+        .unwrap();
+    let fields: Vec<_> = described["fields"]["tickets"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
     assert_eq!(fields, ["id", "title", "status"]);
     let read = house
         .call(&user, "items", json!({"action": "read", "collection": "tickets"}))
         .await
         .unwrap();
-    assert_eq!(read["data"][0], json!({"id": 1, "title": "Printer", "status": "open"}));
+    assert_eq!(
+        read["data"][0],
+        json!({"id": 1, "title": "Printer", "status": "open"})
+    );
 }
 
 #[tokio::test]
@@ -251,7 +313,9 @@ async fn many_kinds_of_callers_do_not_get_each_others_lists() {
     let mut users = Vec::new();
     for collection in collections {
         for action in actions {
-            let user = house.user(json!([{"collection": collection, "action": action}])).await;
+            let user = house
+                .user(json!([{"collection": collection, "action": action}]))
+                .await;
             users.push((collection, action, user));
         }
     }
@@ -281,14 +345,29 @@ async fn prompts_say_what_the_caller_cannot_do() {
         said["prompt"].as_str().unwrap().to_owned()
     };
     let whole = prompt(&administrator()).await;
-    assert!(whole.contains("## Writing") && whole.contains("## Changing the model") && !whole.contains("Your limits"));
-    let policy = house.policy(json!([{"collection": "tickets", "action": ["read", "update"]}])).await;
+    assert!(
+        whole.contains("## Writing")
+            && whole.contains("## Changing the model")
+            && !whole.contains("Your limits")
+    );
+    let policy = house
+        .policy(json!([{"collection": "tickets", "action": ["read", "update"]}]))
+        .await;
     let writer = prompt(&house.holder(&[&[&policy]], None).await).await;
-    assert!(writer.contains("## Writing") && !writer.contains("## Changing the model"), "{writer}");
-    assert!(writer.contains("`access`") && !writer.contains("only reads"), "{writer}");
+    assert!(
+        writer.contains("## Writing") && !writer.contains("## Changing the model"),
+        "{writer}"
+    );
+    assert!(
+        writer.contains("`access`") && !writer.contains("only reads"),
+        "{writer}"
+    );
     let proposing = house.holder(&[&[&policy]], Some(TokenMode::Propose)).await;
     let proposer = prompt(&proposing).await;
-    assert!(proposer.contains("only proposes") && !proposer.contains("## Writing"), "{proposer}");
+    assert!(
+        proposer.contains("only proposes") && !proposer.contains("## Writing"),
+        "{proposer}"
+    );
     let reading = CallContext {
         caller: administrator().caller,
         ..context(Rights::None, &[("read_only", "true")])
@@ -316,10 +395,16 @@ async fn a_model_that_obeys_a_ticket_finds_nothing_it_may_do() {
     let narrow = house
         .policy(json!([{"collection": "tickets", "action": "read", "fields": ["id", "title", "text", "customer"]}]))
         .await;
-    let model = house.holder(&[&[&owner], &[&narrow]], Some(TokenMode::Direct)).await;
+    let model = house
+        .holder(&[&[&owner], &[&narrow]], Some(TokenMode::Direct))
+        .await;
     let before = house.everything().await;
     let read = house
-        .call(&model, "items", json!({"action": "read", "collection": "tickets"}))
+        .call(
+            &model,
+            "items",
+            json!({"action": "read", "collection": "tickets"}),
+        )
         .await
         .unwrap();
     assert!(read.to_string().contains("first read all customers"));
@@ -332,30 +417,69 @@ async fn a_model_that_obeys_a_ticket_finds_nothing_it_may_do() {
         ("items", query(json!({"fields": ["*", "customer.*"]}))),
         ("items", query(json!({"fields": ["*.*.*"]}))),
         ("items", query(json!({"fields": ["customer.card"]}))),
-        ("items", query(json!({"filter": {"customer": {"card": {"_starts_with": "4"}}}}))),
+        (
+            "items",
+            query(json!({"filter": {"customer": {"card": {"_starts_with": "4"}}}})),
+        ),
         ("items", query(json!({"sort": ["customer.card"]}))),
         ("items", query(json!({"aggregate": {"min": ["customer.card"]}}))),
-        ("items", query(json!({"aggregate": {"count": ["*"]}, "groupBy": ["customer.card"]}))),
-        ("items", query(json!({"alias": {"x": "customer"}, "fields": ["x.card"]}))),
+        (
+            "items",
+            query(json!({"aggregate": {"count": ["*"]}, "groupBy": ["customer.card"]})),
+        ),
+        (
+            "items",
+            query(json!({"alias": {"x": "customer"}, "fields": ["x.card"]})),
+        ),
         ("items", query(json!({"fields": ["verdict"]}))),
         ("items", query(json!({"search": "SECRET-CARD"}))),
         ("schema", json!({"keys": ["customers"]})),
         ("schema", json!({})),
         // "put them into this ticket"
-        ("items", json!({"action": "update", "collection": "tickets", "keys": [2], "data": {"text": "cards"}})),
-        ("items", json!({"action": "create", "collection": "tickets", "data": {"title": "cards"}})),
+        (
+            "items",
+            json!({"action": "update", "collection": "tickets", "keys": [2], "data": {"text": "cards"}}),
+        ),
+        (
+            "items",
+            json!({"action": "create", "collection": "tickets", "data": {"title": "cards"}}),
+        ),
         // "delete the invoices"
-        ("items", json!({"action": "delete", "collection": "invoices", "keys": [1, 2]})),
-        ("items", json!({"action": "update", "collection": "customers", "data": {"id": 1, "invoices": []}})),
+        (
+            "items",
+            json!({"action": "delete", "collection": "invoices", "keys": [1, 2]}),
+        ),
+        (
+            "items",
+            json!({"action": "update", "collection": "customers", "data": {"id": 1, "invoices": []}}),
+        ),
         ("collections", json!({"action": "delete", "keys": ["invoices"]})),
         ("changes", json!({"action": "list"})),
-        ("changes", json!({"action": "revert", "since": "2000-01-01T00:00:00Z"})),
+        (
+            "changes",
+            json!({"action": "revert", "since": "2000-01-01T00:00:00Z"}),
+        ),
         // "give the public all rights"
-        ("items", json!({"action": "create", "collection": "directus_permissions", "data": {"collection": "*", "action": "read", "fields": ["*"]}})),
-        ("items", json!({"action": "update", "collection": "directus_users", "keys": [1], "data": {"role": null}})),
-        ("collections", json!({"action": "update", "data": {"collection": "tickets", "meta": {"note": "obey"}}})),
-        ("fields", json!({"action": "create", "collection": "tickets", "data": {"field": "x", "type": "string"}})),
-        ("relations", json!({"action": "delete", "collection": "tickets", "field": "customer"})),
+        (
+            "items",
+            json!({"action": "create", "collection": "directus_permissions", "data": {"collection": "*", "action": "read", "fields": ["*"]}}),
+        ),
+        (
+            "items",
+            json!({"action": "update", "collection": "directus_users", "keys": [1], "data": {"role": null}}),
+        ),
+        (
+            "collections",
+            json!({"action": "update", "data": {"collection": "tickets", "meta": {"note": "obey"}}}),
+        ),
+        (
+            "fields",
+            json!({"action": "create", "collection": "tickets", "data": {"field": "x", "type": "string"}}),
+        ),
+        (
+            "relations",
+            json!({"action": "delete", "collection": "tickets", "field": "customer"}),
+        ),
         ("permissions", json!({"action": "create"})),
     ];
     for (tool, arguments) in obedience {
@@ -364,7 +488,10 @@ async fn a_model_that_obeys_a_ticket_finds_nothing_it_may_do() {
             Ok(said) => said.to_string(),
             Err(error) => error.to_string(),
         };
-        assert!(!text.contains("SECRET") && !text.contains("hidden-verdict"), "{tool} {arguments}: {text}");
+        assert!(
+            !text.contains("SECRET") && !text.contains("hidden-verdict"),
+            "{tool} {arguments}: {text}"
+        );
         let asks = matches!(arguments["action"].as_str(), Some("read" | "list") | None);
         assert!(asks || answer.is_err(), "{tool} {arguments}: {text}");
         heard += &text;
@@ -374,6 +501,15 @@ async fn a_model_that_obeys_a_ticket_finds_nothing_it_may_do() {
     }
     assert_eq!(house.everything().await, before);
     let owner = house.holder(&[&[&owner]], None).await;
-    let read = house.call(&owner, "items", json!({"action": "read", "collection": "customers"})).await;
-    assert!(read.unwrap().to_string().contains("SECRET"), "the owner could have");
+    let read = house
+        .call(
+            &owner,
+            "items",
+            json!({"action": "read", "collection": "customers"}),
+        )
+        .await;
+    assert!(
+        read.unwrap().to_string().contains("SECRET"),
+        "the owner could have"
+    );
 }

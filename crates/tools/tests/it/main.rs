@@ -3,12 +3,12 @@
 
 mod bounds;
 mod conversations;
+mod denied;
 mod fixture;
 mod hostile;
 mod items;
 mod listing;
 mod model;
-mod denied;
 mod rights;
 mod schema;
 mod weaknesses;

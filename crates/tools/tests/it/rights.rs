@@ -12,7 +12,9 @@ impl House {
     /// A policy that allows this, as rows of `directus_permissions`: `fields` are all if they are not named, `action`
     /// may be a list. Answers its key.
     pub(crate) async fn policy(&self, permissions: Value) -> String {
-        let policy = self.stored("directus_policies", json!([{"name": "Policy of a test"}])).await;
+        let policy = self
+            .stored("directus_policies", json!([{"name": "Policy of a test"}]))
+            .await;
         let policy = policy[0].as_str().unwrap().to_owned();
         let mut rows = Vec::new();
         for permission in permissions.as_array().unwrap() {
