@@ -1,6 +1,7 @@
 //! The catalogue over an engine: finds the tool, checks the arguments, calls it.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use loggia_access::{Attribution, Grants, TokenMode};
@@ -38,6 +39,22 @@ pub struct Tools {
     public_url: Arc<str>,
     /// Newest first. Read without a lock, replaced whole.
     snapshots: ArcSwap<Vec<(Key, Arc<Snapshot>)>>,
+    workshop: Workshop,
+}
+
+/// Tools as they were made for some surface, by what they are made of. The names of collections are not part of it, so
+/// there are few, however many kinds of callers there are.
+#[derive(Default)]
+struct Workshop(Mutex<HashMap<Made, Option<Arc<Compiled>>>>);
+
+/// The tool, the profile, the description and the arguments as they are written.
+type Made = (&'static str, SchemaProfile, String, String);
+
+/// A tool that clients will take.
+struct Compiled {
+    /// As it is listed, without the names of collections.
+    description: ToolDescription,
+    arguments: Arguments,
 }
 
 /// Everything that a listing depends on, in the order in which it tells most.
@@ -64,7 +81,7 @@ struct Snapshot {
 
 struct Prepared {
     tool: &'static dyn Tool,
-    arguments: Arguments,
+    compiled: Arc<Compiled>,
 }
 
 impl Tools {
@@ -75,11 +92,14 @@ impl Tools {
             engine,
             public_url: public_url.trim_end_matches('/').into(),
             snapshots: ArcSwap::default(),
+            workshop: Workshop::default(),
         }
     }
 
-    fn snapshot(&self, context: &CallContext, grants: &Grants, settings: &Settings) -> Arc<Snapshot> {
+    fn snapshot(&self, context: &CallContext, settings: &Settings) -> (Grants, Arc<Snapshot>) {
+        // In this order: a list must not be kept for a schema that is newer than the rights that it was made of.
         let schema = self.engine.schema();
+        let grants = self.engine.outline(&context.caller);
         let narrowing = &context.narrowing;
         let wanted = |tool: &&dyn Tool| match &narrowing.toolsets {
             Some(sets) => sets.iter().any(|set| set == tool.name()),
@@ -95,9 +115,9 @@ impl Tools {
         };
         let known = self.snapshots.load();
         if let Some((_, snapshot)) = known.iter().find(|(made_for, _)| *made_for == key) {
-            return snapshot.clone();
+            return (grants, snapshot.clone());
         }
-        let snapshot = Arc::new(Snapshot::make(&key, grants, &schema));
+        let snapshot = Arc::new(Snapshot::make(&key, &grants, &schema, &self.workshop));
         self.snapshots.rcu(|known| {
             let older = known
                 .iter()
@@ -106,7 +126,7 @@ impl Tools {
             let newest = (key.clone(), snapshot.clone());
             std::iter::once(newest).chain(older.cloned()).collect::<Vec<_>>()
         });
-        snapshot
+        (grants, snapshot)
     }
 
     async fn run(
@@ -115,24 +135,23 @@ impl Tools {
         name: &str,
         given: Map<String, Value>,
     ) -> Result<ToolResult, CallError> {
-        let grants = self.engine.outline(&context.caller);
         let settings = self.engine.settings();
-        let snapshot = self.snapshot(context, &grants, &settings);
+        let (grants, snapshot) = self.snapshot(context, &settings);
         let surface = &snapshot.surface;
         let prepared = snapshot
             .tools
             .iter()
             .find(|prepared| prepared.tool.name() == name);
-        let Some(Prepared { tool, arguments }) = prepared else {
+        let Some(Prepared { tool, compiled }) = prepared else {
             let names = snapshot.tools.iter().map(|prepared| prepared.tool.name());
             let nearest = nearest(name, names).map(str::to_owned);
             return Err(CallError::UnknownTool { nearest });
         };
         let action = given.get("action").and_then(Value::as_str).unwrap_or_default();
-        if !action.is_empty() && !arguments.lets(action) {
+        if !action.is_empty() && !compiled.arguments.lets(action) {
             switched_off(surface, *tool, action)?;
         }
-        let (mut given, mut problems) = arguments.check(given);
+        let (mut given, mut problems) = compiled.arguments.check(given);
         let bounds = Bounds {
             rows: settings.mcp_max_rows(),
             tokens: usize::try_from(settings.mcp_max_tokens()).unwrap_or(usize::MAX),
@@ -213,9 +232,7 @@ fn switched_off(surface: &Surface, tool: &dyn Tool, action: &str) -> Result<(), 
         ..switches
     };
     let input = tool.input(&with(on));
-    let actions = input
-        .pointer("/properties/action/enum")
-        .and_then(Value::as_array);
+    let actions = input.pointer("/properties/action/enum").and_then(Value::as_array);
     if !actions.is_some_and(|actions| actions.iter().any(|known| known == action)) {
         return Ok(());
     }
@@ -239,31 +256,16 @@ fn switched_off(surface: &Surface, tool: &dyn Tool, action: &str) -> Result<(), 
 }
 
 impl Snapshot {
-    fn make(key: &Key, grants: &Grants, schema: &Schema) -> Self {
+    fn make(key: &Key, grants: &Grants, schema: &Schema, workshop: &Workshop) -> Self {
         let surface = Surface::of(grants, schema, key.schema_rights, key.switches);
-        let wanted = TOOLS
-            .iter()
-            .zip(&key.wanted)
-            .filter(|(_, wanted)| **wanted)
-            .map(|(tool, _)| *tool);
+        let wanted = TOOLS.iter().zip(&key.wanted);
+        let wanted = wanted.filter(|(_, wanted)| **wanted).map(|(tool, _)| *tool);
         let (mut descriptions, mut tools) = (Vec::new(), Vec::new());
         for tool in wanted.filter(|tool| tool.offered(&surface)) {
-            let description = describe(tool, &surface, key.profile);
-            let mut findings = lint::tool(&description, key.profile);
-            match Arguments::compile(&tool.input(&surface)) {
-                Ok(arguments) if findings.is_empty() => {
-                    descriptions.push(description);
-                    tools.push(Prepared { tool, arguments });
-                    continue;
-                }
-                Ok(_) => {}
-                Err(error) => findings.push(error),
+            if let Some(compiled) = workshop.compiled(tool, &surface, key.profile) {
+                descriptions.push(narrowed(&compiled.description, tool, &surface));
+                tools.push(Prepared { tool, compiled });
             }
-            tracing::error!(
-                tool = tool.name(),
-                ?findings,
-                "a tool is left out: clients would refuse its schema"
-            );
         }
         Self {
             surface,
@@ -274,20 +276,74 @@ impl Snapshot {
     }
 }
 
-/// The tool as it is listed.
-fn describe(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> ToolDescription {
-    let mut input = tool.input(surface);
-    if let Some((place, names)) = tool.names(surface) {
-        enumerate(&mut input, place, &names);
+impl Workshop {
+    /// The tool as this surface needs it; `None`: clients would refuse it.
+    fn compiled(
+        &self,
+        tool: &'static dyn Tool,
+        surface: &Surface,
+        profile: SchemaProfile,
+    ) -> Option<Arc<Compiled>> {
+        let (description, input) = (tool.description(surface), tool.input(surface));
+        let made = (tool.name(), profile, description.into_owned(), input.to_string());
+        let known = |made| {
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(made)
+                .cloned()
+        };
+        if let Some(compiled) = known(&made) {
+            return compiled;
+        }
+        let compiled = compile(tool, surface, profile).map(Arc::new);
+        let compiled = compiled.map_err(|findings| {
+            tracing::error!(
+                tool = tool.name(),
+                ?findings,
+                "a tool is left out: clients would refuse its schema"
+            );
+        });
+        let compiled = compiled.ok();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(made, compiled.clone());
+        compiled
     }
-    ToolDescription {
+}
+
+/// The tool in that profile, or what clients would refuse in it.
+fn compile(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> Result<Compiled, Vec<String>> {
+    let input = tool.input(surface);
+    let description = ToolDescription {
         name: tool.name().to_owned(),
         title: tool.title().to_owned(),
         description: tool.description(surface).into_owned(),
         input_schema: Arc::new(schemas::compile(&input, profile)),
         output_schema: Some(Arc::new(schemas::compile(&tool.output(), profile))),
         annotations: tool.annotations(surface),
+    };
+    let mut findings = lint::tool(&description, profile);
+    match Arguments::compile(&input) {
+        Ok(arguments) if findings.is_empty() => Ok(Compiled {
+            description,
+            arguments,
+        }),
+        Ok(_) => Err(findings),
+        Err(error) => {
+            findings.push(error);
+            Err(findings)
+        }
     }
+}
+
+/// The tool as this caller sees it: names of collections are listed where they are few. Nothing that a client takes
+/// becomes one that it refuses by that.
+fn narrowed(description: &ToolDescription, tool: &dyn Tool, surface: &Surface) -> ToolDescription {
+    let mut description = description.clone();
+    if let Some((place, names)) = tool.names(surface) {
+        enumerate(Arc::make_mut(&mut description.input_schema), place, &names);
+    }
+    description
 }
 
 /// Lists names where they are few.
@@ -303,9 +359,8 @@ fn enumerate(input: &mut Value, place: &str, names: &[Arc<str>]) {
 
 impl Catalogue for Tools {
     fn list(&self, context: &CallContext) -> Arc<ToolListing> {
-        let grants = self.engine.outline(&context.caller);
         let settings = self.engine.settings();
-        self.snapshot(context, &grants, &settings).listing.clone()
+        self.snapshot(context, &settings).1.listing.clone()
     }
 
     fn call<'a>(
@@ -330,6 +385,14 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<Arc<str>> {
         names.iter().map(|name| Arc::from(*name)).collect()
+    }
+
+    /// The tool as it is listed.
+    fn listed(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> ToolDescription {
+        match compile(tool, surface, profile) {
+            Ok(compiled) => narrowed(&compiled.description, tool, surface),
+            Err(findings) => panic!("{} {profile:?}: {findings:#?}", tool.name()),
+        }
     }
 
     /// Everything switched on, for somebody who reaches these collections.
@@ -374,15 +437,23 @@ mod tests {
 
     #[test]
     fn every_tool_passes_the_lint_on_every_surface_in_both_profiles() {
+        let mut seen = std::collections::HashSet::new();
         for surface in surfaces() {
-            for profile in [SchemaProfile::Portable, SchemaProfile::Full] {
-                for tool in TOOLS.iter().filter(|tool| tool.offered(&surface)) {
-                    let findings = lint::tool(&describe(*tool, &surface, profile), profile);
+            for tool in TOOLS.iter().filter(|tool| tool.offered(&surface)) {
+                if !seen.insert((tool.input(&surface).to_string(), tool.description(&surface))) {
+                    continue;
+                }
+                for profile in [SchemaProfile::Portable, SchemaProfile::Full] {
+                    let findings = lint::tool(&listed(*tool, &surface, profile), profile);
                     assert!(findings.is_empty(), "{} {profile:?}: {findings:#?}", tool.name());
-                    Arguments::compile(&tool.input(&surface)).unwrap();
                 }
             }
         }
+        assert!(
+            seen.len() < 100,
+            "few are made, however many callers there are: {}",
+            seen.len()
+        );
     }
 
     #[test]
@@ -394,7 +465,7 @@ mod tests {
             };
             assert_eq!(items.offered(&surface), !actions.is_empty(), "{reach:?}");
             if !actions.is_empty() {
-                let input = describe(*items, &surface, SchemaProfile::Portable).input_schema;
+                let input = listed(*items, &surface, SchemaProfile::Portable).input_schema;
                 assert_eq!(
                     input["properties"]["action"]["enum"],
                     serde_json::json!(actions),
@@ -456,7 +527,7 @@ mod tests {
             (&editor, SchemaProfile::Portable),
         ] {
             let offered = TOOLS.iter().filter(|tool| tool.offered(everything));
-            let tools = offered.map(|tool| describe(*tool, everything, profile)).collect();
+            let tools = offered.map(|tool| listed(*tool, everything, profile)).collect();
             let listing = ToolListing::new(tools);
             let bytes = listing.page(0).unwrap().0.len();
             assert!(bytes <= 30_000, "{bytes}");

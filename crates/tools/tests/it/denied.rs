@@ -164,7 +164,7 @@ async fn without_rights_every_collection_looks_absent() {
     let house = help_desk().await;
     let nobody = context(Rights::None, &[]);
     assert_eq!(names(&house, &nobody), ["system-prompt"]);
-    look_the_same(&house, &nobody, ("customers", "card"), ("absentees", "none")).await;
+    look_the_same(&house, &nobody, ("customers", "card"), ("absentees", "nope")).await;
     for tool in TOOLS.iter().filter(|tool| tool.name() != "system-prompt") {
         for arguments in [json!({}), json!({"action": "read"}), json!({"action": "list"})] {
             let error = house.call(&nobody, tool.name(), arguments).await.unwrap_err();
@@ -180,7 +180,7 @@ async fn with_rights_elsewhere_a_collection_looks_absent() {
     let user = house
         .user(json!([{"collection": "tickets", "action": all}]))
         .await;
-    look_the_same(&house, &user, ("customers", "card"), ("absentees", "none")).await;
+    look_the_same(&house, &user, ("customers", "card"), ("absentees", "nope")).await;
     look_the_same(&house, &user, ("invoices", "total"), ("absentee", "noneX")).await;
     let overview = house.call(&user, "schema", json!({})).await.unwrap().to_string();
     assert!(
@@ -197,7 +197,7 @@ async fn a_field_that_is_not_granted_looks_absent() {
     let user = house
         .user(json!([{"collection": "tickets", "action": all, "fields": ["id", "title", "status"]}]))
         .await;
-    look_the_same(&house, &user, ("tickets", "verdict"), ("tickets", "nothing")).await;
+    look_the_same(&house, &user, ("tickets", "verdict"), ("tickets", "notthat")).await;
     let described = house
         .call(&user, "schema", json!({"keys": ["tickets"]}))
         .await

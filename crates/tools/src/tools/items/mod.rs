@@ -130,7 +130,9 @@ impl Tool for Items {
         if given.get("collection").is_some_and(Value::is_string) {
             let collection = own_collection(call, peek(given, "collection"));
             let collection = problems.take(collection);
-            if let (Some(collection), Some(action)) = (collection, Action::parse(action)) {
+            let listed = call.surface.item_actions();
+            let action = listed.into_iter().find(|known| known.name() == action);
+            if let (Some(collection), Some(action)) = (collection, action) {
                 problems.extend(permitted(call, action, &collection));
             }
         }
