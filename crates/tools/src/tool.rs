@@ -231,9 +231,17 @@ impl Call<'_> {
         format!("{}/admin/content/{}", self.public_url, encoded(collection))
     }
 
-    /// What the engine refused, in the words of a tool; paths start at `argument`, unless that is empty. A failure of
-    /// ours goes to the log, with its cause, under the request's key.
+    /// What the engine refused, in the words of a tool; paths start at `argument`, unless that is empty.
     pub(crate) fn refused(&self, argument: &str, error: &loggia_engine::Error) -> CallError {
+        let placed = |problem: Problem| match argument.is_empty() || problem.path.is_empty() {
+            true => problem,
+            false => problem.within(argument),
+        };
+        Problems(self.told(error).0.into_iter().map(placed).collect()).into()
+    }
+
+    /// What the engine refused. A failure of ours goes to the log, with its cause, under the request's key.
+    pub(crate) fn told(&self, error: &loggia_engine::Error) -> Problems {
         let problems = error.problems();
         let ours = |problem: &Problem| matches!(problem.code.kind, Kind::Internal | Kind::Unavailable);
         if problems.0.iter().any(ours) {
@@ -241,11 +249,7 @@ impl Call<'_> {
             let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
             tracing::error!(request_id = &*self.context.request_id, cause, "a tool failed");
         }
-        let placed = |problem: Problem| match argument.is_empty() || problem.path.is_empty() {
-            true => problem,
-            false => problem.within(argument),
-        };
-        Problems(problems.0.into_iter().map(placed).collect()).into()
+        problems
     }
 
     /// The answer to the name of a collection that the caller cannot use.

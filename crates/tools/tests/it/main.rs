@@ -3,12 +3,11 @@
 
 mod bounds;
 mod conversations;
-mod denied;
 mod fixture;
 mod hostile;
 mod items;
 mod listing;
 mod model;
-mod rights;
+mod recorded;
 mod schema;
 mod weaknesses;
