@@ -34,17 +34,50 @@ async fn every_write_of_every_tool_is_a_change_with_its_tool_client_request_and_
     let client = assistant();
     let field = json!({"field": "text", "type": "string"});
     let writes = [
-        ("collections", json!({"action": "create", "data": [{"collection": "notes", "fields": [field]}, {"collection": "others"}]})),
-        ("collections", json!({"action": "update", "data": {"collection": "notes", "meta": {"note": "Some"}}})),
-        ("fields", json!({"action": "create", "collection": "notes", "data": [{"field": "other", "type": "integer"}, {"field": "more", "type": "string"}]})),
-        ("fields", json!({"action": "update", "collection": "notes", "data": {"field": "more", "meta": {"note": "More"}}})),
-        ("relations", json!({"action": "create", "collection": "notes", "field": "other", "data": {"related_collection": "others"}})),
-        ("relations", json!({"action": "update", "collection": "notes", "field": "other", "data": {"meta": {"one_field": "notes"}}})),
-        ("items", json!({"action": "create", "collection": "notes", "data": {"text": "One"}})),
-        ("items", json!({"action": "update", "collection": "notes", "keys": [1], "data": {"text": "Two"}})),
-        ("items", json!({"action": "delete", "collection": "notes", "keys": [1]})),
-        ("relations", json!({"action": "delete", "collection": "notes", "field": "other"})),
-        ("fields", json!({"action": "delete", "collection": "notes", "field": "more"})),
+        (
+            "collections",
+            json!({"action": "create", "data": [{"collection": "notes", "fields": [field]}, {"collection": "others"}]}),
+        ),
+        (
+            "collections",
+            json!({"action": "update", "data": {"collection": "notes", "meta": {"note": "Some"}}}),
+        ),
+        (
+            "fields",
+            json!({"action": "create", "collection": "notes", "data": [{"field": "other", "type": "integer"}, {"field": "more", "type": "string"}]}),
+        ),
+        (
+            "fields",
+            json!({"action": "update", "collection": "notes", "data": {"field": "more", "meta": {"note": "More"}}}),
+        ),
+        (
+            "relations",
+            json!({"action": "create", "collection": "notes", "field": "other", "data": {"related_collection": "others"}}),
+        ),
+        (
+            "relations",
+            json!({"action": "update", "collection": "notes", "field": "other", "data": {"meta": {"one_field": "notes"}}}),
+        ),
+        (
+            "items",
+            json!({"action": "create", "collection": "notes", "data": {"text": "One"}}),
+        ),
+        (
+            "items",
+            json!({"action": "update", "collection": "notes", "keys": [1], "data": {"text": "Two"}}),
+        ),
+        (
+            "items",
+            json!({"action": "delete", "collection": "notes", "keys": [1]}),
+        ),
+        (
+            "relations",
+            json!({"action": "delete", "collection": "notes", "field": "other"}),
+        ),
+        (
+            "fields",
+            json!({"action": "delete", "collection": "notes", "field": "more"}),
+        ),
         ("collections", json!({"action": "delete", "keys": ["notes"]})),
     ];
     let mut made = Vec::new();
@@ -56,10 +89,24 @@ async fn every_write_of_every_tool_is_a_change_with_its_tool_client_request_and_
     for (i, (tool, change)) in made.iter().enumerate() {
         let kept: Vec<_> = kept.iter().filter(|row| row["id"] == **change).collect();
         assert_eq!(kept.len(), 1, "{tool} {i}");
-        let said = ["tool", "client_name", "client_version", "request_id", "title", "origin"];
-        let said: Vec<_> = said.iter().map(|name| kept[0][*name].as_str().unwrap_or("-")).collect();
+        let said = [
+            "tool",
+            "client_name",
+            "client_version",
+            "request_id",
+            "title",
+            "origin",
+        ];
+        let said: Vec<_> = said
+            .iter()
+            .map(|name| kept[0][*name].as_str().unwrap_or("-"))
+            .collect();
         let title = format!("Step {i}");
-        assert_eq!(said, [*tool, "Some Assistant", "1.2.3", "test", &title, "mcp"], "{tool} {i}");
+        assert_eq!(
+            said,
+            [*tool, "Some Assistant", "1.2.3", "test", &title, "mcp"],
+            "{tool} {i}"
+        );
     }
 }
 
@@ -72,10 +119,22 @@ async fn reading_and_refused_writes_leave_nothing_behind() {
     for (tool, arguments) in [
         ("items", json!({"action": "read", "collection": "posts"})),
         ("schema", json!({"keys": ["posts"]})),
-        ("items", json!({"action": "create", "collection": "posts", "data": [{"title": "Two"}, {"views": 1}]})),
-        ("items", json!({"action": "update", "collection": "posts", "keys": [1, 99], "data": {"title": "Two"}})),
-        ("items", json!({"action": "delete", "collection": "posts", "keys": [1]})),
-        ("fields", json!({"action": "create", "collection": "posts", "data": {"field": "title", "type": "string"}})),
+        (
+            "items",
+            json!({"action": "create", "collection": "posts", "data": [{"title": "Two"}, {"views": 1}]}),
+        ),
+        (
+            "items",
+            json!({"action": "update", "collection": "posts", "keys": [1, 99], "data": {"title": "Two"}}),
+        ),
+        (
+            "items",
+            json!({"action": "delete", "collection": "posts", "keys": [1]}),
+        ),
+        (
+            "fields",
+            json!({"action": "create", "collection": "posts", "data": {"field": "title", "type": "string"}}),
+        ),
     ] {
         let _ = house.call(&administrator(), tool, arguments).await;
     }
