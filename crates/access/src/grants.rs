@@ -1,12 +1,14 @@
 //! What one caller may do under one snapshot of the schema.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use loggia_model::schema::Default as ColumnDefault;
 use loggia_model::validation::Extent;
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Schema};
 
-use crate::table::Table;
+use crate::table::{Table, Values};
 use crate::{Action, Broken, Caller, Conditions, RuleSet, Rulebook, outline};
 
 /// What one caller may do under one snapshot of the schema: every permission compiled, every variable replaced. Made by
@@ -155,7 +157,8 @@ impl Grants {
 
     /// The items on which these values may be written: `sent` (presets included), of which the caller gave `given`;
     /// presets need no grant. A permission takes part when the values pass its validation, and every field given needs
-    /// one that grants it on that very item. Of a new item this must hold once it exists: [`decide_created`].
+    /// one that grants it on that very item; of a new item, constant defaults of columns are validated too. Of a new item
+    /// the condition must hold once it exists: [`decide_created`].
     ///
     /// [`decide_created`]: crate::decide_created
     ///
@@ -170,10 +173,19 @@ impl Grants {
         given: &BTreeSet<String>,
         extent: Extent,
     ) -> Result<Filter, Problems> {
+        if self.is_admin() {
+            return Ok(Filter::All);
+        }
+        let values = Values {
+            sent,
+            written: &written(collection, sent, extent),
+            given,
+            extent,
+        };
         let (mut filter, mut problems) = (Filter::All, Problems::default());
         for table in self.each(action, collection) {
             let table = table.ok_or_else(Problem::forbidden)?;
-            match table.check(action, sent, given, extent) {
+            match table.check(action, values) {
                 Ok(on) => filter = filter.and(on),
                 Err(more) => {
                     let new = more.0.into_iter().filter(|problem| !problems.0.contains(problem));
@@ -205,6 +217,24 @@ impl Grants {
     fn layers(&self) -> &[RuleSet] {
         self.0.layers.as_deref().unwrap_or_default()
     }
+}
+
+/// What will be stored of a new item: what is sent, and the constants that columns have without.
+fn written<'r>(collection: &Collection, sent: &'r Record, extent: Extent) -> Cow<'r, Record> {
+    let mut written = Cow::Borrowed(sent);
+    if extent == Extent::Part {
+        return written;
+    }
+    for field in collection.fields.values() {
+        if let Some(ColumnDefault::Value(value)) = field.column.as_ref().map(|column| &column.default)
+            && !value.is_null()
+            && !sent.contains_key(&field.name)
+        {
+            let value = field.ty.print(value.clone());
+            written.to_mut().insert(field.name.clone(), value);
+        }
+    }
+    written
 }
 
 /// The collections that the caller may read anything of.

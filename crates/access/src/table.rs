@@ -50,6 +50,18 @@ struct Rule {
     validation: Value,
 }
 
+/// Values that are to be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'v> {
+    /// As they come, presets included.
+    pub(crate) sent: &'v Record,
+    /// The same with what will be stored without being sent.
+    pub(crate) written: &'v Record,
+    /// The fields that the caller names.
+    pub(crate) given: &'v BTreeSet<String>,
+    pub(crate) extent: Extent,
+}
+
 /// What `locales` and `statuses` limit: a field, and the values that it may have.
 fn limits(permission: &Permission) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
     let limits = [("locale", &permission.locales), ("status", &permission.statuses)];
@@ -211,18 +223,9 @@ impl Table {
     }
 
     /// The rows on which values may be written: [`crate::Grants::check`] for one layer.
-    pub(crate) fn check(
-        &self,
-        action: Action,
-        sent: &Record,
-        given: &BTreeSet<String>,
-        extent: Extent,
-    ) -> Result<Filter, Problems> {
-        let failures: Vec<Vec<Problem>> = self
-            .rules
-            .iter()
-            .map(|rule| rule.failures(action, sent, extent))
-            .collect();
+    pub(crate) fn check(&self, action: Action, values: Values<'_>) -> Result<Filter, Problems> {
+        let rules = self.rules.iter();
+        let failures: Vec<Vec<Problem>> = rules.map(|rule| rule.failures(action, values)).collect();
         let mut problems = Problems::default();
         let mut needed: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
         let mut need = |problems: &mut Problems, granting: &mut dyn Iterator<Item = usize>| {
@@ -241,7 +244,8 @@ impl Table {
             }
         };
         let primary = self.primary.as_deref();
-        let mut fields = given
+        let mut fields = values
+            .given
             .iter()
             .filter(|field| Some(field.as_str()) != primary)
             .peekable();
@@ -269,8 +273,9 @@ impl Rule {
     }
 
     /// Why values do not pass; none: the rule takes part.
-    fn failures(&self, action: Action, sent: &Record, extent: Extent) -> Vec<Problem> {
-        let mut failures = validation::failures(&self.validation, sent, extent);
+    fn failures(&self, action: Action, values: Values<'_>) -> Vec<Problem> {
+        let Values { sent, extent, .. } = values;
+        let mut failures = validation::strict_failures(&self.validation, values.written, extent);
         if matches!(action, Action::Create | Action::Update) {
             for (field, values) in limits(&self.permission) {
                 failures.extend(outside(field, values, sent.get(field), extent));

@@ -27,25 +27,53 @@ pub enum Extent {
     Part,
 }
 
-/// Everything in `record` that breaks `rule`, each with the field as its path, worded as the REST dialect does.
+/// How a rule is meant.
+#[derive(Clone, Copy)]
+struct Meant {
+    extent: Extent,
+    /// Whether null passes a test of what a value must be, as what is missing does.
+    null_passes: bool,
+}
+
+/// Everything in `record` that breaks `rule`, each with the field as its path, worded as the REST dialect does. No value
+/// is as good as one that passes, unless the rule demands one.
 #[must_use]
 pub fn failures(rule: &Value, record: &Record, extent: Extent) -> Vec<Problem> {
+    let meant = Meant {
+        extent,
+        null_passes: true,
+    };
+    of_rule(rule, record, meant)
+}
+
+/// The same for a rule that limits what may be written: null passes a test of what a value must be only where the test
+/// names it.
+#[must_use]
+pub fn strict_failures(rule: &Value, record: &Record, extent: Extent) -> Vec<Problem> {
+    let meant = Meant {
+        extent,
+        null_passes: false,
+    };
+    of_rule(rule, record, meant)
+}
+
+fn of_rule(rule: &Value, record: &Record, meant: Meant) -> Vec<Problem> {
     let Some(members) = rule.as_object() else {
         return Vec::new();
     };
     let each = members.iter().flat_map(|(name, value)| match name.as_str() {
         "_and" | "$and" => rules(value)
-            .flat_map(|rule| failures(rule, record, extent))
+            .flat_map(|rule| of_rule(rule, record, meant))
             .collect(),
         "_or" | "$or" => {
-            let branches: Vec<_> = rules(value).map(|rule| failures(rule, record, extent)).collect();
+            let branches: Vec<_> = rules(value).map(|rule| of_rule(rule, record, meant)).collect();
             if branches.iter().any(Vec::is_empty) {
                 Vec::new()
             } else {
                 branches.into_iter().flatten().collect()
             }
         }
-        field => of_field(field, value, record, extent),
+        field => of_field(field, value, record, meant),
     });
     each.collect()
 }
@@ -54,23 +82,25 @@ fn rules(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn of_field(field: &str, rule: &Value, record: &Record, extent: Extent) -> Vec<Problem> {
+fn of_field(field: &str, rule: &Value, record: &Record, meant: Meant) -> Vec<Problem> {
     let given = record.get(field);
     let Some(tests) = rule.as_object() else {
-        return of_test(field, O::Equal, rule, given, extent)
-            .into_iter()
-            .collect();
+        return of_test(field, O::Equal, rule, given, meant).into_iter().collect();
     };
     let mut problems = Vec::new();
     for (name, argument) in tests {
         match Operator::parse(name) {
-            Some(row) => problems.extend(of_test(field, row.operator, argument, given, extent)),
+            Some(row) => problems.extend(of_test(field, row.operator, argument, given, meant)),
             // A rule on what a relation leads to: tested where the related item is written with this one.
             None => {
                 if let Some(Value::Object(nested)) = given {
                     let mut inner = Map::new();
                     inner.insert(name.clone(), argument.clone());
-                    let inner = failures(&Value::Object(inner), nested, Extent::Part);
+                    let meant = Meant {
+                        extent: Extent::Part,
+                        ..meant
+                    };
+                    let inner = of_rule(&Value::Object(inner), nested, meant);
                     problems.extend(inner.into_iter().map(|problem| problem.within(field)));
                 }
             }
@@ -85,7 +115,7 @@ fn of_test(
     operator: Operator,
     argument: &Value,
     given: Option<&Value>,
-    extent: Extent,
+    meant: Meant,
 ) -> Option<Problem> {
     let wanted = argument.as_bool().unwrap_or(true);
     let operator = match (operator, wanted) {
@@ -95,7 +125,7 @@ fn of_test(
         (O::NotEmpty, false) => O::Empty,
         (operator, _) => operator,
     };
-    let value = match (given, extent) {
+    let value = match (given, meant.extent) {
         (Some(value), _) => value,
         (None, Extent::Whole) => &Value::Null,
         (None, Extent::Part) => return None,
@@ -118,10 +148,31 @@ fn of_test(
         }
         O::Empty if !is_empty(value) => return Some(failure(field, "empty", "Value has to be empty.", None)),
         O::Null | O::NotNull | O::Empty | O::NotEmpty => return None,
-        _ if value.is_null() => return None,
+        _ if value.is_null() && (meant.null_passes || given.is_none()) => return None,
+        _ if value.is_null() => return of_null(field, operator, argument),
         _ => {}
     }
     compared(field, operator, argument, value).or_else(|| texts(field, operator, argument, value))
+}
+
+/// Why null fails a test of what a value must be; it passes the tests of what a value must not be.
+fn of_null(field: &str, operator: Operator, argument: &Value) -> Option<Problem> {
+    match operator {
+        O::Equal | O::In => compared(field, operator, argument, &Value::Null),
+        O::NotEqual
+        | O::NotEqualIgnoringCase
+        | O::NotIn
+        | O::NotBetween
+        | O::NotContains
+        | O::NotContainsIgnoringCase
+        | O::NotStartsWith
+        | O::NotStartsWithIgnoringCase
+        | O::NotEndsWith
+        | O::NotEndsWithIgnoringCase
+        | O::NotIntersects
+        | O::NotIntersectsBox => None,
+        _ => Some(failure(field, "nnull", "Value can't be null.", None)),
+    }
 }
 
 fn compared(field: &str, operator: Operator, argument: &Value, value: &Value) -> Option<Problem> {
@@ -162,14 +213,9 @@ fn compared(field: &str, operator: Operator, argument: &Value, value: &Value) ->
             fails("gte", text, argument)
         }
         O::Between => {
-            let low = of_test(
-                field,
-                O::GreaterOrEqual,
-                argument.get(0)?,
-                Some(value),
-                Extent::Part,
-            );
-            low.or_else(|| of_test(field, O::LessOrEqual, argument.get(1)?, Some(value), Extent::Part))
+            let (low, high) = (argument.get(0)?, argument.get(1)?);
+            compared(field, O::GreaterOrEqual, low, value)
+                .or_else(|| compared(field, O::LessOrEqual, high, value))
         }
         O::NotBetween => {
             let inside = matches!(order(argument.get(0)?), Some(Ordering::Greater | Ordering::Equal))
@@ -387,6 +433,43 @@ mod tests {
             &[],
         );
         check(json!(3), json!(4), &["eq"]);
+    }
+
+    #[test]
+    fn null_fails_strictly_what_a_value_must_be() {
+        let check = |rule: Value, expect: &[&str]| {
+            let record = json!({"f": null});
+            let failed = |rule: &Value, extent| strict_failures(rule, record.as_object().unwrap(), extent);
+            let on_field = json!({"f": rule});
+            for extent in [Extent::Whole, Extent::Part] {
+                let got = failed(&on_field, extent);
+                let types: Vec<_> = got
+                    .iter()
+                    .map(|problem| problem.extensions["type"].as_str())
+                    .collect();
+                let expect: Vec<_> = expect.iter().map(|ty| Some(*ty)).collect();
+                assert_eq!(types, expect, "{rule}");
+                let missing = strict_failures(&on_field, &Record::new(), extent);
+                assert_eq!(missing, [], "{rule}: what is missing is not tested");
+            }
+        };
+        check(json!({"_eq": "draft"}), &["eq"]);
+        check(json!("draft"), &["eq"]);
+        check(json!({"_eq": null}), &[]);
+        check(json!({"_in": ["a", "b"]}), &["in"]);
+        check(json!({"_in": ["a", null]}), &[]);
+        check(json!({"_lt": 5}), &["nnull"]);
+        check(json!({"_between": [1, 5]}), &["nnull"]);
+        check(json!({"_contains": "nul"}), &["nnull"]);
+        check(json!({"_regex": "null"}), &["nnull"]);
+        check(json!({"_neq": "draft"}), &[]);
+        check(json!({"_nin": ["a"]}), &[]);
+        check(json!({"_ncontains": "nul"}), &[]);
+        check(json!({"_null": true}), &[]);
+        let either = json!({"_or": [{"f": {"_eq": 1}}, {"g": {"_eq": 1}}]});
+        let record = json!({"f": null, "g": 2});
+        let got = strict_failures(&either, record.as_object().unwrap(), Extent::Part);
+        assert_eq!(got.len(), 2);
     }
 
     #[test]

@@ -143,6 +143,29 @@ fn rules_take_part_when_values_pass_their_validation() {
 }
 
 #[test]
+fn validation_is_of_what_will_be_stored() {
+    let world = World::new();
+    let grants = world.grants(&[&[json!({
+        "collection": "directus_users",
+        "action": "create",
+        "validation": {"status": {"_in": ["draft", "invited"]}, "location": {"_neq": "x"}},
+    })]]);
+    let users = world.collection("directus_users");
+    let check = |sent: Value, expect: bool| {
+        let sent = sent.as_object().unwrap();
+        let given = sent.keys().cloned().collect();
+        let checked = grants.check(Action::Create, users, sent, &given, Extent::Whole);
+        assert_eq!(checked.is_ok(), expect, "{sent:?}");
+    };
+    check(json!({"status": "draft"}), true);
+    check(json!({"status": "active"}), false);
+    // A column without a value gets its default, and null is a value.
+    check(json!({"title": "t"}), false);
+    check(json!({"status": null}), false);
+    check(json!({"status": "draft", "location": null}), true);
+}
+
+#[test]
 fn limits_on_locales_and_statuses() {
     let world = World::new();
     let grants = world.grants(&[&[
