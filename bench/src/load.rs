@@ -16,8 +16,8 @@ pub(crate) struct Effort {
     measured: Duration,
     /// How often a workload is measured; the round with the median p50 counts.
     pub(crate) rounds: usize,
-    /// Starts of an existing data folder.
-    starts: usize,
+    /// Starts of an existing data folder, and other things that are done rather than repeated in a loop.
+    pub(crate) starts: usize,
     /// Calls before memory is looked at again.
     calls: u64,
 }
@@ -269,6 +269,7 @@ pub(crate) async fn cold_start(program: &Program, folder: &Path, effort: &Effort
     Ok(milliseconds(starts[starts.len() / 2]))
 }
 
-fn milliseconds(time: Duration) -> f64 {
+/// A duration in milliseconds.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }

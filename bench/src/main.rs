@@ -19,6 +19,7 @@ mod machine;
 mod newspaper;
 mod plot;
 mod report;
+mod rights;
 mod server;
 mod workloads;
 
@@ -28,6 +29,9 @@ use load::{Counter, Effort};
 use report::{Report, Row, Servers};
 use server::{Program, Target};
 use std::path::PathBuf;
+
+/// What names the measurements of permissions.
+const RIGHTS: &str = "rights";
 
 /// Measures Loggia and writes a table and a plot
 #[derive(Parser)]
@@ -42,7 +46,7 @@ struct Options {
     /// Only the cost curves
     #[arg(long, conflicts_with_all = ["no_curves", "only", "directus"])]
     only_curves: bool,
-    /// Only the workloads whose name contains this
+    /// Only the workloads whose name contains this; `rights` and `changes` name what is not repeated in a loop
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// The release binary [default: beside this program]
@@ -138,6 +142,11 @@ async fn side_by_side(
                 report.rows.push(row);
             }
         }
+    }
+    if RIGHTS.contains(&options.only) {
+        let costs = rights::many_rules(&ours, articles, &counter, effort).await?;
+        report.add_costs(costs);
+        report.add_costs(vec![rights::first_answer(loggia, effort).await?]);
     }
     let (ours, floor) = (ours.stop().await?, floor.stop().await?);
     if options.only.is_empty() {

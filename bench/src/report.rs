@@ -16,6 +16,7 @@ pub(crate) struct Report {
     version: String,
     quick: bool,
     pub(crate) rows: Vec<Row>,
+    pub(crate) costs: Vec<Cost>,
     pub(crate) process: Option<Processes>,
     pub(crate) curves: Vec<Curve>,
 }
@@ -24,6 +25,42 @@ pub(crate) struct Report {
 pub(crate) struct Processes {
     pub(crate) ours: ProcessFigures,
     pub(crate) bare: ProcessFigures,
+}
+
+/// What something costs, by itself or beside something else.
+pub(crate) struct Cost {
+    pub(crate) what: String,
+    pub(crate) milliseconds: f64,
+    /// What it is compared with, and how long that took.
+    pub(crate) beside: Option<(&'static str, f64)>,
+    /// Most milliseconds; where it is compared, most times as long.
+    pub(crate) most: f64,
+}
+
+impl Cost {
+    fn held(&self) -> bool {
+        match self.beside {
+            Some((_, beside)) => self.milliseconds <= beside * self.most,
+            None => self.milliseconds <= self.most,
+        }
+    }
+
+    /// The row for the terminal while the run goes on.
+    pub(crate) fn line(&self) -> String {
+        let beside = self.beside.map_or_else(String::new, |(what, beside)| {
+            format!("  {:.2} times {what} {beside:.3} ms", self.milliseconds / beside)
+        });
+        format!(
+            "{:<70} {:>8.3} ms{beside}  {}",
+            self.what,
+            self.milliseconds,
+            verdict(self.held())
+        )
+    }
+}
+
+fn verdict(held: bool) -> &'static str {
+    if held { "held" } else { "**missed**" }
 }
 
 /// The servers of a comparison.
@@ -102,7 +139,6 @@ impl Row {
 
     /// What must be reached, and whether it is.
     fn held(&self) -> String {
-        let verdict = |held: bool| if held { "held" } else { "**missed**" };
         match (self.median_within, self.at_least) {
             (Some(most), _) => format!("≤ {most} ms: {}", verdict(self.ours.p50 <= most)),
             (_, Some(fewest)) => format!("≥ {fewest}/s: {}", verdict(self.ours.per_second >= fewest)),
@@ -125,9 +161,18 @@ impl Report {
             version: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
             quick,
             rows: Vec::new(),
+            costs: Vec::new(),
             process: None,
             curves: Vec::new(),
         })
+    }
+
+    /// Adds costs, and says them on the terminal.
+    pub(crate) fn add_costs(&mut self, costs: Vec<Cost>) {
+        for cost in costs {
+            println!("{}", cost.line());
+            self.costs.push(cost);
+        }
     }
 
     /// Writes the table and the plot into a folder. Answers with both files.
@@ -149,6 +194,7 @@ impl Report {
             text.push_str("\nA quick run, to check the benchmark itself: its figures mean little.\n");
         }
         text.push_str(&self.workloads());
+        text.push_str(&self.costs());
         text.push_str(&self.processes());
         for curve in &self.curves {
             text.push_str(&curve_table(curve));
@@ -201,11 +247,39 @@ impl Report {
         text
     }
 
+    fn costs(&self) -> String {
+        if self.costs.is_empty() {
+            return String::new();
+        }
+        let mut text =
+            String::from("\n| rights and records | ms | beside | must reach |\n|---|---|---|---|\n");
+        for cost in &self.costs {
+            let Cost {
+                what,
+                milliseconds,
+                beside,
+                most,
+            } = cost;
+            let (beside, bound) = match beside {
+                Some((other, beside)) => (
+                    format!("{:.2} times {other} {beside:.3} ms", milliseconds / beside),
+                    format!("≤ {most} times"),
+                ),
+                None => ("–".to_owned(), format!("≤ {most} ms")),
+            };
+            let held = verdict(cost.held());
+            let _ = writeln!(
+                text,
+                "| {what} | {milliseconds:.3} | {beside} | {bound}: {held} |"
+            );
+        }
+        text
+    }
+
     fn processes(&self) -> String {
         let Some(Processes { ours, bare }) = &self.process else {
             return String::new();
         };
-        let verdict = |figure: f64, most: f64| if figure <= most { "held" } else { "**missed**" };
         let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
         let after = format!("resident memory after {} calls, MiB", ours.calls);
         let mut text = String::from("\n| process | Loggia | bare | must reach |\n|---|---|---|---|\n");
@@ -223,7 +297,7 @@ impl Report {
             let _ = writeln!(
                 text,
                 "| {name} | {ours:.1} | {bare:.1} | ≤ {most}: {} |",
-                verdict(ours, most)
+                verdict(ours <= most)
             );
         }
         text
