@@ -12,6 +12,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool talks to its terminal")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod changes;
 mod connection;
 mod curves;
 mod load;
@@ -30,8 +31,9 @@ use report::{Report, Row, Servers};
 use server::{Program, Target};
 use std::path::PathBuf;
 
-/// What names the measurements of permissions.
+/// What names the measurements of permissions, and those of changes and what takes them back.
 const RIGHTS: &str = "rights";
+const CHANGES: &str = "changes";
 
 /// Measures Loggia and writes a table and a plot
 #[derive(Parser)]
@@ -147,6 +149,9 @@ async fn side_by_side(
         let costs = rights::many_rules(&ours, articles, &counter, effort).await?;
         report.add_costs(costs);
         report.add_costs(vec![rights::first_answer(loggia, effort).await?]);
+    }
+    if CHANGES.contains(&options.only) {
+        report.add_costs(changes::there_and_back(loggia, articles, effort.rounds).await?);
     }
     let (ours, floor) = (ours.stop().await?, floor.stop().await?);
     if options.only.is_empty() {
