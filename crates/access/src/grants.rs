@@ -1,6 +1,5 @@
 //! What one caller may do under one snapshot of the schema.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -176,9 +175,10 @@ impl Grants {
         if self.is_admin() {
             return Ok(Filter::All);
         }
+        let written = written(collection, sent, extent);
         let values = Values {
             sent,
-            written: &written(collection, sent, extent),
+            written: written.as_ref(),
             given,
             extent,
         };
@@ -219,19 +219,19 @@ impl Grants {
     }
 }
 
-/// What will be stored of a new item: what is sent, and the constants that columns have without.
-fn written<'r>(collection: &Collection, sent: &'r Record, extent: Extent) -> Cow<'r, Record> {
-    let mut written = Cow::Borrowed(sent);
+/// What will be stored of a new item, where columns have constants for what is not sent.
+fn written(collection: &Collection, sent: &Record, extent: Extent) -> Option<Record> {
     if extent == Extent::Part {
-        return written;
+        return None;
     }
+    let mut written = None;
     for field in collection.fields.values() {
         if let Some(ColumnDefault::Value(value)) = field.column.as_ref().map(|column| &column.default)
             && !value.is_null()
             && !sent.contains_key(&field.name)
         {
-            let value = field.ty.print(value.clone());
-            written.to_mut().insert(field.name.clone(), value);
+            let written = written.get_or_insert_with(|| sent.clone());
+            written.insert(field.name.clone(), field.ty.print(value.clone()));
         }
     }
     written

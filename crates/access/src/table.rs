@@ -55,8 +55,8 @@ struct Rule {
 pub(crate) struct Values<'v> {
     /// As they come, presets included.
     pub(crate) sent: &'v Record,
-    /// The same with what will be stored without being sent.
-    pub(crate) written: &'v Record,
+    /// The same with what will be stored without being sent; `None`: nothing.
+    pub(crate) written: Option<&'v Record>,
     /// The fields that the caller names.
     pub(crate) given: &'v BTreeSet<String>,
     pub(crate) extent: Extent,
@@ -275,7 +275,13 @@ impl Rule {
     /// Why values do not pass; none: the rule takes part.
     fn failures(&self, action: Action, values: Values<'_>) -> Vec<Problem> {
         let Values { sent, extent, .. } = values;
-        let mut failures = validation::strict_failures(&self.validation, values.written, extent);
+        let mut failures = validation::strict_failures(&self.validation, sent, extent);
+        // A default is stored, but nobody submitted it.
+        if failures.is_empty()
+            && let Some(written) = values.written
+        {
+            failures = validation::strict_failures(&self.validation, written, extent);
+        }
         if matches!(action, Action::Create | Action::Update) {
             for (field, values) in limits(&self.permission) {
                 failures.extend(outside(field, values, sent.get(field), extent));

@@ -151,18 +151,23 @@ fn validation_is_of_what_will_be_stored() {
         "validation": {"status": {"_in": ["draft", "invited"]}, "location": {"_neq": "x"}},
     })]]);
     let users = world.collection("directus_users");
-    let check = |sent: Value, expect: bool| {
+    let check_with = |grants: &Grants, sent: Value, expect: bool| {
         let sent = sent.as_object().unwrap();
         let given = sent.keys().cloned().collect();
         let checked = grants.check(Action::Create, users, sent, &given, Extent::Whole);
         assert_eq!(checked.is_ok(), expect, "{sent:?}");
     };
+    let check = |sent: Value, expect: bool| check_with(&grants, sent, expect);
     check(json!({"status": "draft"}), true);
     check(json!({"status": "active"}), false);
     // A column without a value gets its default, and null is a value.
     check(json!({"title": "t"}), false);
     check(json!({"status": null}), false);
     check(json!({"status": "draft", "location": null}), true);
+    let submitted = json!({"collection": "directus_users", "action": "create", "validation": {"status": {"_submitted": true}}});
+    let grants = world.grants(&[&[submitted]]);
+    check_with(&grants, json!({"title": "t"}), false);
+    check_with(&grants, json!({"status": "active"}), true);
 }
 
 #[test]
