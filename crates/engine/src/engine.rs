@@ -9,6 +9,7 @@ use loggia_model::{Clock, Generator, Problems, Schema};
 use loggia_store::Store;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::rights::{Book, RULES};
 use crate::schema::snapshot;
 use crate::{Error, Settings};
 
@@ -20,10 +21,13 @@ struct Inner {
     parts: Parts,
     schema: ArcSwap<Schema>,
     settings: ArcSwap<Settings>,
+    book: ArcSwap<Book>,
     /// Held from the start of a schema change until its snapshot is swapped in.
     schema_turn: Arc<Mutex<()>>,
     /// Held while the settings are read and swapped in.
     settings_turn: Mutex<()>,
+    /// Held while the permissions are read and swapped in.
+    book_turn: Mutex<()>,
 }
 
 /// What an engine is made of.
@@ -102,19 +106,22 @@ impl Default for Limits {
 }
 
 impl Engine {
-    /// Reads the schema and the settings.
+    /// Reads the schema, the settings and the permissions.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
         let schema = snapshot::read(&parts.store).await?;
         let settings = Settings::read(&parts.store).await?;
+        let book = Book::read(&parts.store).await?;
         Ok(Self(Arc::new(Inner {
             parts,
             schema: ArcSwap::from_pointee(schema),
             settings: ArcSwap::from_pointee(settings),
             schema_turn: Arc::default(),
             settings_turn: Mutex::default(),
+            book: ArcSwap::from_pointee(book),
+            book_turn: Mutex::default(),
         })))
     }
 
@@ -130,13 +137,19 @@ impl Engine {
         self.0.settings.load_full()
     }
 
+    /// The permissions as they are now.
+    pub(crate) fn book(&self) -> Arc<Book> {
+        self.0.book.load_full()
+    }
+
     /// The parts it was made of.
     #[must_use]
     pub fn parts(&self) -> &Parts {
         &self.0.parts
     }
 
-    /// Takes in what other processes have changed: the schema if it has another version, and the settings.
+    /// Takes in what other processes have changed: the schema if it has another version, the settings and the
+    /// permissions.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -144,7 +157,8 @@ impl Engine {
         if self.parts().store.schema_version().await? != self.schema().version {
             self.refresh_schema().await?;
         }
-        self.refresh_settings().await
+        self.refresh_settings().await?;
+        self.refresh_book().await
     }
 
     /// Reads the schema again, if the database has another version: another process may have changed it. Waits for
@@ -172,6 +186,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Reads the permissions again, after they changed. What was made of them is kept if they are the same.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(crate) async fn refresh_book(&self) -> Result<(), Error> {
+        // One at a time: what was read first must not be stored last.
+        let _turn = self.0.book_turn.lock().await;
+        let book = Book::read(&self.parts().store).await?;
+        if !self.book().says_the_same(&book) {
+            self.0.book.store(Arc::new(book));
+        }
+        Ok(())
+    }
+
     /// Waits for other changes of the schema to be done.
     pub(crate) async fn schema_turn(&self) -> OwnedMutexGuard<()> {
         self.0.schema_turn.clone().lock_owned().await
@@ -191,6 +219,9 @@ impl Engine {
     pub(crate) async fn announce(&self, collection: &str, keys: &[serde_json::Value]) -> Result<(), Error> {
         if collection == "directus_settings" {
             self.refresh_settings().await?;
+        }
+        if RULES.contains(&collection) {
+            self.refresh_book().await?;
         }
         for listener in &self.parts().listeners {
             listener.changed(collection, keys);

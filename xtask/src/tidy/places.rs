@@ -24,6 +24,7 @@ const PLACES: &[Place] = &[
             "crates/identity/src/tables.rs",
             "crates/engine/src/changes/images.rs",
             "crates/engine/src/schema/snapshot.rs",
+            "crates/engine/src/rights.rs",
             "crates/engine/src/settings.rs",
             "crates/engine/src/system/users.rs",
             "crates/engine/src/tokens/rows.rs",

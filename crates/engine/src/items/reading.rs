@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loggia_access::{Caller, Grants, decide};
+use loggia_access::{Action, Caller, Grants, decide};
 use loggia_model::plan::{Plan, ReadPlan, Source};
 use loggia_model::schema::Default as ColumnDefault;
 use loggia_model::{Collection, Filter, Link, Problem, Query, Record, Schema};
@@ -10,7 +10,7 @@ use loggia_store::Outcome;
 use serde_json::Value;
 
 use super::{Page, keys};
-use crate::query::{Resolver, count};
+use crate::query::{Resolver, Sight, count};
 use crate::{Engine, Error};
 
 impl Engine {
@@ -34,9 +34,9 @@ impl Engine {
         collection: &str,
         query: &Query,
     ) -> Result<Page, Error> {
-        let grants = self.grants(caller).await?;
+        let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
-        let collection = on.collection(collection)?.clone();
+        let collection = on.collection(collection, Action::Read)?.clone();
         let (plan, filter) = if query.aggregate.is_empty() && query.group_by.is_empty() {
             let plan = on.read(&collection, query)?;
             let filter = plan.filter.clone();
@@ -90,9 +90,9 @@ impl Engine {
         key: &Value,
         query: &Query,
     ) -> Result<Record, Error> {
-        let grants = self.grants(caller).await?;
+        let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
-        let collection = on.collection(collection)?.clone();
+        let collection = on.collection(collection, Action::Read)?.clone();
         let primary = keys::primary(&collection)?;
         let plan = on.read(&collection, query)?;
         let key = keys::scalar(primary, key).ok_or_else(Problem::forbidden)?;
@@ -133,9 +133,9 @@ impl Engine {
         collection: &str,
         query: &Query,
     ) -> Result<Record, Error> {
-        let grants = self.grants(caller).await?;
+        let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
-        let collection = on.collection(collection)?.clone();
+        let collection = on.collection(collection, Action::Read)?.clone();
         let plan = ReadPlan {
             limit: Some(1),
             offset: 0,
@@ -166,6 +166,8 @@ impl Engine {
         Resolver {
             schema,
             grants,
+            sight: Sight::Granted,
+            facts: None,
             limits: &self.parts().limits,
             now: self.parts().clock.now(),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Caller, Grants, decide};
+use loggia_access::{Action, Caller, Grants, decide};
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
 use loggia_model::{Collection, Problem, Problems, Query, Record, Scalar, Schema};
 use serde_json::Value;
@@ -33,6 +33,21 @@ enum Request<'a> {
     Update(&'a Target),
     Singleton(&'a Record),
     Delete(&'a Selection),
+}
+
+impl Request<'_> {
+    /// What is to be done with items of the collection.
+    fn action(&self, on: &Resolver<'_>, collection: &str) -> Action {
+        match self {
+            Self::Create(_) => Action::Create,
+            Self::Update(_) => Action::Update,
+            Self::Singleton(_) => match on.collection(collection, Action::Update) {
+                Ok(_) => Action::Update,
+                Err(_) => Action::Create,
+            },
+            Self::Delete(_) => Action::Delete,
+        }
+    }
 }
 
 /// What was made of a request before its transaction.
@@ -110,6 +125,7 @@ impl Engine {
         request: Request<'_>,
         options: &WriteOptions,
     ) -> Result<Written, Error> {
+        crate::rights::writes_directly(caller)?;
         for _ in 0..ATTEMPTS {
             let schema = self.schema();
             if let Some(written) = self
@@ -136,9 +152,11 @@ impl Engine {
         options: &WriteOptions,
         schema: &Arc<Schema>,
     ) -> Result<Option<Written>, Error> {
-        let grants = self.grants(caller).await?;
+        let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
-        let collection = on.collection(collection)?.clone();
+        let collection = on
+            .collection(collection, request.action(&on, collection))?
+            .clone();
         system::writable(&grants, &collection)?;
         let returning = match &options.returning {
             Some(query) => Some(answer_plan(&on, &collection, query)?),

@@ -82,7 +82,7 @@ impl Resolution<'_> {
         if let Some(call) = call::parse(name) {
             return self.on_call(scope, &call, value, path);
         }
-        if name.starts_with(['_', '$']) && scope.collection.field(name).is_none() {
+        if name.starts_with(['_', '$']) && self.on.known(scope.collection, name).is_none() {
             let known: Vec<_> = loggia_model::operator::OPERATORS
                 .iter()
                 .map(|row| row.name)
@@ -350,8 +350,12 @@ impl Resolution<'_> {
                         .as_ref()
                         .is_some_and(|allowed| allowed.contains(&scope.collection.name)))
         });
-        let target = self.on.collection(collection).ok();
-        let (Some(relation), Some(target)) = (found, target) else {
+        let followed = found.and_then(|relation| {
+            let target = self.on.schema.collection(collection)?;
+            let open = self.on.backward(relation, scope.collection, target);
+            open.then_some((relation, target))
+        });
+        let Some((relation, target)) = followed else {
             let message = format!(
                 "No relation leads from `{collection}.{field}` to `{}`.",
                 scope.collection.name
@@ -368,6 +372,7 @@ impl Resolution<'_> {
         let searchable = |field: &&Arc<Field>| {
             let meta = field.meta.as_ref();
             !is_secret(field)
+                && self.on.reads(scope.collection, field)
                 && meta.is_none_or(|meta| meta.record.get("searchable") != Some(&Value::Bool(false)))
         };
         let fields = scope.collection.fields.values().filter(searchable);

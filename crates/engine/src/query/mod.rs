@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use loggia_access::Grants;
+use loggia_access::{Action, Grants};
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::plan::{AggregatePlan, Figure, Plan, ReadPlan};
 use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Query, Relation, Schema};
@@ -22,13 +22,17 @@ use crate::Limits;
 mod aggregates;
 mod call;
 mod conditions;
+mod facts;
 mod selection;
+mod sight;
 mod sorting;
 mod tests_of_values;
 mod unknown;
 mod values;
 
+pub(crate) use facts::Facts;
 pub(crate) use selection::plain_read;
+pub(crate) use sight::Sight;
 pub(crate) use unknown::suggest;
 pub(crate) use values::substituted;
 
@@ -37,8 +41,12 @@ pub(crate) use values::substituted;
 pub(crate) struct Resolver<'a> {
     /// What exists.
     pub(crate) schema: &'a Schema,
-    /// What may be named, and what is `$CURRENT_USER`.
+    /// What the caller may do, and what is `$CURRENT_USER`.
     pub(crate) grants: &'a Grants,
+    /// What may be named.
+    pub(crate) sight: Sight,
+    /// What is known of the caller's user, for permissions.
+    pub(crate) facts: Option<&'a Facts>,
     /// How much one query may ask for.
     pub(crate) limits: &'a Limits,
     /// What `$NOW` is.
@@ -67,15 +75,15 @@ struct Scope<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// A collection that has items and that the caller may know of.
+    /// A collection that has items and that the caller may do this with.
     ///
     /// # Errors
     /// The one answer for unknown and denied.
-    pub(crate) fn collection(&self, name: &str) -> Result<&'a Arc<Collection>, Problem> {
+    pub(crate) fn collection(&self, name: &str, action: Action) -> Result<&'a Arc<Collection>, Problem> {
         self.schema
             .collection(name)
-            .filter(|collection| collection.table.is_some() && self.grants.sees(collection))
-            .ok_or_else(|| unknown::collection(self, name))
+            .filter(|collection| self.may(action, collection))
+            .ok_or_else(|| unknown::collection(self, name, action))
     }
 
     /// The rows that a query asks for.
@@ -195,7 +203,7 @@ impl Resolution<'_> {
     /// A field that the caller may know of, by name or alias.
     fn field<'s>(&mut self, scope: &Scope<'s>, name: &str, path: &str) -> Option<&'s Arc<Field>> {
         let real = scope.alias.get(name).map_or(name, String::as_str);
-        let field = scope.collection.field(real);
+        let field = self.on.known(scope.collection, real);
         if field.is_none() {
             let problem = unknown::field(&self.on, scope.collection, real, scope.at).at(path);
             self.problems.push(problem);
@@ -203,22 +211,9 @@ impl Resolution<'_> {
         field
     }
 
-    /// What a field leads to, unless the caller may not know of it.
+    /// What a field leads to, unless the caller may not follow it.
     fn link(&self, field: &Field) -> Option<Link> {
-        let seen =
-            |collection: &Arc<Collection>| collection.table.is_some() && self.on.grants.sees(collection);
-        match self.on.schema.link(&field.collection, &field.name)? {
-            Link::ToAny { relation, targets } => Some(Link::ToAny {
-                relation,
-                targets: targets.into_iter().filter(seen).collect(),
-            }),
-            link @ (Link::ToOne { .. } | Link::ToMany { .. }) => {
-                let (Link::ToOne { target, .. } | Link::ToMany { target, .. }) = &link else {
-                    return None;
-                };
-                seen(target).then_some(link)
-            }
-        }
+        self.on.link(field)
     }
 
     /// Whether a value may be compared; otherwise notes why not.

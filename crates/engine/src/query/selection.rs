@@ -100,7 +100,7 @@ impl Resolution<'_> {
     fn aliases(&mut self, scope: &Scope<'_>, prefix: &str) {
         for (alias, field) in scope.alias {
             let path = format!("{prefix}alias.{alias}");
-            if scope.collection.field(alias).is_some() {
+            if self.on.known(scope.collection, alias).is_some() {
                 let message = format!("`{alias}` is a field already.");
                 self.problem(&path, message, "Choose another alias.");
             }
@@ -186,7 +186,7 @@ impl Resolution<'_> {
             Some((name, target)) => (name, Some(target)),
             None => (first.as_str(), None),
         };
-        if rest.forgiving && scope.collection.field(name).is_none() {
+        if rest.forgiving && self.on.known(scope.collection, name).is_none() {
             return;
         }
         let Some(field) = self.field(scope, name, &rest.path).cloned() else {
@@ -216,7 +216,7 @@ impl Resolution<'_> {
         position: Position<'_>,
     ) {
         for field in scope.collection.fields.values() {
-            if is_presentation(self.on.schema, field) {
+            if is_presentation(self.on.schema, field) || !self.on.reads(scope.collection, field) {
                 continue;
             }
             let link = self.link(field);
@@ -417,7 +417,7 @@ impl Resolution<'_> {
             };
             let name = first.split([':', '(']).next().unwrap_or(first);
             if !first.contains('(')
-                && !targets.iter().any(|target| target.field(name).is_some())
+                && !targets.iter().any(|target| self.on.known(target, name).is_some())
                 && let Some(target) = targets.first()
             {
                 let problem = super::unknown::field(&self.on, target, name, below.at);

@@ -1,8 +1,10 @@
 //! Sort keys: fields, functions, and values of items that to-one relations lead to.
 
+use std::sync::Arc;
+
 use loggia_model::filter::Operand;
 use loggia_model::plan::Sort;
-use loggia_model::{Collection, Query, Relation};
+use loggia_model::{Collection, Field, Query, Relation};
 
 use super::{Resolution, Scope, call, further};
 
@@ -29,17 +31,18 @@ impl Resolution<'_> {
             }
         }
         if query.sort.is_empty() {
-            sorts.extend(by_hand(scope.collection, parent));
+            let sort = by_hand(scope.collection, parent);
+            sorts.extend(
+                sort.filter(|field| self.on.reads(scope.collection, field))
+                    .map(by_field),
+            );
         }
         let primary = scope.collection.primary.as_ref();
         let keyed = |sort: &Sort| matches!(&sort.operand, Operand::Field(field) if Some(field.name.as_str()) == primary.map(|key| key.name.as_str()));
         if let Some(primary) = primary
             && !sorts.iter().any(keyed)
         {
-            sorts.push(Sort {
-                operand: Operand::Field(primary.clone()),
-                descending: false,
-            });
+            sorts.push(by_field(primary));
         }
         sorts
     }
@@ -81,15 +84,19 @@ pub(super) fn direction(key: &str) -> (&str, bool) {
 }
 
 /// The column that items are ordered by when nobody says otherwise: the relation's, else the collection's.
-fn by_hand(collection: &Collection, parent: Option<&Relation>) -> Option<Sort> {
+fn by_hand<'c>(collection: &'c Collection, parent: Option<&Relation>) -> Option<&'c Arc<Field>> {
     let of_relation = parent.and_then(|relation| relation.sort_field.as_deref());
     let of_collection = collection
         .meta
         .as_ref()
         .and_then(|meta| meta.sort_field.as_deref());
     let field = collection.field(of_relation.or(of_collection)?)?;
-    (!field.is_alias()).then(|| Sort {
+    (!field.is_alias()).then_some(field)
+}
+
+fn by_field(field: &Arc<Field>) -> Sort {
+    Sort {
         operand: Operand::Field(field.clone()),
         descending: false,
-    })
+    }
 }

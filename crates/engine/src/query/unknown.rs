@@ -3,6 +3,7 @@
 //! The code is `FORBIDDEN` and the message the REST dialect's own, whoever asks. A caller who may know of the
 //! collection is also told the nearest names.
 
+use loggia_access::Action;
 use loggia_model::error::{FORBIDDEN, nearest};
 use loggia_model::{Collection, Problem};
 
@@ -12,13 +13,14 @@ use super::Resolver;
 const MOST_NAMES: usize = 30;
 
 /// No such collection, or not for this caller.
-pub(super) fn collection(on: &Resolver<'_>, name: &str) -> Problem {
+pub(super) fn collection(on: &Resolver<'_>, name: &str, action: Action) -> Problem {
     let reason = format!(
         "You don't have permission to access collection \"{name}\" or it does not exist. Queried in root."
     );
     let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
-    let known: Vec<_> = loggia_access::may_read(on.grants, on.schema)
-        .filter(|known| known.table.is_some() && (!known.system || name.starts_with("directus_")))
+    let collections = on.schema.collections.values();
+    let known: Vec<_> = collections
+        .filter(|known| on.may(action, known) && (!known.system || name.starts_with("directus_")))
         .map(|known| known.name.as_str())
         .collect();
     suggest(problem, name, &known, "Collections")
@@ -36,10 +38,14 @@ pub(super) fn field(on: &Resolver<'_>, collection: &Collection, name: &str, at: 
         collection.name
     );
     let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
-    if !on.grants.sees(collection) {
+    if !on.may(Action::Read, collection) {
         return problem;
     }
-    let known: Vec<_> = collection.fields.keys().map(String::as_str).collect();
+    let fields = collection.fields.values();
+    let known: Vec<_> = fields
+        .filter(|field| on.is_known(collection, field))
+        .map(|field| field.name.as_str())
+        .collect();
     suggest(problem, name, &known, "Fields")
 }
 

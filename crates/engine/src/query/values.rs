@@ -4,8 +4,10 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use loggia_model::Problem;
 use loggia_model::field_types::calendar::timestamp;
+use loggia_model::operator::{Argument, Operator};
 use serde_json::Value;
 
+use super::facts::Fact;
 use super::{Resolver, invalid};
 
 impl Resolver<'_> {
@@ -17,8 +19,12 @@ impl Resolver<'_> {
             "$CURRENT_USER" => claims.user.clone().into(),
             "$CURRENT_ROLE" => claims.role.clone().into(),
             "$CURRENT_ROLES" | "$CURRENT_POLICIES" => {
-                return Err(invalid(format!("`{text}` stands for a list.")).hint("Use it with _in or _nin."));
+                return Err(a_list(text));
             }
+            _ if self.fact(text).is_some() => match self.fact(text) {
+                Some(Fact::One(value)) => value.clone(),
+                _ => return Err(a_list(text)),
+            },
             _ => match text.strip_prefix("$NOW(").and_then(|rest| rest.strip_suffix(')')) {
                 Some(adjustment) => timestamp(adjusted(self.now, adjustment)?).into(),
                 None if text.starts_with("$CURRENT_") => {
@@ -31,8 +37,32 @@ impl Resolver<'_> {
         }))
     }
 
+    /// What a path from the caller's user leads to.
+    fn fact(&self, text: &str) -> Option<&Fact> {
+        self.facts?.of_variable(text)
+    }
+
+    /// What a variable stands for, be it one value or a list.
+    fn stands_for(&self, text: &str) -> Option<Value> {
+        match self.fact(text) {
+            Some(Fact::One(value)) => Some(value.clone()),
+            Some(Fact::Many(values)) => Some(Value::Array(values.clone())),
+            None => match self.list_variable(text) {
+                Some(values) => Some(Value::Array(values)),
+                None => self.variable(text).ok().flatten(),
+            },
+        }
+    }
+
     /// What a variable that stands for several values stands for.
     pub(super) fn list_variable(&self, text: &str) -> Option<Vec<Value>> {
+        if let Some(fact) = self.fact(text) {
+            return Some(match fact {
+                Fact::Many(values) => values.clone(),
+                Fact::One(Value::Null) => Vec::new(),
+                Fact::One(value) => vec![value.clone()],
+            });
+        }
         let claims = self.grants.caller().claims();
         let keys = match text {
             "$CURRENT_ROLES" => &claims.roles,
@@ -43,24 +73,40 @@ impl Resolver<'_> {
     }
 }
 
+fn a_list(text: &str) -> Problem {
+    invalid(format!("`{text}` stands for a list.")).hint("Use it with _in or _nin.")
+}
+
 /// A rule with its variables replaced by what they stand for now; what cannot be replaced stays.
 pub(crate) fn substituted(on: &Resolver<'_>, rule: &Value) -> Value {
     match rule {
-        Value::String(text) if text.starts_with('$') => match on.list_variable(text) {
-            Some(values) => Value::Array(values),
-            None => on.variable(text).ok().flatten().unwrap_or_else(|| rule.clone()),
-        },
-        Value::Array(entries) => entries.iter().map(|entry| substituted(on, entry)).collect(),
+        Value::String(text) if text.starts_with('$') => on.stands_for(text).unwrap_or_else(|| rule.clone()),
+        Value::Array(entries) => spread(on, entries.iter().cloned()),
         Value::Object(members) => {
-            let members = members.iter();
-            Value::Object(
-                members
-                    .map(|(name, value)| (name.clone(), substituted(on, value)))
-                    .collect(),
-            )
+            let members = members.iter().map(|(name, value)| {
+                let takes_list = Operator::parse(name)
+                    .is_some_and(|row| matches!(row.argument, Argument::List | Argument::Range));
+                let value = match value {
+                    Value::String(text) if takes_list && text.contains('$') => {
+                        spread(on, text.split(',').map(|entry| Value::from(entry.trim())))
+                    }
+                    value => substituted(on, value),
+                };
+                (name.clone(), value)
+            });
+            Value::Object(members.collect())
         }
         other => other.clone(),
     }
+}
+
+/// A list with its variables replaced; those that stand for lists are spread out.
+fn spread(on: &Resolver<'_>, entries: impl Iterator<Item = Value>) -> Value {
+    let entries = entries.flat_map(|entry| {
+        let values = entry.as_str().and_then(|text| on.list_variable(text));
+        values.unwrap_or_else(|| vec![substituted(on, &entry)])
+    });
+    entries.collect()
 }
 
 /// A moment moved by `-1 day`, `+2 months`, `1y`.

@@ -43,6 +43,7 @@ impl Change {
     /// Waits for the turn; callers who may not change the schema are refused before anything is read.
     pub(super) async fn begin(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
         decide_schema(caller, SchemaPlan { steps: Vec::new() })?;
+        crate::rights::writes_directly(caller)?;
         let turn = engine.schema_turn().await;
         let grants = engine.grants(caller).await?;
         let mut schema = engine.schema();

@@ -71,21 +71,107 @@ pub(crate) fn nobody() -> Caller {
 
 fn caller(rights: Rights) -> Caller {
     Caller::established(Claims {
-        user: Some("11111111-1111-4111-8111-111111111111".to_owned()),
-        role: None,
-        roles: Vec::new(),
-        policies: Vec::new(),
         layers: vec![Layer {
             policies: Vec::new(),
             admin: rights == Rights::Administrator,
         }],
+        ..claims(Some("11111111-1111-4111-8111-111111111111"))
+    })
+}
+
+fn claims(user: Option<&str>) -> Claims {
+    Claims {
+        user: user.map(str::to_owned),
+        role: None,
+        roles: Vec::new(),
+        policies: Vec::new(),
+        layers: Vec::new(),
         token: None,
         app_access: false,
         session: None,
         origin: Origin::Rest,
         ip: None,
         user_agent: None,
-    })
+    }
+}
+
+/// A policy with these permissions: `[{collection, action | [actions], fields?, permissions?, …}]`, where all fields
+/// are meant if none are named. Answers its key.
+pub(crate) async fn policy(engine: &Engine, permissions: Value) -> String {
+    policy_with(
+        engine,
+        serde_json::json!({"name": "Policy of a test"}),
+        permissions,
+    )
+    .await
+}
+
+/// The same, with more said of the policy itself.
+pub(crate) async fn policy_with(engine: &Engine, policy: Value, permissions: Value) -> String {
+    let options = loggia_engine::items::WriteOptions::default();
+    let admin = administrator();
+    let record = |value: Value| value.as_object().unwrap().clone();
+    let made = engine
+        .create_items(&admin, "directus_policies", vec![record(policy)], &options)
+        .await
+        .unwrap();
+    let key = made.keys[0].as_str().unwrap().to_owned();
+    permit(engine, &key, permissions).await.unwrap();
+    key
+}
+
+/// Gives permissions to a policy.
+pub(crate) async fn permit(engine: &Engine, policy: &str, permissions: Value) -> Result<Vec<Value>, Error> {
+    let mut rows = Vec::new();
+    for row in permissions.as_array().unwrap() {
+        let mut row = row.as_object().unwrap().clone();
+        row.insert("policy".to_owned(), policy.into());
+        row.entry("fields").or_insert_with(|| serde_json::json!(["*"]));
+        let actions = match row.remove("action") {
+            Some(Value::Array(actions)) => actions,
+            Some(one) => vec![one],
+            None => panic!("no action"),
+        };
+        for action in actions {
+            let mut row = row.clone();
+            row.insert("action".to_owned(), action);
+            rows.push(row);
+        }
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options = loggia_engine::items::WriteOptions::default();
+    let made = engine
+        .create_items(&administrator(), "directus_permissions", rows, &options)
+        .await?;
+    Ok(made.keys)
+}
+
+/// Somebody who is known by `user`, with these policies; more than one list: each narrows the one before.
+pub(crate) fn holder(user: &str, layers: &[&[&str]]) -> Caller {
+    Caller::established(claims_of(user, layers))
+}
+
+/// What is known of them.
+pub(crate) fn claims_of(user: &str, layers: &[&[&str]]) -> Claims {
+    let keys = |policies: &[&str]| policies.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    Claims {
+        policies: layers.first().map(|policies| keys(policies)).unwrap_or_default(),
+        layers: layers
+            .iter()
+            .map(|policies| Layer {
+                policies: keys(policies),
+                admin: false,
+            })
+            .collect(),
+        ..claims(Some(user))
+    }
+}
+
+/// Whoever these claims are of.
+pub(crate) fn established(claims: Claims) -> Caller {
+    Caller::established(claims)
 }
 
 /// Writes rows below the use cases.

@@ -6,5 +6,6 @@ mod changes;
 mod fixture;
 mod items;
 mod oracle;
+mod rights;
 mod schema;
 mod settings;

@@ -7,7 +7,7 @@ mod fields;
 mod filters;
 mod hostile;
 mod nested;
-mod newspaper;
+pub(crate) mod newspaper;
 mod random;
 mod shapes;
 mod system;

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use crate::fixture::{administrator, engine, insert};
 
 /// The newspaper and somebody who may do everything with it.
-pub(super) struct Newspaper {
-    pub(super) engine: Engine,
-    pub(super) admin: Caller,
+pub(crate) struct Newspaper {
+    pub(crate) engine: Engine,
+    pub(crate) admin: Caller,
 }
 
 /// The key of the administrator, who is a row of `directus_users` here.
-pub(super) const ADMIN: &str = "11111111-1111-4111-8111-111111111111";
+pub(crate) const ADMIN: &str = "11111111-1111-4111-8111-111111111111";
 
-pub(super) async fn newspaper() -> Newspaper {
+pub(crate) async fn newspaper() -> Newspaper {
     let (engine, admin) = (engine().await, administrator());
     let collections = collections().as_array().unwrap().clone();
     engine.create_collections(&admin, collections).await.unwrap();
@@ -195,19 +195,19 @@ impl Newspaper {
     }
 
     /// The rows that a query finds.
-    pub(super) async fn rows(&self, collection: &str, query: Value) -> Vec<Value> {
+    pub(crate) async fn rows(&self, collection: &str, query: Value) -> Vec<Value> {
         let page = self.page(collection, query.clone()).await;
         let page = page.unwrap_or_else(|error| panic!("{query}: {:?}", error.problems()));
         page.rows.into_iter().map(Value::Object).collect()
     }
 
-    pub(super) async fn page(&self, collection: &str, query: Value) -> Result<Page, Error> {
+    pub(crate) async fn page(&self, collection: &str, query: Value) -> Result<Page, Error> {
         let query = Query::from_json(&query)?;
         self.engine.read_items(&self.admin, collection, query).await
     }
 
     /// The keys of the items that a filter finds.
-    pub(super) async fn ids(&self, collection: &str, filter: Value) -> Vec<Value> {
+    pub(crate) async fn ids(&self, collection: &str, filter: Value) -> Vec<Value> {
         let rows = self
             .rows(collection, json!({"fields": ["id"], "filter": filter}))
             .await;
@@ -215,7 +215,7 @@ impl Newspaper {
     }
 
     /// One item, or null.
-    pub(super) async fn item(&self, collection: &str, key: impl Into<Value>, fields: Value) -> Value {
+    pub(crate) async fn item(&self, collection: &str, key: impl Into<Value>, fields: Value) -> Value {
         let query = Query::from_json(&json!({"fields": fields})).unwrap();
         let row = self
             .engine
@@ -224,11 +224,11 @@ impl Newspaper {
         row.map_or(Value::Null, Value::Object)
     }
 
-    pub(super) async fn create(&self, collection: &str, rows: Value) -> Result<Written, Error> {
+    pub(crate) async fn create(&self, collection: &str, rows: Value) -> Result<Written, Error> {
         self.create_with(collection, rows, &all_fields()).await
     }
 
-    pub(super) async fn create_with(
+    pub(crate) async fn create_with(
         &self,
         collection: &str,
         rows: Value,
@@ -243,11 +243,11 @@ impl Newspaper {
             .await
     }
 
-    pub(super) async fn update(&self, collection: &str, keys: Value, data: Value) -> Result<Written, Error> {
+    pub(crate) async fn update(&self, collection: &str, keys: Value, data: Value) -> Result<Written, Error> {
         self.update_with(collection, keys, data, &all_fields()).await
     }
 
-    pub(super) async fn update_with(
+    pub(crate) async fn update_with(
         &self,
         collection: &str,
         keys: Value,
@@ -263,7 +263,7 @@ impl Newspaper {
             .await
     }
 
-    pub(super) async fn delete(&self, collection: &str, keys: Value) -> Result<Written, Error> {
+    pub(crate) async fn delete(&self, collection: &str, keys: Value) -> Result<Written, Error> {
         let keys = Selection::Keys(keys.as_array().unwrap().clone());
         let options = WriteOptions::default();
         self.engine
@@ -273,14 +273,14 @@ impl Newspaper {
 }
 
 /// Answers written items with all their fields.
-pub(super) fn all_fields() -> WriteOptions {
+pub(crate) fn all_fields() -> WriteOptions {
     WriteOptions {
         returning: Some(Query::default()),
         ..WriteOptions::default()
     }
 }
 
-pub(super) fn record(value: Value) -> Record {
+pub(crate) fn record(value: Value) -> Record {
     match value {
         Value::Object(record) => record,
         other => panic!("an object, not {other}"),
@@ -288,7 +288,7 @@ pub(super) fn record(value: Value) -> Record {
 }
 
 /// The five articles; the last one holds nothing that it need not hold.
-pub(super) fn articles() -> Vec<Value> {
+pub(crate) fn articles() -> Vec<Value> {
     vec![
         json!({"id": 1, "title": "Alpha", "slug": "alpha", "body": "The first one", "status": "published", "views": 10,
             "big": "9223372036854775807", "price": "19.90", "rating": 4.5, "featured": true,
