@@ -59,6 +59,11 @@ pub trait Hasher: Send + Sync {
         self.hash_password(secret)
     }
 
+    /// Whether a policy of passwords can be applied: one that cannot would refuse every password.
+    fn is_policy(&self, _policy: &str) -> bool {
+        true
+    }
+
     /// The text under which a token is kept and looked up.
     fn fingerprint(&self, token: &str) -> String;
 }

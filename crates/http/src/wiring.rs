@@ -44,6 +44,10 @@ impl Hasher for Joint {
         })
     }
 
+    fn is_policy(&self, policy: &str) -> bool {
+        loggia_identity::is_password_policy(policy)
+    }
+
     fn fingerprint(&self, token: &str) -> String {
         fingerprint(token)
     }

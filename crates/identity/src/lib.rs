@@ -40,7 +40,7 @@ use loggia_store::Store;
 pub use account::RequestFacts;
 pub use authenticate::{Admitted, Credential};
 pub use error::Error;
-pub use password::Cost;
+pub use password::{Cost, is_password_policy};
 pub use second_factor::NewFactor;
 pub use secret::{Secret, fingerprint};
 pub use sign_in::{Mode, Proof, Tokens};

@@ -196,6 +196,12 @@ pub fn judge(password: &str, policy: Option<&str>) -> Result<(), Problem> {
     }
 }
 
+/// Whether a password policy of the settings can be applied.
+#[must_use]
+pub fn is_password_policy(policy: &str) -> bool {
+    policy.is_empty() || pattern(policy).is_some()
+}
+
 /// `/…/` with any of the flags i, m, s and u; or the bare expression. Look-around is allowed, its steps are bounded.
 fn pattern(policy: &str) -> Option<fancy_regex::Regex> {
     let (expression, flags) = policy

@@ -1,9 +1,10 @@
 //! What is to be written, read from what was sent: items, with the items nested in them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_model::{Collection, Field, Record, Relation, Scalar};
+use loggia_model::{Collection, Field, Filter, Record, Relation, Scalar};
 
 /// Whether an item is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +38,14 @@ pub(crate) struct Draft {
     pub(super) filled_from_above: Option<String>,
     /// Columns that will point to items which are written beside it, once for several drafts.
     pub(super) filled_from_beside: Vec<String>,
-    /// What was sent, for rules.
+    /// What was sent, for rules; and what permissions fill in.
     pub(crate) sent: Record,
+    /// The fields that the caller gave: what their permissions must grant.
+    pub(super) given: BTreeSet<String>,
+    /// Whether what permissions fill in is there.
+    pub(super) preset: bool,
+    /// What must hold of the item once it is made.
+    pub(super) made_if: Filter,
 }
 
 /// The value of a column.
@@ -109,6 +116,23 @@ impl Draft {
         self.filled_from_beside = names.map(str::to_owned).collect();
     }
 
+    /// Where it writes, at any depth.
+    pub(super) fn collections<'d>(&'d self, found: &mut Vec<&'d Arc<Collection>>) {
+        let mut add = |collection: &'d Arc<Collection>| {
+            if !found.iter().any(|known| known.name == collection.name) {
+                found.push(collection);
+            }
+        };
+        add(&self.collection);
+        self.lists.iter().for_each(|list| add(&list.target));
+        for one in &self.ones {
+            one.draft.collections(found);
+        }
+        for draft in self.lists.iter().flat_map(|list| list.edit.items()) {
+            draft.collections(found);
+        }
+    }
+
     /// Calls `visit` for it and for everything nested in it, outermost first.
     pub(super) fn visit(&self, visit: &mut dyn FnMut(&Draft)) {
         visit(self);
@@ -174,6 +198,19 @@ impl Edit {
                 .chain(update.iter_mut().filter_map(Entry::item_mut))
                 .collect(),
         }
+    }
+
+    /// The keys of items that exist and are put on the list, and of those that are taken off.
+    pub(super) fn linked_and_off(&self) -> (Vec<&Scalar>, Vec<&Scalar>) {
+        let (entries, off) = match self {
+            Self::Replace(entries) => (entries, Vec::new()),
+            Self::Change { update, delete, .. } => (update, delete.iter().map(|(key, _)| key).collect()),
+        };
+        let linked = entries.iter().filter_map(|entry| match entry {
+            Entry::Key(key, _) => Some(key),
+            Entry::Item(_) => None,
+        });
+        (linked.collect(), off)
     }
 
     /// The keys of items that must exist, and where they stand.

@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 use loggia_model::{Query, Record};
 use serde_json::Value;
 
+mod allowing;
 pub(crate) mod draft;
 mod keys;
 pub(crate) mod payload;

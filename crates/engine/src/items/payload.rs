@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use loggia_access::Action;
 use loggia_model::error::{INVALID_PAYLOAD, VALUE_OUT_OF_RANGE, nearest};
 use loggia_model::query::describe;
 use loggia_model::validation::failure;
-use loggia_model::{Collection, Field, Link, Problem, Problems, Record, Relation, Scalar, StorageKind};
+use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Record, Relation, Scalar, StorageKind};
 use serde_json::Value;
 
+use super::allowing::preset;
 use super::draft::{Assigned, Draft, Edit, Entry, Intent, List, One};
 use super::{Coerced, Receipt, keys};
 use crate::query::{Resolver, is_secret};
@@ -76,6 +78,9 @@ impl<'a> Reader<'a> {
             filled_from_above: place.from_above.map(str::to_owned),
             filled_from_beside: Vec::new(),
             sent: sent.clone(),
+            given: place.from_above.map(str::to_owned).into_iter().collect(),
+            preset: false,
+            made_if: Filter::All,
         };
         self.items += 1;
         let limits = self.on.limits;
@@ -90,21 +95,46 @@ impl<'a> Reader<'a> {
             self.items = limits.written_items + 2;
             return draft;
         }
+        let actions = actions(collection, sent, place);
         if place.level > 0
-            && let Err(problem) = system::writable(self.on.grants, collection)
+            && let Err(problem) = self.nested_allowed(collection, actions)
         {
             self.problems.push(problem.at(path));
             return draft;
         }
         for (name, value) in sent {
-            self.member(&mut draft, name, value, place);
+            self.member(&mut draft, name, value, place, actions);
         }
         if place.intent == Intent::Either && draft.key.is_none() {
             draft.intent = Intent::Create;
         }
+        if let [action] = actions {
+            let (filled, problems) = preset(&self.on, &mut draft, *action, true);
+            self.receipt.defaulted.extend(filled);
+            self.problems.extend(problems);
+        }
         self.half_pointers(&draft);
         self.system_rules(&mut draft);
         draft
+    }
+
+    /// Whether an item may stand inside another one.
+    fn nested_allowed(&self, collection: &Collection, actions: &[Action]) -> Result<(), Problem> {
+        if !actions.iter().any(|action| self.on.grants.may(*action, collection)) {
+            return Err(Problem::forbidden());
+        }
+        system::writable(self.on.grants, collection)
+    }
+
+    /// Whether the caller may give a field, by one of the actions that it may turn out to be.
+    fn gives(&self, collection: &Collection, field: &Field, actions: &[Action]) -> bool {
+        let grants = self.on.grants;
+        let granted = actions.iter().any(|action| grants.may_touch(*action, collection, field));
+        granted
+            && match self.on.schema.link(&collection.name, &field.name) {
+                Some(Link::ToMany { target, .. }) => grants.sees(&target),
+                _ => true,
+            }
     }
 
     /// M2A: an update that names another collection alone would leave a key that means something else there.
@@ -147,10 +177,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn member(&mut self, draft: &mut Draft, name: &str, value: &Value, place: Place<'_>) {
+    fn member(
+        &mut self,
+        draft: &mut Draft,
+        name: &str,
+        value: &Value,
+        place: Place<'_>,
+        actions: &[Action],
+    ) {
         let path = draft.at(name);
-        let Some(field) = draft.collection.field(name).cloned() else {
-            self.unknown(&draft.collection, name, &path);
+        let field = draft.collection.field(name);
+        let Some(field) = field.filter(|field| self.gives(&draft.collection, field, actions)).cloned() else {
+            self.unknown(&draft.collection, name, &path, actions);
             return;
         };
         if place.from_above == Some(name) {
@@ -169,7 +207,9 @@ impl<'a> Reader<'a> {
         if field.is_concealed() && value.as_str() == Some(MASK) {
             return;
         }
+        draft.given.insert(name.to_owned());
         let link = self.on.schema.link(&draft.collection.name, name);
+        let seen = |target: &Arc<Collection>| self.on.grants.sees(target);
         match link {
             None if field.is_alias() => {
                 let message = format!("`{name}` holds no value: it is there for presentation only.");
@@ -177,7 +217,7 @@ impl<'a> Reader<'a> {
             }
             None => self.assign(draft, &field, value, path, None),
             Some(Link::ToOne { target, .. }) => match value {
-                Value::Object(nested) => self.one(draft, &field, &target, nested, &path, place.level),
+                Value::Object(nested) if seen(&target) => self.one(draft, &field, &target, nested, &path, place.level),
                 _ => self.assign(draft, &field, value, path, Some(target)),
             },
             Some(Link::ToMany { relation, target }) => {
@@ -193,6 +233,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Some(Link::ToAny { relation, targets }) => {
+                let targets: Vec<_> = targets.into_iter().filter(seen).collect();
                 self.any(draft, &field, &relation, &targets, value, &path, place.level);
             }
         }
@@ -557,7 +598,7 @@ impl<'a> Reader<'a> {
         self.problem(path, message, "");
     }
 
-    fn unknown(&mut self, collection: &Collection, name: &str, path: &str) {
+    fn unknown(&mut self, collection: &Collection, name: &str, path: &str, actions: &[Action]) {
         let problem = Problem::new(
             &INVALID_PAYLOAD,
             format!(
@@ -565,13 +606,29 @@ impl<'a> Reader<'a> {
                 collection.name
             ),
         );
-        let known: Vec<_> = collection.fields.keys().map(String::as_str).collect();
+        let fields = collection.fields.values();
+        let known: Vec<_> = fields
+            .filter(|field| self.gives(collection, field, actions))
+            .map(|field| field.name.as_str())
+            .collect();
         let problem = crate::query::suggest(problem.at(path), name, &known, "Fields");
         self.problems.push(problem.with("field", name));
     }
 
     fn problem(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.problems.push(invalid(message).at(path).hint(hint));
+    }
+}
+
+/// What an item may turn out to be: whether it exists is not known yet.
+fn actions(collection: &Collection, sent: &Record, place: Place<'_>) -> &'static [Action] {
+    let primary = collection.primary.as_ref();
+    let keyed = primary.is_some_and(|key| sent.get(&key.name).is_some_and(|value| !value.is_null()));
+    match place.intent {
+        Intent::Create => &[Action::Create],
+        Intent::Update => &[Action::Update],
+        Intent::Either if keyed || place.level == 0 => &[Action::Create, Action::Update],
+        Intent::Either => &[Action::Create],
     }
 }
 
@@ -583,7 +640,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> Problem {
 }
 
 /// JSON that came as text into a json field.
-fn json_inside(field: &Field, value: &Value) -> Value {
+pub(super) fn json_inside(field: &Field, value: &Value) -> Value {
     let is_json = field
         .column
         .as_ref()

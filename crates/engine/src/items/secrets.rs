@@ -1,5 +1,6 @@
 //! Secrets are never stored as they were sent.
 
+use loggia_model::validation::failure;
 use loggia_model::{Problems, Scalar};
 
 use super::draft::Draft;
@@ -20,6 +21,14 @@ pub(super) async fn conceal(hasher: &dyn Hasher, drafts: &mut [Draft]) -> Result
         let name = (field.collection.as_str(), field.name.as_str());
         let stored = match name {
             ("directus_users", "token") => Ok(hasher.fingerprint(&secret)),
+            ("directus_settings", "auth_password_policy") => {
+                if !hasher.is_policy(&secret) {
+                    let text = "Value has to be a regular expression.";
+                    let problem = failure("auth_password_policy", "regex", text, None).at(&assigned.path);
+                    problems.push(problem.hint("For example /^.{8,}$/: at least eight characters."));
+                }
+                continue;
+            }
             ("directus_users", "password") => hasher.hash_password(&secret).await,
             // A hash that is sent as it was read must not be hashed again.
             _ if (field.has_special("hash") || field.ty.name() == "hash") && secret != MASK => {

@@ -1,20 +1,21 @@
 //! Settles drafts against what is stored: which items exist, which keys point to something, which values are still
 //! required, and what is filled in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Grants, decide};
+use loggia_access::{Action, Grants, Permit};
 use loggia_model::error::INVALID_FOREIGN_KEY;
 use loggia_model::field_types::calendar::timestamp;
 use loggia_model::plan::Plan;
-use loggia_model::schema::{Column, Default as ColumnDefault};
+use loggia_model::schema::{Column, Default as ColumnDefault, Deselect};
 use loggia_model::validation::{Extent, failure, failures};
-use loggia_model::{Collection, Field, Generator, Problem, Problems, Record, Scalar, StorageKind};
+use loggia_model::{Collection, Field, Filter, Generator, Problem, Problems, Record, Scalar, StorageKind};
 use serde_json::Value;
 
-use super::draft::{Assigned, Draft, Intent};
+use super::allowing::{self, Demand, action, preset, seen_among_them};
+use super::draft::{Assigned, Draft, Intent, List};
 use super::{Coerced, Receipt, keys};
 use crate::Error;
 use crate::changes::Recorder;
@@ -26,6 +27,8 @@ pub(super) struct Existing {
     rows: HashMap<String, HashMap<String, Record>>,
     /// Keys that the request itself gives to new items.
     coming: HashSet<(String, String)>,
+    /// Of the items that values point to, those that the caller sees; `None`: all of them.
+    visible: Option<HashMap<String, HashSet<String>>>,
 }
 
 impl Existing {
@@ -33,6 +36,7 @@ impl Existing {
     pub(super) async fn read(tx: &mut Recorder, grants: &Grants, drafts: &[&Draft]) -> Result<Self, Error> {
         let mut wanted: IndexMap<String, (Arc<Collection>, IndexMap<String, Scalar>)> = IndexMap::new();
         let mut coming = HashSet::new();
+        let mut linked: IndexMap<String, (Arc<Collection>, Vec<Scalar>)> = IndexMap::new();
         let mut want = |collection: &Arc<Collection>, key: &Scalar| {
             if let Some(primary) = &collection.primary {
                 let entry = wanted
@@ -52,6 +56,8 @@ impl Existing {
                 for assigned in draft.values.values() {
                     if let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) {
                         want(target, &key);
+                        let entry = linked.entry(target.name.clone());
+                        entry.or_insert_with(|| (target.clone(), Vec::new())).1.push(key);
                     }
                 }
                 for list in &draft.lists {
@@ -63,10 +69,22 @@ impl Existing {
         }
         let mut rows = HashMap::new();
         for (name, (collection, wanted)) in wanted {
-            let found = read_rows(tx, grants, &collection, wanted.into_values().collect()).await?;
+            let found = read_rows(tx, &collection, wanted.into_values().collect()).await?;
             rows.insert(name, found);
         }
-        Ok(Self { rows, coming })
+        let mut visible = None;
+        if !grants.is_admin() {
+            let mut seen = HashMap::new();
+            for (name, (collection, wanted)) in linked {
+                seen.insert(name, seen_among_them(tx, grants, &collection, wanted).await?);
+            }
+            visible = Some(seen);
+        }
+        Ok(Self {
+            rows,
+            coming,
+            visible,
+        })
     }
 
     fn row(&self, collection: &Collection, key: &Scalar) -> Option<&Record> {
@@ -76,6 +94,18 @@ impl Existing {
 
     fn has(&self, collection: &Collection, key: &Scalar) -> bool {
         self.row(collection, key).is_some()
+    }
+
+    /// Whether the caller may point to an item.
+    fn can_be_pointed_to(&self, collection: &Collection, key: &Scalar) -> bool {
+        let Some(primary) = &collection.primary else {
+            return false;
+        };
+        self.has(collection, key)
+            && self.visible.as_ref().is_none_or(|visible| {
+                let seen = visible.get(&collection.name);
+                seen.is_some_and(|seen| seen.contains(&keys::text(primary, key)))
+            })
     }
 
     fn is_coming(&self, collection: &Collection, key: &Scalar) -> bool {
@@ -90,7 +120,6 @@ impl Existing {
 /// The items with these keys, with the fields that must have a value.
 pub(super) async fn read_rows(
     tx: &mut Recorder,
-    grants: &Grants,
     collection: &Arc<Collection>,
     wanted: Vec<Scalar>,
 ) -> Result<HashMap<String, Record>, Error> {
@@ -102,7 +131,8 @@ pub(super) async fn read_rows(
         .filter(|field| !field.is_alias() && field.must_be_given() && field.name != primary.name);
     fields.extend(demanded.cloned());
     let plan = plain_read(collection, &fields, keys::among(primary, wanted));
-    let rows = tx.run(decide(grants, Plan::Read(plan))?).await?.into_rows();
+    let reason = "whether items exist, and what they lack, does not depend on who asks";
+    let rows = tx.run(Permit::system(reason, Plan::Read(plan))).await?.into_rows();
     let keyed = rows.into_iter().map(|row| {
         let key = match row.get(&primary.name) {
             Some(Value::String(text)) => text.clone(),
@@ -133,6 +163,10 @@ pub(super) struct Settler<'a> {
     planned: HashSet<(String, String)>,
     /// Keys that no item has, by collection.
     missing: IndexMap<String, Missing>,
+    /// On what which items may be written.
+    pub(super) demands: Vec<Demand>,
+    /// What the last demand was made of: many items are often written in the same way.
+    last_demand: Option<(Record, BTreeSet<String>)>,
 }
 
 impl<'a> Settler<'a> {
@@ -151,6 +185,8 @@ impl<'a> Settler<'a> {
             receipt: Receipt::default(),
             planned: HashSet::new(),
             missing: IndexMap::new(),
+            demands: Vec::new(),
+            last_demand: None,
         }
     }
 
@@ -173,6 +209,11 @@ impl<'a> Settler<'a> {
 
     /// Decides whether the item is new, checks it, and fills in what belongs to it.
     pub(super) fn settle(&mut self, draft: &mut Draft) {
+        self.settle_below(draft, None);
+    }
+
+    /// `above`: the column by which it points to the item above, and to which, if that is known.
+    fn settle_below(&mut self, draft: &mut Draft, above: Option<(&str, Value)>) {
         let stored = draft
             .key
             .as_ref()
@@ -198,7 +239,9 @@ impl<'a> Settler<'a> {
             && draft.values.is_empty()
             && draft.ones.is_empty()
             && draft.lists.is_empty();
+        self.presets(draft);
         self.points(draft);
+        self.permitted(draft, above, again);
         if !again {
             self.demanded(draft, stored, reservation);
         }
@@ -208,20 +251,125 @@ impl<'a> Settler<'a> {
             self.settle(&mut one.draft);
         }
         for list in &mut draft.lists {
-            for (key, _) in list.edit.keys() {
-                if !self.existing.has(&list.target, key) {
-                    let hint = list.relation.junction_field.as_ref().map(|field| {
-                        format!(
-                            "`{}` lists rows of `{}`: to link by key, send {{\"{field}\": key}}.",
-                            list.path, list.target.name
-                        )
-                    });
-                    self.miss(&list.target, key, hint);
+            let parent = draft.key.as_ref().zip(draft.collection.primary.as_ref());
+            let parent = parent.map(|(key, primary)| keys::value(primary, key));
+            self.linked(list, parent.as_ref());
+            let column = list.relation.many_field.clone();
+            for nested in list.edit.items_mut() {
+                self.settle_below(nested, parent.clone().map(|parent| (column.as_str(), parent)));
+            }
+        }
+    }
+
+    /// What permissions fill in, where it was not known before whether the item exists. A secret would be stored as it
+    /// is by now.
+    fn presets(&mut self, draft: &mut Draft) {
+        let (filled, problems) = preset(&self.on, draft, action(draft), false);
+        self.receipt.defaulted.extend(filled);
+        self.problems.extend(problems);
+    }
+
+    /// Items that exist and are put on a list or taken off by their keys.
+    fn linked(&mut self, list: &List, parent: Option<&Value>) {
+        let hint = list.relation.junction_field.as_ref().map(|field| {
+            format!(
+                "`{}` lists rows of `{}`: to link by key, send {{\"{field}\": key}}.",
+                list.path, list.target.name
+            )
+        });
+        for (key, _) in list.edit.keys() {
+            if !self.existing.has(&list.target, key) {
+                self.miss(&list.target, key, hint.clone());
+            }
+        }
+        let grants = self.on.grants;
+        let Some(column) = list.target.field(&list.relation.many_field) else {
+            return;
+        };
+        if grants.is_admin() {
+            return;
+        }
+        let (linked, off) = list.edit.linked_and_off();
+        let deletes = list.relation.one_deselect_action == Deselect::Delete;
+        let wanted = [
+            (linked, false, parent.cloned()),
+            (off, deletes, Some(Value::Null)),
+        ];
+        for (which, deletes, value) in wanted {
+            if which.is_empty() {
+                continue;
+            }
+            let allowed = if deletes {
+                allowing::deletable(grants, &list.target)
+            } else {
+                allowing::pointing_allowed(grants, &list.target, column, value)
+            };
+            match allowed {
+                Ok(filter) => self.demands.push(Demand {
+                    collection: list.target.clone(),
+                    filter,
+                    keys: which.into_iter().map(|key| (key.clone(), hint.clone())).collect(),
+                }),
+                Err(_) => self.problems.push(Problem::forbidden().at(&list.path)),
+            }
+        }
+        self.last_demand = None;
+    }
+
+    /// What the caller's permissions say of an item that is to be written.
+    fn permitted(&mut self, draft: &mut Draft, above: Option<(&str, Value)>, again: bool) {
+        let grants = self.on.grants;
+        if grants.is_admin() {
+            return;
+        }
+        let action = action(draft);
+        let extent = match action {
+            Action::Create => Extent::Whole,
+            _ => Extent::Part,
+        };
+        let mut sent = draft.sent.clone();
+        if let Some((column, parent)) = above {
+            sent.insert(column.to_owned(), parent);
+        }
+        let same = self
+            .last_demand
+            .as_ref()
+            .is_some_and(|(last, given)| *last == sent && *given == draft.given);
+        if let (true, Action::Update, Some(key)) = (same && !again, action, &draft.key)
+            && let Some(demand) = self.demands.last_mut().filter(|last| last.collection.name == draft.collection.name)
+        {
+            demand.keys.push((key.clone(), None));
+            return;
+        }
+        match grants.check(action, &draft.collection, &sent, &draft.given, extent) {
+            Err(problems) => {
+                for problem in problems.0 {
+                    let path = match problem.path.as_str() {
+                        "" => draft.path.clone(),
+                        field => draft.at(field),
+                    };
+                    self.problems.push(problem.at(path));
                 }
             }
-            for draft in list.edit.items_mut() {
-                self.settle(draft);
+            Ok(filter) if action == Action::Create => draft.made_if = filter,
+            Ok(Filter::All) => {}
+            // It is made by this very request: nothing can be asked of it yet.
+            Ok(_) if again => self.problems.push(Problem::forbidden().at(&draft.path)),
+            Ok(filter) => {
+                self.demands.push(Demand {
+                    collection: draft.collection.clone(),
+                    filter,
+                    keys: draft.key.iter().map(|key| (key.clone(), None)).collect(),
+                });
+                self.last_demand = Some((sent, draft.given.clone()));
             }
+        }
+    }
+
+    /// Items that may not be written look like items that are not there.
+    pub(super) fn refuse(&mut self, collection: &Arc<Collection>, unmet: Vec<(Scalar, Option<String>)>) {
+        for (key, advice) in unmet {
+            self.miss(collection, &key, advice);
         }
     }
 
@@ -235,7 +383,7 @@ impl<'a> Settler<'a> {
         !self.planned.insert(name) && draft.nested
     }
 
-    fn miss(&mut self, collection: &Arc<Collection>, key: &Scalar, advice: Option<String>) {
+    pub(super) fn miss(&mut self, collection: &Arc<Collection>, key: &Scalar, advice: Option<String>) {
         let Some(primary) = &collection.primary else {
             return;
         };
@@ -259,7 +407,12 @@ impl<'a> Settler<'a> {
             let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) else {
                 continue;
             };
-            if self.existing.has(target, &key)
+            let exists = if assigned.path.is_empty() {
+                self.existing.has(target, &key)
+            } else {
+                self.existing.can_be_pointed_to(target, &key)
+            };
+            if exists
                 || self.existing.is_coming(target, &key)
                 || may_dangle(&assigned.field)
             {
@@ -272,12 +425,16 @@ impl<'a> Settler<'a> {
                 "Invalid foreign key \"{shown}\" for field \"{}\" in collection \"{}\".",
                 field.name, field.collection
             );
-            let problem = Problem::new(&INVALID_FOREIGN_KEY, message)
-                .at(&assigned.path)
-                .hint(format!(
+            let problem = Problem::new(&INVALID_FOREIGN_KEY, message).at(&assigned.path);
+            let problem = if self.on.grants.sees(target) {
+                problem.hint(format!(
                     "\"{0}\" has no item with this key: create it first, or send an object to create it with this item.",
                     target.name
                 ))
+            } else {
+                problem
+            };
+            let problem = problem
                 .with("collection", field.collection.as_str())
                 .with("field", field.name.as_str())
                 .with("value", value);
@@ -303,7 +460,8 @@ impl<'a> Settler<'a> {
             if let Some(assigned) = draft.values.get(name) {
                 if assigned.scalar.is_null() && cannot_be_empty(field) {
                     let problem = failure(name, "nnull", "Value can't be null.", None);
-                    self.problems.push(problem.at(&assigned.path));
+                    let path = if assigned.path.is_empty() { draft.at(name) } else { assigned.path.clone() };
+                    self.problems.push(problem.at(path));
                 }
                 continue;
             }
@@ -322,8 +480,15 @@ impl<'a> Settler<'a> {
                 None => false,
             };
             if !given {
-                let problem = failure(name, "required", "Value is required.", None);
-                self.problems.push(problem.at(draft.at(name)));
+                let grants = self.on.grants;
+                let known = [action(draft), Action::Read];
+                let known = known.iter().any(|action| grants.may_touch(*action, &draft.collection, field));
+                self.problems.push(if known {
+                    failure(name, "required", "Value is required.", None).at(draft.at(name))
+                } else {
+                    // Somebody who may not give it cannot make the item, and need not learn why.
+                    Problem::forbidden().at(&draft.path)
+                });
             }
         }
     }
@@ -383,6 +548,7 @@ impl<'a> Settler<'a> {
                 None if create && !draft.values.contains_key(&field.name) => {
                     if let ColumnDefault::Value(scalar) = &column.default
                         && !draft.ones.iter().any(|one| one.field.name == field.name)
+                        && allowing::reads(self.on.grants, &collection, field)
                     {
                         let value = field.ty.print(scalar.clone());
                         self.receipt.defaulted.push((draft.at(&field.name), value));
@@ -416,7 +582,9 @@ impl<'a> Settler<'a> {
     fn put(&mut self, draft: &mut Draft, field: &Arc<Field>, scalar: Scalar) {
         let to = field.ty.print(scalar.clone());
         let path = draft.at(&field.name);
-        match draft.values.get(&field.name) {
+        let reads = allowing::reads(self.on.grants, &draft.collection, field);
+        match draft.values.get(&field.name).filter(|sent| !sent.path.is_empty()) {
+            _ if !reads => {}
             Some(sent) if !is_secret(field) => {
                 let from = field.ty.print(sent.scalar.clone());
                 self.receipt.coerced.push(Coerced {

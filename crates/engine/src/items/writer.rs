@@ -6,22 +6,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Grants, decide};
+use loggia_access::{Action, Grants, Permit, decide};
 use loggia_model::error::DELETES_DISABLED;
 use loggia_model::filter::Test;
 use loggia_model::plan::{Aggregate, AggregatePlan, DeletePlan, Figure, InsertPlan, Plan, UpdatePlan};
 use loggia_model::schema::Deselect;
-use loggia_model::{Collection, Field, Filter, Problem, Relation, Scalar};
-use loggia_store::Outcome;
+use loggia_model::{Collection, Field, Filter, Problem, Relation, Scalar, Schema};
 use serde_json::Value;
 
+use super::allowing;
 use super::draft::{Assigned, Draft, Edit, Entry, Intent, List, One};
 use super::payload::invalid;
 use super::reading::counted;
 use super::{Deletes, Receipt, keys};
 use crate::Error;
 use crate::changes::Recorder;
-use crate::query::count;
+use crate::query::{count, plain_read};
+use crate::system::Standing;
 
 /// A list of items that point to an item which is written now.
 struct Owned {
@@ -35,12 +36,17 @@ struct Owned {
 pub(crate) struct Writer<'a> {
     pub(crate) tx: Recorder,
     pub(crate) grants: &'a Grants,
+    pub(super) schema: &'a Schema,
     pub(super) deletes: Deletes,
     pub(super) receipt: Receipt,
     /// Keys of system collections that were written, for those who keep copies.
     pub(crate) touched: IndexMap<String, Vec<Value>>,
     /// Users whose password changed.
     pub(crate) new_passwords: Vec<Scalar>,
+    /// Items that were made, and what must hold of each, by collection.
+    pub(super) made: IndexMap<String, (Arc<Collection>, Vec<(Scalar, Filter)>)>,
+    /// Who was an administrator before, where that may change.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// Which draft of a level, and which of its columns, waits for a key.
@@ -115,13 +121,16 @@ impl Writer<'_> {
                 collection: collection.clone(),
                 rows,
             });
-            let outcome = self.tx.run(decide(self.grants, plan)?).await;
-            let made = outcome.map_err(|error| {
-                let at = new.get(error.row().unwrap_or(0)).copied().unwrap_or(*first);
-                located(error, &drafts[at])
-            })?;
+            let made = match self.tx.run(decide(self.grants, plan)?).await {
+                Ok(made) => made,
+                Err(error) => {
+                    let at = new.get(error.row().unwrap_or(0)).copied().unwrap_or(*first);
+                    return Err(located(self.tellable(error, &[]).await?, &drafts[at]));
+                }
+            };
             for (i, key) in new.iter().zip(made.into_keys()) {
                 self.generated(&drafts[*i], &key);
+                self.note_created(&drafts[*i], &key);
                 keys[*i] = key;
             }
             let written: Vec<_> = new.iter().map(|i| keys[*i].clone()).collect();
@@ -165,8 +174,10 @@ impl Writer<'_> {
             filter: keys::among(primary, wanted.clone()),
             assign,
         });
-        let outcome = self.tx.run(decide(self.grants, plan)?).await;
-        outcome.map_err(|error| located(error, first))?;
+        match self.tx.run(decide(self.grants, plan)?).await {
+            Ok(outcome) => self.all_touched(&first.collection, &wanted, &outcome.into_keys())?,
+            Err(error) => return Err(located(self.tellable(error, &[]).await?, first)),
+        }
         self.note(&first.collection, &wanted, |changed, n| changed.updated += n);
         Ok(())
     }
@@ -305,11 +316,14 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         let plan = Plan::Update(UpdatePlan {
             collection: pointer.target.clone(),
-            filter: keys::among(&pointer.primary, wanted),
+            filter: keys::among(&pointer.primary, wanted.clone()),
             assign,
         });
-        let outcome = self.tx.run(decide(self.grants, plan)?).await;
-        let touched = outcome.map_err(|error| refused(error, path))?.into_keys();
+        let touched = match self.tx.run(decide(self.grants, plan)?).await {
+            Ok(outcome) => outcome.into_keys(),
+            Err(error) => return Err(refused(self.tellable(error, &[]).await?, path)),
+        };
+        self.all_touched(&pointer.target, &wanted, &touched)?;
         self.note(&pointer.target, &touched, |changed, n| changed.updated += n);
         Ok(())
     }
@@ -323,7 +337,17 @@ impl Writer<'_> {
         path: &str,
     ) -> Result<(), Error> {
         let here = Filter::field(&pointer.column, Test::Equal(pointer.value.clone()));
-        let filter = here.and(which);
+        let mut filter = here.and(which);
+        let mut concerned = None;
+        if !self.grants.is_admin() {
+            let keys = self.concerned(pointer, filter).await?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            self.take_off_allowed(relation, pointer, &keys, path).await?;
+            filter = keys::among(&pointer.primary, keys.clone());
+            concerned = Some(keys);
+        }
         let nullable = pointer
             .column
             .column
@@ -332,7 +356,8 @@ impl Writer<'_> {
         let deleting = relation.one_deselect_action == Deselect::Delete;
         if (deleting && self.deletes == Deletes::Refused) || (!deleting && !nullable) {
             let plan = count(&pointer.target, filter.clone());
-            let off = counted(self.tx.run(decide(self.grants, plan)?).await?);
+            let reason = "what may not go at all is counted; whose it is was looked at before";
+            let off = counted(self.tx.run(Permit::system(reason, plan)).await?);
             return match (off, deleting) {
                 (0, _) => Ok(()),
                 (off, true) => Err(deletes_disabled(off, &pointer.target).at(path).into()),
@@ -350,8 +375,16 @@ impl Writer<'_> {
             };
             (Plan::Update(plan), false)
         };
-        let outcome = self.tx.run(decide(self.grants, plan)?).await;
-        let touched = outcome.map_err(|error| refused(error, path))?.into_keys();
+        let touched = match self.tx.run(decide(self.grants, plan)?).await {
+            Ok(outcome) => outcome.into_keys(),
+            Err(error) => {
+                let going = concerned.unwrap_or_default();
+                return Err(refused(self.tellable(error, &going).await?, path));
+            }
+        };
+        if let Some(concerned) = concerned {
+            self.all_touched(&pointer.target, &concerned, &touched)?;
+        }
         self.note(&pointer.target, &touched, |changed, n| {
             if deleted {
                 changed.deleted += n;
@@ -359,6 +392,45 @@ impl Writer<'_> {
                 changed.updated += n;
             }
         });
+        Ok(())
+    }
+
+    /// Of the items that are to be taken off a list, those that are on it for the caller.
+    async fn concerned(&mut self, pointer: &Pointer, filter: Filter) -> Result<Vec<Scalar>, Error> {
+        let plan = plain_read(&pointer.target, std::slice::from_ref(&pointer.primary), filter);
+        let permit = if self.grants.may(Action::Read, &pointer.target) {
+            decide(self.grants, Plan::Read(plan))?
+        } else {
+            let reason = "whoever sees nothing of a list takes off what they name";
+            Permit::system(reason, Plan::Read(plan))
+        };
+        let rows = self.tx.run(permit).await?.into_rows();
+        let keys = rows
+            .iter()
+            .filter_map(|row| keys::scalar(&pointer.primary, row.get(&pointer.primary.name)?));
+        Ok(keys.collect())
+    }
+
+    /// Whether these items may be taken off.
+    async fn take_off_allowed(
+        &mut self,
+        relation: &Relation,
+        pointer: &Pointer,
+        which: &[Scalar],
+        path: &str,
+    ) -> Result<(), Error> {
+        let allowed = if relation.one_deselect_action == Deselect::Delete {
+            allowing::deletable(self.grants, &pointer.target)
+        } else {
+            allowing::pointing_allowed(self.grants, &pointer.target, &pointer.column, Some(Value::Null))
+        };
+        let Ok(filter) = allowed else {
+            return Err(Problem::forbidden().at(path).into());
+        };
+        let found = allowing::among_them(&mut self.tx, &pointer.target, which.to_vec(), filter).await?;
+        if found.len() < which.len() {
+            return Err(Problem::forbidden().at(path).into());
+        }
         Ok(())
     }
 
@@ -380,7 +452,8 @@ impl Writer<'_> {
             limit: None,
             offset: 0,
         });
-        let rows = self.tx.run(decide(self.grants, plan)?).await?.into_rows();
+        let reason = "a new entry comes after all others, seen or not";
+        let rows = self.tx.run(Permit::system(reason, plan)).await?.into_rows();
         let largest = rows.first().and_then(|row| row.get("max")?.get(&sort.name));
         Ok(largest
             .and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()))
@@ -405,12 +478,14 @@ impl Writer<'_> {
         let primary = keys::primary(collection)?;
         let plan = Plan::Delete(DeletePlan {
             collection: collection.clone(),
-            filter: keys::among(primary, wanted),
+            filter: keys::among(primary, wanted.clone()),
         });
-        let outcome: Outcome = self.tx.run(decide(self.grants, plan)?).await?;
-        self.note(collection, &outcome.into_keys(), |changed, n| {
-            changed.deleted += n
-        });
+        let gone = match self.tx.run(decide(self.grants, plan)?).await {
+            Ok(outcome) => outcome.into_keys(),
+            Err(error) => return Err(self.tellable(error, &wanted).await?.into()),
+        };
+        self.all_touched(collection, &wanted, &gone)?;
+        self.note(collection, &gone, |changed, n| changed.deleted += n);
         Ok(())
     }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Action, Caller, Grants, decide};
+use loggia_access::{Action, Caller, Permit, decide};
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
-use loggia_model::{Collection, Problem, Problems, Query, Record, Scalar, Schema};
+use loggia_model::validation::Extent;
+use loggia_model::{Collection, Filter, Problem, Problems, Query, Record, Scalar, Schema};
 use serde_json::Value;
 
+use super::allowing::{among_them, deletable, unmet};
 use super::draft::{Draft, Intent};
 use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
@@ -159,8 +161,9 @@ impl Engine {
             .clone();
         system::writable(&grants, &collection)?;
         let returning = match &options.returning {
-            Some(query) => Some(answer_plan(&on, &collection, query)?),
-            None => None,
+            // Whoever may write and not read gets no items back.
+            Some(query) if on.may(Action::Read, &collection) => Some(answer_plan(&on, &collection, query)?),
+            _ => None,
         };
         let mut prepared = prepare(&on, &collection, request)?;
         if prepared.problems.0.is_empty() {
@@ -179,7 +182,9 @@ impl Engine {
                 return Err(deletes_disabled(wanted.len() as u64, &collection).into());
             }
             system::deletable(&collection, &wanted)?;
-            let mut writer = self.writer(&grants, tx, options, prepared.receipt);
+            let standing = system::standing(&on, &mut tx, &[&collection]).await?;
+            let mut writer = self.writer(&on, tx, options, prepared.receipt);
+            writer.standing = standing;
             writer.delete(&collection, wanted.clone()).await?;
             return self
                 .finish(&on, writer, &collection, wanted, None)
@@ -188,7 +193,9 @@ impl Engine {
         }
         let wanted = targets(&mut tx, &on, &collection, request, &mut prepared).await?;
         let drafts = self.settle(&mut tx, &on, options, prepared, wanted).await?;
-        let mut writer = self.writer(&grants, tx, options, drafts.receipt);
+        let standing = system::standing(&on, &mut tx, &drafts.collections()).await?;
+        let mut writer = self.writer(&on, tx, options, drafts.receipt);
+        writer.standing = standing;
         let keys = writer.save_shared(drafts.shared, drafts.drafts).await?;
         self.finish(&on, writer, &collection, keys, returning)
             .await
@@ -197,18 +204,21 @@ impl Engine {
 
     fn writer<'a>(
         &self,
-        grants: &'a Grants,
+        on: &Resolver<'a>,
         tx: Recorder,
         options: &WriteOptions,
         receipt: Receipt,
     ) -> Writer<'a> {
         Writer {
             tx,
-            grants,
+            grants: on.grants,
+            schema: on.schema,
             deletes: options.deletes,
             receipt,
             touched: IndexMap::new(),
             new_passwords: Vec::new(),
+            made: IndexMap::new(),
+            standing: None,
         }
     }
 
@@ -254,6 +264,10 @@ impl Engine {
             draft.ones_elsewhere(shared.iter().map(|one| one.field.name.as_str()));
             settler.settle(draft);
         }
+        for demand in std::mem::take(&mut settler.demands) {
+            let collection = demand.collection.clone();
+            settler.refuse(&collection, unmet(tx, demand).await?);
+        }
         let (found, receipt) = settler.finish();
         problems.extend(found);
         told(problems)
@@ -274,6 +288,7 @@ impl Engine {
         written: Vec<Scalar>,
         returning: Option<(ReadPlan, Option<usize>)>,
     ) -> Result<Written, Error> {
+        writer.made_rightly().await?;
         system::after(on, &mut writer).await?;
         let primary = keys::primary(collection)?;
         let rows = match returning {
@@ -304,6 +319,8 @@ impl Engine {
         .await?;
         receipt.applied.dedup();
         receipt.add(recorded.cascaded);
+        let known = |name: &str| on.schema.collection(name).is_some_and(|collection| on.grants.sees(collection));
+        receipt.changed.retain(|name, _| known(name));
         Ok(Written {
             change: recorded.change,
             keys: written.iter().map(|key| keys::value(primary, key)).collect(),
@@ -318,6 +335,18 @@ struct Settled {
     drafts: Vec<Draft>,
     shared: Vec<super::draft::One>,
     receipt: Receipt,
+}
+
+impl Settled {
+    /// Where it writes, at any depth.
+    fn collections(&self) -> Vec<&Arc<Collection>> {
+        let mut collections: Vec<&Arc<Collection>> = Vec::new();
+        let drafts = self.drafts.iter().chain(self.shared.iter().map(|one| &one.draft));
+        for draft in drafts {
+            draft.collections(&mut collections);
+        }
+        collections
+    }
 }
 
 /// Reads what was sent.
@@ -387,17 +416,25 @@ async fn targets(
     let primary = keys::primary(collection)?;
     let wanted = match request {
         Request::Update(Target::Keys { keys, .. }) => parsed(on, collection, keys)?,
-        Request::Update(Target::Query { query, .. }) => matching(tx, on, collection, query).await?,
+        Request::Update(Target::Query { query, .. }) => {
+            let wanted = matching(tx, on, collection, query).await?;
+            match prepared.drafts.first().map(|draft| updatable(on, draft)) {
+                Some(Ok(filter)) => narrowed(tx, collection, wanted, filter).await?,
+                // The caller will be told of what is wrong with the data.
+                _ => wanted,
+            }
+        }
         Request::Singleton(_) => {
             let plan = ReadPlan {
                 limit: Some(1),
                 ..plain_read(
                     collection,
                     std::slice::from_ref(primary),
-                    loggia_model::Filter::All,
+                    Filter::All,
                 )
             };
-            let rows = tx.run(decide(on.grants, Plan::Read(plan))?).await?.into_rows();
+            let reason = "whether there is the one item does not depend on who asks";
+            let rows = tx.run(Permit::system(reason, Plan::Read(plan))).await?.into_rows();
             let row = rows
                 .first()
                 .and_then(|row| keys::scalar(primary, row.get(&primary.name)?));
@@ -436,30 +473,46 @@ async fn selected(
     selection: &Selection,
 ) -> Result<Vec<Scalar>, Error> {
     let wanted = match selection {
-        Selection::Query(query) => return matching(tx, on, collection, query).await,
+        Selection::Query(query) => {
+            let wanted = matching(tx, on, collection, query).await?;
+            return narrowed(tx, collection, wanted, deletable(on.grants, collection)?).await;
+        }
         Selection::Keys(keys) => parsed(on, collection, keys)?,
     };
     let primary = keys::primary(collection)?;
-    let plan = plain_read(
-        collection,
-        std::slice::from_ref(primary),
-        keys::among(primary, wanted.clone()),
-    );
-    let rows = tx.run(decide(on.grants, Plan::Read(plan))?).await?.into_rows();
-    let found: Vec<_> = rows
-        .iter()
-        .filter_map(|row| keys::scalar(primary, row.get(&primary.name)?))
-        .collect();
+    let allowed = deletable(on.grants, collection)?;
+    let found = among_them(tx, collection, wanted.clone(), allowed).await?;
     let missing: Vec<_> = wanted
         .iter()
-        .filter(|key| !found.contains(key))
         .map(|key| keys::text(primary, key))
+        .filter(|key| !found.contains(key))
         .collect();
     if missing.is_empty() {
         Ok(wanted)
     } else {
         Err(keys::missing(on.grants, collection, &missing).into())
     }
+}
+
+/// The items on which a draft may be written.
+fn updatable(on: &Resolver<'_>, draft: &Draft) -> Result<Filter, Problems> {
+    let (sent, given) = (&draft.sent, &draft.given);
+    on.grants.check(Action::Update, &draft.collection, sent, given, Extent::Part)
+}
+
+/// Of these items, those on which a condition holds, in their order.
+async fn narrowed(
+    tx: &mut Recorder,
+    collection: &Arc<Collection>,
+    mut wanted: Vec<Scalar>,
+    filter: Filter,
+) -> Result<Vec<Scalar>, Error> {
+    if !matches!(filter, Filter::All) && !wanted.is_empty() {
+        let primary = keys::primary(collection)?;
+        let found = among_them(tx, collection, wanted.clone(), filter).await?;
+        wanted.retain(|key| found.contains(&keys::text(primary, key)));
+    }
+    Ok(wanted)
 }
 
 /// Keys as the database holds them, each once; keys that no item can have are missing ones.

@@ -20,7 +20,10 @@ use crate::query::Resolver;
 mod administrators;
 mod permissions;
 mod policies;
+mod settings;
 mod users;
+
+pub(crate) use administrators::{Standing, standing};
 
 /// Collections that are not written as items, and where they are written instead.
 const ELSEWHERE: [(&str, &str); 7] = [
@@ -88,6 +91,7 @@ pub(crate) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
         "directus_users" => users::check(draft),
         "directus_permissions" => permissions::check(on, draft),
         "directus_policies" => policies::check(draft),
+        "directus_settings" => settings::check(on, draft),
         _ => Problems::default(),
     }
 }
