@@ -15,10 +15,10 @@ use loggia_store::Error as StoreError;
 use serde_json::Value;
 
 use super::draft::{Assigned, Draft, Intent};
+use super::keys;
 use super::payload::{invalid, json_inside};
 use super::reading::counted;
 use super::writer::Writer;
-use super::keys;
 use crate::Error;
 use crate::changes::Recorder;
 use crate::query::{Resolver, count, is_secret, plain_read};
@@ -112,14 +112,23 @@ pub(super) fn pointing_allowed(
     column: &Field,
     value: Option<Value>,
 ) -> Result<Filter, Problems> {
-    let sent: Record = value.into_iter().map(|value| (column.name.clone(), value)).collect();
+    let sent: Record = value
+        .into_iter()
+        .map(|value| (column.name.clone(), value))
+        .collect();
     let given = BTreeSet::from([column.name.clone()]);
     grants.check(Action::Update, collection, &sent, &given, Extent::Part)
 }
 
 /// The items that may be deleted.
 pub(super) fn deletable(grants: &Grants, collection: &Collection) -> Result<Filter, Problems> {
-    grants.check(Action::Delete, collection, &Record::new(), &BTreeSet::new(), Extent::Part)
+    grants.check(
+        Action::Delete,
+        collection,
+        &Record::new(),
+        &BTreeSet::new(),
+        Extent::Part,
+    )
 }
 
 /// Of these items, the keys (as text) of those on which a condition holds.
@@ -158,18 +167,17 @@ pub(super) async fn seen_among_them(
 }
 
 fn texts(rows: Vec<Record>, name: &str) -> HashSet<String> {
-    let texts = rows.into_iter().filter_map(|mut row| match row.shift_remove(name)? {
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    });
+    let texts = rows
+        .into_iter()
+        .filter_map(|mut row| match row.shift_remove(name)? {
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        });
     texts.collect()
 }
 
 /// The items of a demand on which it does not hold.
-pub(super) async fn unmet(
-    tx: &mut Recorder,
-    demand: Demand,
-) -> Result<Vec<(Scalar, Option<String>)>, Error> {
+pub(super) async fn unmet(tx: &mut Recorder, demand: Demand) -> Result<Vec<(Scalar, Option<String>)>, Error> {
     let primary = keys::primary(&demand.collection)?.clone();
     let wanted = demand.keys.iter().map(|(key, _)| key.clone()).collect();
     let found = among_them(tx, &demand.collection, wanted, demand.filter).await?;
@@ -252,7 +260,11 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// The one answer for everything that is denied, where nothing may be told.
-    pub(super) async fn tellable(&mut self, error: StoreError, going: &[Scalar]) -> Result<StoreError, Error> {
+    pub(super) async fn tellable(
+        &mut self,
+        error: StoreError,
+        going: &[Scalar],
+    ) -> Result<StoreError, Error> {
         if self.grants.is_admin() {
             return Ok(error);
         }
@@ -302,12 +314,14 @@ impl Writer<'_> {
 
     /// Whether the caller may read a collection, and a field of it.
     fn knows(&self, collection: &str, field: Option<&str>) -> bool {
-        self.schema.collection(collection).is_some_and(|collection| match field {
-            None => self.grants.may(Action::Read, collection),
-            Some(field) => collection
-                .field(field)
-                .is_some_and(|field| reads(self.grants, collection, field)),
-        })
+        self.schema
+            .collection(collection)
+            .is_some_and(|collection| match field {
+                None => self.grants.may(Action::Read, collection),
+                Some(field) => collection
+                    .field(field)
+                    .is_some_and(|field| reads(self.grants, collection, field)),
+            })
     }
 
     fn knows_all(&self, collection: &str) -> bool {
@@ -320,7 +334,10 @@ impl Writer<'_> {
         let Some(collection) = self.schema.collection(table).cloned() else {
             return Ok(false);
         };
-        let Some(field) = collection.field(column).filter(|_| self.knows(table, Some(column))) else {
+        let Some(field) = collection
+            .field(column)
+            .filter(|_| self.knows(table, Some(column)))
+        else {
             return Ok(false);
         };
         let Some(scalar) = field
@@ -339,7 +356,10 @@ impl Writer<'_> {
         let Some(collection) = self.schema.collection(table).cloned() else {
             return Ok(0);
         };
-        match collection.field(column).filter(|_| self.knows(table, Some(column))) {
+        match collection
+            .field(column)
+            .filter(|_| self.knows(table, Some(column)))
+        {
             Some(field) => {
                 let filter = Filter::field(field, Test::In(to.to_vec()));
                 self.seen(&collection, filter).await

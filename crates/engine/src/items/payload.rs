@@ -6,7 +6,9 @@ use loggia_access::Action;
 use loggia_model::error::{INVALID_PAYLOAD, VALUE_OUT_OF_RANGE, nearest};
 use loggia_model::query::describe;
 use loggia_model::validation::failure;
-use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Record, Relation, Scalar, StorageKind};
+use loggia_model::{
+    Collection, Field, Filter, Link, Problem, Problems, Record, Relation, Scalar, StorageKind,
+};
 use serde_json::Value;
 
 use super::allowing::preset;
@@ -120,7 +122,10 @@ impl<'a> Reader<'a> {
 
     /// Whether an item may stand inside another one.
     fn nested_allowed(&self, collection: &Collection, actions: &[Action]) -> Result<(), Problem> {
-        if !actions.iter().any(|action| self.on.grants.may(*action, collection)) {
+        if !actions
+            .iter()
+            .any(|action| self.on.grants.may(*action, collection))
+        {
             return Err(Problem::forbidden());
         }
         system::writable(self.on.grants, collection)
@@ -129,7 +134,9 @@ impl<'a> Reader<'a> {
     /// Whether the caller may give a field, by one of the actions that it may turn out to be.
     fn gives(&self, collection: &Collection, field: &Field, actions: &[Action]) -> bool {
         let grants = self.on.grants;
-        let granted = actions.iter().any(|action| grants.may_touch(*action, collection, field));
+        let granted = actions
+            .iter()
+            .any(|action| grants.may_touch(*action, collection, field));
         granted
             && match self.on.schema.link(&collection.name, &field.name) {
                 Some(Link::ToMany { target, .. }) => grants.sees(&target),
@@ -177,17 +184,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn member(
-        &mut self,
-        draft: &mut Draft,
-        name: &str,
-        value: &Value,
-        place: Place<'_>,
-        actions: &[Action],
-    ) {
+    fn member(&mut self, draft: &mut Draft, name: &str, value: &Value, place: Place<'_>, actions: &[Action]) {
         let path = draft.at(name);
         let field = draft.collection.field(name);
-        let Some(field) = field.filter(|field| self.gives(&draft.collection, field, actions)).cloned() else {
+        let Some(field) = field
+            .filter(|field| self.gives(&draft.collection, field, actions))
+            .cloned()
+        else {
             self.unknown(&draft.collection, name, &path, actions);
             return;
         };
@@ -217,7 +220,9 @@ impl<'a> Reader<'a> {
             }
             None => self.assign(draft, &field, value, path, None),
             Some(Link::ToOne { target, .. }) => match value {
-                Value::Object(nested) if seen(&target) => self.one(draft, &field, &target, nested, &path, place.level),
+                Value::Object(nested) if seen(&target) => {
+                    self.one(draft, &field, &target, nested, &path, place.level)
+                }
                 _ => self.assign(draft, &field, value, path, Some(target)),
             },
             Some(Link::ToMany { relation, target }) => {

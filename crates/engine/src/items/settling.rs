@@ -132,7 +132,10 @@ pub(super) async fn read_rows(
     fields.extend(demanded.cloned());
     let plan = plain_read(collection, &fields, keys::among(primary, wanted));
     let reason = "whether items exist, and what they lack, does not depend on who asks";
-    let rows = tx.run(Permit::system(reason, Plan::Read(plan))).await?.into_rows();
+    let rows = tx
+        .run(Permit::system(reason, Plan::Read(plan)))
+        .await?
+        .into_rows();
     let keyed = rows.into_iter().map(|row| {
         let key = match row.get(&primary.name) {
             Some(Value::String(text)) => text.clone(),
@@ -336,7 +339,10 @@ impl<'a> Settler<'a> {
             .as_ref()
             .is_some_and(|(last, given)| *last == sent && *given == draft.given);
         if let (true, Action::Update, Some(key)) = (same && !again, action, &draft.key)
-            && let Some(demand) = self.demands.last_mut().filter(|last| last.collection.name == draft.collection.name)
+            && let Some(demand) = self
+                .demands
+                .last_mut()
+                .filter(|last| last.collection.name == draft.collection.name)
         {
             demand.keys.push((key.clone(), None));
             return;
@@ -412,10 +418,7 @@ impl<'a> Settler<'a> {
             } else {
                 self.existing.can_be_pointed_to(target, &key)
             };
-            if exists
-                || self.existing.is_coming(target, &key)
-                || may_dangle(&assigned.field)
-            {
+            if exists || self.existing.is_coming(target, &key) || may_dangle(&assigned.field) {
                 continue;
             }
             let field = &assigned.field;
@@ -460,7 +463,11 @@ impl<'a> Settler<'a> {
             if let Some(assigned) = draft.values.get(name) {
                 if assigned.scalar.is_null() && cannot_be_empty(field) {
                     let problem = failure(name, "nnull", "Value can't be null.", None);
-                    let path = if assigned.path.is_empty() { draft.at(name) } else { assigned.path.clone() };
+                    let path = if assigned.path.is_empty() {
+                        draft.at(name)
+                    } else {
+                        assigned.path.clone()
+                    };
                     self.problems.push(problem.at(path));
                 }
                 continue;
@@ -482,7 +489,9 @@ impl<'a> Settler<'a> {
             if !given {
                 let grants = self.on.grants;
                 let known = [action(draft), Action::Read];
-                let known = known.iter().any(|action| grants.may_touch(*action, &draft.collection, field));
+                let known = known
+                    .iter()
+                    .any(|action| grants.may_touch(*action, &draft.collection, field));
                 self.problems.push(if known {
                     failure(name, "required", "Value is required.", None).at(draft.at(name))
                 } else {

@@ -319,7 +319,11 @@ impl Engine {
         .await?;
         receipt.applied.dedup();
         receipt.add(recorded.cascaded);
-        let known = |name: &str| on.schema.collection(name).is_some_and(|collection| on.grants.sees(collection));
+        let known = |name: &str| {
+            on.schema
+                .collection(name)
+                .is_some_and(|collection| on.grants.sees(collection))
+        };
         receipt.changed.retain(|name, _| known(name));
         Ok(Written {
             change: recorded.change,
@@ -427,14 +431,13 @@ async fn targets(
         Request::Singleton(_) => {
             let plan = ReadPlan {
                 limit: Some(1),
-                ..plain_read(
-                    collection,
-                    std::slice::from_ref(primary),
-                    Filter::All,
-                )
+                ..plain_read(collection, std::slice::from_ref(primary), Filter::All)
             };
             let reason = "whether there is the one item does not depend on who asks";
-            let rows = tx.run(Permit::system(reason, Plan::Read(plan))).await?.into_rows();
+            let rows = tx
+                .run(Permit::system(reason, Plan::Read(plan)))
+                .await?
+                .into_rows();
             let row = rows
                 .first()
                 .and_then(|row| keys::scalar(primary, row.get(&primary.name)?));
@@ -497,7 +500,8 @@ async fn selected(
 /// The items on which a draft may be written.
 fn updatable(on: &Resolver<'_>, draft: &Draft) -> Result<Filter, Problems> {
     let (sent, given) = (&draft.sent, &draft.given);
-    on.grants.check(Action::Update, &draft.collection, sent, given, Extent::Part)
+    on.grants
+        .check(Action::Update, &draft.collection, sent, given, Extent::Part)
 }
 
 /// Of these items, those on which a condition holds, in their order.

@@ -61,8 +61,13 @@ impl Stored {
 
     /// Who is an administrator, active or not.
     fn standing(&self) -> Standing {
-        let policies: HashSet<&str> = self.policies.iter().filter_map(|policy| text(policy, "id")).collect();
-        let granted = |access: &&Record| text(access, "policy").is_some_and(|policy| policies.contains(policy));
+        let policies: HashSet<&str> = self
+            .policies
+            .iter()
+            .filter_map(|policy| text(policy, "id"))
+            .collect();
+        let granted =
+            |access: &&Record| text(access, "policy").is_some_and(|policy| policies.contains(policy));
         let (mut users, mut direct) = (HashSet::new(), HashSet::new());
         for access in self.access.iter().filter(granted) {
             users.extend(text(access, "user"));
@@ -96,7 +101,9 @@ pub(crate) async fn standing(
     tx: &mut Recorder,
     written: &[&Arc<Collection>],
 ) -> Result<Option<Standing>, Error> {
-    let decisive = written.iter().any(|collection| DECISIVE.contains(&collection.name.as_str()));
+    let decisive = written
+        .iter()
+        .any(|collection| DECISIVE.contains(&collection.name.as_str()));
     if on.grants.is_admin() || !decisive {
         return Ok(None);
     }
@@ -129,7 +136,10 @@ pub(super) async fn remain(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result
     if !taken || writer.grants.caller().user().is_none() {
         return Ok(());
     }
-    let mut active = stored.users.iter().filter(|user| text(user, "status") == Some("active"));
+    let mut active = stored
+        .users
+        .iter()
+        .filter(|user| text(user, "status") == Some("active"));
     if active.any(|user| text(user, "id").is_some_and(|id| standing.users.contains(id))) {
         return Ok(());
     }
@@ -147,7 +157,9 @@ fn unchanged(writer: &Writer<'_>, after: &Standing) -> Result<(), Error> {
         let keys = writer.touched.get(collection).into_iter().flatten();
         keys.filter_map(Value::as_str)
     };
-    let either = |key: &str, set: fn(&Standing) -> &HashSet<String>| set(before).contains(key) || set(after).contains(key);
+    let either = |key: &str, set: fn(&Standing) -> &HashSet<String>| {
+        set(before).contains(key) || set(after).contains(key)
+    };
     let of_users = touched("directus_users").any(|key| either(key, |standing| &standing.users));
     let of_roles = touched("directus_roles").any(|key| either(key, |standing| &standing.roles));
     if of_users || of_roles || before != after {
@@ -183,9 +195,13 @@ fn stays_in(writer: &Writer<'_>, stored: &Stored) -> Result<(), Error> {
     if held.peek().is_none() || held.any(admits) {
         return Ok(());
     }
-    let message = format!("You would shut yourself out: your address {ip} would not be among those in `ip_access`. Nothing was changed.");
+    let message = format!(
+        "You would shut yourself out: your address {ip} would not be among those in `ip_access`. Nothing was changed."
+    );
     let problem = Problem::new(&UNPROCESSABLE_CONTENT, message).at("ip_access");
-    Err(problem.hint(format!("Add {ip}, or a network that it belongs to.")).into())
+    Err(problem
+        .hint(format!("Add {ip}, or a network that it belongs to."))
+        .into())
 }
 
 /// Whether a role or one of those above it is among `direct`.

@@ -18,12 +18,19 @@ pub(super) fn check(on: &Resolver<'_>, draft: &Draft) -> Problems {
         {
             let text = "Value has to be greater than or equal to 1.";
             let problem = failure(name, "gte", text, Some(("valid", 1.into())));
-            problems.push(problem.at(&assigned.path).hint("Leave it out to keep the bound there is."));
+            problems.push(
+                problem
+                    .at(&assigned.path)
+                    .hint("Leave it out to keep the bound there is."),
+            );
         }
     }
     if let Some(assigned) = draft.values.get("mcp_prompts_collection")
         && let Some(name) = assigned.scalar.as_text()
-        && on.schema.collection(name).is_none_or(|known| known.table.is_none())
+        && on
+            .schema
+            .collection(name)
+            .is_none_or(|known| known.table.is_none())
     {
         let own = on.schema.collections.values();
         let known: Vec<_> = own

@@ -1,5 +1,9 @@
 //! What callers with permissions can do, and cannot.
 
 mod desk;
+mod lists;
 mod reading;
+mod saving;
+mod standing;
 mod variables;
+mod writing;
