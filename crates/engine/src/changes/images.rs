@@ -36,6 +36,13 @@ impl Happened {
             Self::Delete => "delete",
         }
     }
+
+    /// As it was stored.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Delete]
+            .into_iter()
+            .find(|happened| happened.name() == name)
+    }
 }
 
 /// What became of one row.

@@ -10,10 +10,12 @@
 mod chain;
 mod images;
 mod prune;
+mod reading;
 mod record;
 mod recorder;
 mod verify;
 
 pub use images::Happened;
+pub use reading::{ChangeDiff, ChangeFilter, ChangePage, ChangedItem};
 pub(crate) use recorder::Recorder;
 pub use verify::{Broken, Verdict, verify};
