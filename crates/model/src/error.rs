@@ -80,6 +80,7 @@ codes! {
     VALUE_TOO_LONG Invalid 400 false "A text is longer than its field allows.";
     INVALID_FOREIGN_KEY Conflict 400 false "A relation points to an item that does not exist, or an item is still pointed to.";
     RECORD_NOT_UNIQUE Conflict 400 false "Another item already has this value in a unique field.";
+    ITEM_CHANGED Conflict 409 false "Something else changed the item since: look at it as it is now.";
     UNPROCESSABLE_CONTENT Conflict 422 false "What is asked for would leave the project in a state that it must not be in.";
     INVALID_CREDENTIALS Unauthenticated 401 false "The e-mail address, password or token is wrong.";
     INVALID_OTP Unauthenticated 401 false "The one-time password is missing or wrong.";

@@ -13,9 +13,11 @@ mod prune;
 mod reading;
 mod record;
 mod recorder;
+pub(crate) mod revert;
 mod verify;
 
 pub use images::Happened;
 pub use reading::{ChangeDiff, ChangeFilter, ChangePage, ChangedItem};
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{Recorded, Recorder};
+pub use revert::{Conflict, Conflicts, RevertOptions, RevertTarget, Reverted};
 pub use verify::{Broken, Verdict, verify};

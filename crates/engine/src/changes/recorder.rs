@@ -231,7 +231,7 @@ impl Recorder {
                         let key = child.primary.as_ref().and_then(|primary| row.get(&primary.name));
                         key.is_none_or(|key| seen.insert((child.name.clone(), images::text(key))))
                     });
-                    let further = pointing(&self.schema, &child.name, |key| acts(key.on_delete));
+                    let further = pointing_to(&self.schema, &child.name, |key| acts(key.on_delete));
                     if !found.is_empty() && !further.is_empty() {
                         waiting.push((child, found, further));
                     }
@@ -243,13 +243,13 @@ impl Recorder {
 
     /// The foreign keys that make the database act when rows go.
     fn followed(&self, plan: &DeletePlan) -> Vec<(Arc<Collection>, ForeignKey)> {
-        pointing(&self.schema, &plan.collection.name, |key| acts(key.on_delete))
+        pointing_to(&self.schema, &plan.collection.name, |key| acts(key.on_delete))
     }
 
     /// The foreign keys that make the database act when these columns change.
-    fn moved(&self, plan: &UpdatePlan) -> Vec<(Arc<Collection>, ForeignKey)> {
+    pub(super) fn moved(&self, plan: &UpdatePlan) -> Vec<(Arc<Collection>, ForeignKey)> {
         let assigned = |name: &str| plan.assign.iter().any(|(field, _)| field.name == name);
-        pointing(&self.schema, &plan.collection.name, |key| {
+        pointing_to(&self.schema, &plan.collection.name, |key| {
             acts(key.on_update) && assigned(&key.foreign_column)
         })
     }
@@ -294,12 +294,12 @@ fn recorded(collection: &Collection) -> bool {
     !NOT_RECORDED.contains(&collection.name.as_str())
 }
 
-fn acts(action: Action) -> bool {
+pub(super) fn acts(action: Action) -> bool {
     !matches!(action, Action::NoAction | Action::Restrict)
 }
 
 /// The foreign keys that point to a table, with the collection that each belongs to.
-fn pointing(
+pub(super) fn pointing_to(
     schema: &Schema,
     table: &str,
     wanted: impl Fn(&ForeignKey) -> bool,

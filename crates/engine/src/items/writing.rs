@@ -202,7 +202,7 @@ impl Engine {
             .map(Some)
     }
 
-    fn writer<'a>(
+    pub(crate) fn writer<'a>(
         &self,
         on: &Resolver<'a>,
         tx: Recorder,

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{definitions, snapshot};
-use crate::changes::Recorder;
+use crate::changes::{Recorded, Recorder};
 use crate::engine::to_the_end;
 use crate::{Engine, Error};
 
@@ -191,8 +191,33 @@ impl Change {
         Ok(self.tx.run(permit).await?)
     }
 
+    /// What notes the rows that are written.
+    pub(super) fn recorder(&mut self) -> &mut Recorder {
+        &mut self.tx
+    }
+
+    /// The transaction, for a while, and the rest.
+    pub(super) fn apart(self) -> (Apart, Recorder) {
+        let apart = Apart {
+            engine: self.engine,
+            grants: self.grants,
+            turn: self.turn,
+            schema: self.schema,
+            began: self.began,
+            touched: self.touched,
+            versioned: self.versioned,
+        };
+        (apart, self.tx)
+    }
+
     /// Commits, swaps the snapshot and tells the listeners: to the end, even when nobody waits for it any more.
-    pub(super) async fn finish(mut self) -> Result<Arc<Schema>, Error> {
+    pub(super) async fn finish(self) -> Result<Arc<Schema>, Error> {
+        let (schema, _) = self.finish_recorded().await?;
+        Ok(schema)
+    }
+
+    /// As [`Change::finish`]; says what was recorded, too.
+    pub(super) async fn finish_recorded(mut self) -> Result<(Arc<Schema>, Recorded), Error> {
         if !self.versioned {
             // Metadata is part of the schema: it has a new version too.
             let permit = decide_schema(self.grants.caller(), SchemaPlan { steps: Vec::new() })?;
@@ -202,15 +227,42 @@ impl Change {
             let schema = Arc::new(snapshot::read_within(self.tx.tx()).await?);
             self.tx.see(&schema);
             self.tx.define(definitions::differences(&self.began, &schema));
-            self.tx.commit().await?;
+            let recorded = self.tx.commit().await?;
             let schema = self.engine.swap_schema(schema);
             drop(self.turn);
             for collection in self.touched {
                 self.engine.announce(collection, &[]).await?;
             }
-            Ok(schema)
+            Ok((schema, recorded))
         })
         .await
+    }
+}
+
+/// A change whose transaction somebody else has.
+pub(super) struct Apart {
+    engine: Engine,
+    grants: Grants,
+    turn: OwnedMutexGuard<()>,
+    schema: Arc<Schema>,
+    began: Arc<Schema>,
+    touched: Vec<&'static str>,
+    versioned: bool,
+}
+
+impl Apart {
+    /// The change, with its transaction again.
+    pub(super) fn together(self, tx: Recorder) -> Change {
+        Change {
+            engine: self.engine,
+            grants: self.grants,
+            turn: self.turn,
+            tx,
+            schema: self.schema,
+            began: self.began,
+            touched: self.touched,
+            versioned: self.versioned,
+        }
     }
 }
 

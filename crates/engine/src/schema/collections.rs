@@ -37,7 +37,7 @@ pub(super) const MOST_COLUMNS: usize = 1_000;
 const META_SKIP: &[&str] = &["collection", "system"];
 
 /// By collection: the group that a request puts it in.
-type Groups = HashMap<String, Option<String>>;
+pub(super) type Groups = HashMap<String, Option<String>>;
 
 /// A collection as it shall be.
 struct Draft {
@@ -82,12 +82,9 @@ impl Engine {
     /// Everything that is wrong with the definitions, with paths; what the database refuses.
     pub async fn create_collections(&self, caller: &Caller, bodies: Vec<Value>) -> Result<Vec<Value>, Error> {
         let mut change = Change::begin(self, caller).await?;
-        let drafts = drafts(&change.schema, &bodies)?;
-        for draft in &drafts {
-            create(&mut change, draft).await?;
-        }
+        let names = create_all(&mut change, &bodies).await?;
         let schema = change.finish().await?;
-        let made = drafts.iter().filter_map(|draft| schema.collection(&draft.name));
+        let made = names.iter().filter_map(|name| schema.collection(name));
         Ok(made.map(|collection| view::collection(collection)).collect())
     }
 
@@ -150,6 +147,15 @@ pub(super) fn protected(what: &str) -> Problem {
         format!("{what} belongs to the system and cannot be changed or deleted."),
     )
     .hint("Fields of your own can be added to system collections; what the system needs stays as it is.")
+}
+
+/// Makes collections as bodies define them; answers their names.
+pub(super) async fn create_all(change: &mut Change, bodies: &[Value]) -> Result<Vec<String>, Error> {
+    let drafts = drafts(&change.schema, bodies)?;
+    for draft in &drafts {
+        create(change, draft).await?;
+    }
+    Ok(drafts.into_iter().map(|draft| draft.name).collect())
 }
 
 async fn create(change: &mut Change, draft: &Draft) -> Result<(), Error> {
@@ -442,7 +448,12 @@ fn regrouped(bodies: &[Value]) -> Groups {
     bodies.iter().filter_map(group).collect()
 }
 
-async fn update(change: &mut Change, name: &str, body: &Value, groups: &Groups) -> Result<(), Error> {
+pub(super) async fn update(
+    change: &mut Change,
+    name: &str,
+    body: &Value,
+    groups: &Groups,
+) -> Result<(), Error> {
     let schema = change.schema.clone();
     let collection = schema.collection(name).ok_or_else(Problem::forbidden)?;
     let mut read = Body::new(body, COLLECTION_KEYS)?;

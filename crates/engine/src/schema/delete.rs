@@ -99,7 +99,7 @@ impl Engine {
     }
 }
 
-async fn remove(change: &mut Change, base: &Schema, collection: &Collection) -> Result<(), Error> {
+pub(super) async fn remove(change: &mut Change, base: &Schema, collection: &Collection) -> Result<(), Error> {
     let name = collection.name.as_str();
     drop_table(change, base, collection).await?;
     for relation in base.relations.iter().filter(|relation| !relation.system) {

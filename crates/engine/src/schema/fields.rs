@@ -160,6 +160,14 @@ impl Engine {
     }
 }
 
+/// Adds a field as a body defines it.
+pub(super) async fn create_one(change: &mut Change, collection: &str, body: &Value) -> Result<(), Error> {
+    let base = change.schema.clone();
+    let target = base.collection(collection).ok_or_else(Problem::forbidden)?;
+    let draft = checked(target, body)?;
+    add(change, target, &draft, next_sort(target)).await
+}
+
 /// Adds the column and the row of metadata.
 pub(super) async fn add(
     change: &mut Change,
@@ -248,7 +256,12 @@ fn without_value(collection: &str, field: &str) -> Problem {
 }
 
 /// One field of a change in which the fields before it have already been changed.
-async fn update(change: &mut Change, collection: &str, name: &str, body: &Value) -> Result<(), Error> {
+pub(super) async fn update(
+    change: &mut Change,
+    collection: &str,
+    name: &str,
+    body: &Value,
+) -> Result<(), Error> {
     let schema = change.schema.clone();
     let target = schema.collection(collection).ok_or_else(Problem::forbidden)?;
     let field = target.field(name).ok_or_else(|| unknown(target, name))?;

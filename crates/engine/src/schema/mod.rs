@@ -21,6 +21,7 @@ mod names;
 mod payload;
 mod relation_draft;
 mod relations;
+pub(crate) mod restore;
 mod rules;
 pub(crate) mod snapshot;
 mod snapshot_document;

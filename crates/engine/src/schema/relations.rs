@@ -147,7 +147,7 @@ impl Engine {
     }
 }
 
-async fn create(change: &mut Change, body: &Value) -> Result<RelationDraft, Error> {
+pub(super) async fn create(change: &mut Change, body: &Value) -> Result<RelationDraft, Error> {
     let base = change.schema.clone();
     let draft = relation_draft::relation(&base, body)?;
     let existing = of(&base, &draft.collection, &draft.field);

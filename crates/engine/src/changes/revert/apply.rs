@@ -1,0 +1,425 @@
+//! Writes what taking back comes to: new rows, those that others point to first; then changes; then deletions, those
+//! that point to others first.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_access::{Action, Grants, Permit, decide, decide_created};
+use loggia_model::error::UNPROCESSABLE_CONTENT;
+use loggia_model::filter::Test;
+use loggia_model::plan::{DeletePlan, InsertPlan, Plan, UpdatePlan};
+use loggia_model::validation::Extent;
+use loggia_model::{Collection, Field, Filter, Generator, Problem, Record, Scalar, StorageKind};
+use serde_json::Value;
+
+use super::rewind::{Rewound, State};
+use crate::Error;
+use crate::changes::images::{self, Happened};
+use crate::changes::recorder::Recorder;
+use crate::system;
+
+/// A row that is written, and what of it.
+type Node<'r> = (&'r Arc<Collection>, &'r State, &'r Record);
+
+/// Columns and values.
+type Assigned = Vec<(Arc<Field>, Scalar)>;
+
+/// Writes everything, within what the caller may do.
+pub(super) async fn apply(
+    tx: &mut Recorder,
+    grants: &Grants,
+    rewound: &Rewound,
+    generator: &Generator,
+) -> Result<(), Error> {
+    let (mut inserts, mut deletes): (Vec<Node<'_>>, Vec<Node<'_>>) = (Vec::new(), Vec::new());
+    let mut updates: Vec<(&Arc<Collection>, &State)> = Vec::new();
+    for (collection, state) in rewound.states() {
+        match (state.happens(), &state.now, &state.then) {
+            (Some(Happened::Create), _, Some(then)) => inserts.push((collection, state, then)),
+            (Some(Happened::Delete), Some(now), _) => deletes.push((collection, state, now)),
+            (Some(Happened::Update), ..) => updates.push((collection, state)),
+            _ => {}
+        }
+    }
+    vacate(tx, rewound, generator).await?;
+    let late = insert(tx, grants, &inserts).await?;
+    update(tx, grants, &updates).await?;
+    for (collection, key, assign) in late {
+        tx.run(images::allowed(update_plan(
+            &collection,
+            Filter::All,
+            vec![key],
+            assign,
+        )))
+        .await?;
+    }
+    delete(tx, grants, &deletes).await
+}
+
+fn update_plan(collection: &Arc<Collection>, more: Filter, keys: Vec<Scalar>, assign: Assigned) -> Plan {
+    Plan::Update(UpdatePlan {
+        filter: among(collection, keys).and(more),
+        collection: collection.clone(),
+        assign,
+    })
+}
+
+fn among(collection: &Collection, keys: Vec<Scalar>) -> Filter {
+    match &collection.primary {
+        Some(primary) => Filter::field(primary, Test::In(keys)),
+        None => Filter::Nothing,
+    }
+}
+
+/// Columns and values as they are stored; what the database works out itself is left to it.
+fn assigned(collection: &Collection, row: &Record) -> Result<Assigned, Problem> {
+    let mut assigned = Vec::with_capacity(row.len());
+    for (name, value) in row {
+        let Some(field) = collection.field(name) else {
+            continue;
+        };
+        if field.column.as_ref().is_none_or(|column| column.generated) {
+            continue;
+        }
+        let scalar = images::scalar(field, value).ok_or_else(|| {
+            let message = format!(
+                "\"{name}\" of \"{}\" cannot hold {value} any more: the field was changed since.",
+                collection.name
+            );
+            Problem::new(&UNPROCESSABLE_CONTENT, message)
+                .with("collection", collection.name.as_str())
+                .with("field", name.as_str())
+                .hint("Change the field back first, or skip what is in conflict.")
+        })?;
+        assigned.push((field.clone(), scalar));
+    }
+    Ok(assigned)
+}
+
+/// The items on which the caller may write these values.
+fn checked(
+    grants: &Grants,
+    action: Action,
+    collection: &Collection,
+    row: &Record,
+    extent: Extent,
+) -> Result<Filter, Error> {
+    if grants.is_admin() {
+        return Ok(Filter::All);
+    }
+    let whole = extent == Extent::Whole;
+    let given: BTreeSet<String> = row
+        .iter()
+        .filter(|(_, value)| !(whole && value.is_null()))
+        .map(|(name, _)| name.clone())
+        .collect();
+    Ok(grants.check(action, collection, row, &given, extent)?)
+}
+
+/// Gives away unique values that other rows are about to take.
+async fn vacate(tx: &mut Recorder, rewound: &Rewound, generator: &Generator) -> Result<(), Error> {
+    let mut plans = Vec::new();
+    for rows in rewound.collections.values() {
+        let collection = &rows.collection;
+        let unique = collection.fields.values().filter(|field| {
+            let column = field.column.as_ref();
+            column.is_some_and(|column| column.unique && !column.primary_key)
+        });
+        for field in unique {
+            let value = |row: &Option<Record>| row.as_ref().and_then(|row| row.get(&field.name)).cloned();
+            let moving = rows
+                .rows
+                .values()
+                .filter(|state| value(&state.now) != value(&state.then));
+            let wanted: BTreeSet<String> = moving
+                .clone()
+                .filter_map(|state| value(&state.then))
+                .filter(|value| !value.is_null())
+                .map(|value| images::text(&value))
+                .collect();
+            for state in moving {
+                let held = value(&state.now).is_some_and(|value| wanted.contains(&images::text(&value)));
+                let Some(empty) = empty(field, generator).filter(|_| held) else {
+                    continue;
+                };
+                let assign = vec![(field.clone(), empty)];
+                let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
+                tx.note(collection, state.now.iter().cloned().collect(), false);
+                plans.push(images::allowed(plan));
+            }
+        }
+    }
+    tx.tx().run_all(plans).await?;
+    Ok(())
+}
+
+/// A value that no other row has.
+fn empty(field: &Field, generator: &Generator) -> Option<Scalar> {
+    let column = field.column.as_ref()?;
+    match column.kind {
+        _ if column.nullable => Some(Scalar::Null),
+        StorageKind::String | StorageKind::Text | StorageKind::Uuid => {
+            let most = column.max_length.map_or(usize::MAX, |most| most as usize);
+            Some(
+                generator
+                    .uuid()
+                    .to_string()
+                    .chars()
+                    .take(most)
+                    .collect::<String>()
+                    .into(),
+            )
+        }
+        StorageKind::Integer | StorageKind::BigInteger => Some(Scalar::Int(-i64::from(
+            u32::from_be_bytes(generator.bytes::<4>()) >> 1,
+        ))),
+        _ => None,
+    }
+}
+
+/// What is pointed somewhere when everything is there.
+type Late = (Arc<Collection>, Scalar, Assigned);
+
+async fn insert(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Result<Vec<Late>, Error> {
+    let order = Order::of(nodes);
+    let mut late = Vec::new();
+    for level in order.levels() {
+        let mut by_collection: IndexMap<&str, Vec<usize>> = IndexMap::new();
+        for i in level {
+            by_collection.entry(&nodes[i].0.name).or_default().push(i);
+        }
+        for which in by_collection.into_values() {
+            let Some(collection) = which.first().map(|i| nodes[*i].0) else {
+                continue;
+            };
+            let mut rows = Vec::with_capacity(which.len());
+            let mut demands = Vec::new();
+            for i in which {
+                let (_, state, row) = nodes[i];
+                let demand = checked(grants, Action::Create, collection, row, Extent::Whole)?;
+                demands.push(among(collection, vec![state.key.clone()]).and(demand));
+                let mut row = assigned(collection, row)?;
+                let deferred = order.deferred(i);
+                let put_off: Assigned = row
+                    .iter()
+                    .filter(|(field, _)| deferred.contains(&field.name))
+                    .cloned()
+                    .collect();
+                for (field, value) in &mut row {
+                    if deferred.contains(&field.name) {
+                        *value = Scalar::Null;
+                    }
+                }
+                if !put_off.is_empty() {
+                    late.push((collection.clone(), state.key.clone(), put_off));
+                }
+                rows.push(row);
+            }
+            let expected = rows.len();
+            let collection = collection.clone();
+            let plan = Plan::Insert(InsertPlan {
+                collection: collection.clone(),
+                rows,
+            });
+            tx.run(decide(grants, plan)?).await?;
+            let look = match grants.is_admin() {
+                true => None,
+                false => decide_created(grants, &collection, Filter::or_all(demands))?,
+            };
+            if let Some(look) = look {
+                all(tx.run(look).await?.into_rows().len(), expected)?;
+            }
+        }
+    }
+    Ok(late)
+}
+
+/// Fewer than asked for: of the others, it is not said whether they are not there or not allowed.
+fn all(found: usize, expected: usize) -> Result<(), Problem> {
+    if found < expected {
+        Err(Problem::forbidden())
+    } else {
+        Ok(())
+    }
+}
+
+async fn update(
+    tx: &mut Recorder,
+    grants: &Grants,
+    states: &[(&Arc<Collection>, &State)],
+) -> Result<(), Error> {
+    // The same change of many rows is one statement.
+    let mut same: IndexMap<(&str, String), (Record, Vec<usize>)> = IndexMap::new();
+    for (i, (collection, state)) in states.iter().enumerate() {
+        let changed = state.changed();
+        let text = Value::Object(changed.clone()).to_string();
+        let entry = same.entry((collection.name.as_str(), text));
+        entry.or_insert_with(|| (changed, Vec::new())).1.push(i);
+    }
+    let (mut plans, mut counts) = (Vec::new(), Vec::new());
+    for (changed, which) in same.into_values() {
+        let Some(collection) = which.first().map(|i| states[*i].0) else {
+            continue;
+        };
+        let more = checked(grants, Action::Update, collection, &changed, Extent::Part)?;
+        let keys: Vec<_> = which.iter().map(|i| states[*i].1.key.clone()).collect();
+        counts.push(keys.len());
+        let plan = update_plan(collection, more, keys, assigned(collection, &changed)?);
+        let permit: Permit<Plan> = decide(grants, plan)?;
+        if let Plan::Update(plan) = permit.plan()
+            && !tx.moved(plan).is_empty()
+        {
+            let found = tx.run(permit).await?.into_keys().len();
+            all(found, counts.pop().unwrap_or_default())?;
+            continue;
+        }
+        let rows = which.iter().filter_map(|i| states[*i].1.now.clone());
+        tx.note(collection, rows.collect(), false);
+        plans.push(permit);
+    }
+    let outcomes = tx.tx().run_all(plans).await?;
+    for (outcome, count) in outcomes.into_iter().zip(counts) {
+        all(outcome.into_keys().len(), count)?;
+    }
+    Ok(())
+}
+
+async fn delete(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Result<(), Error> {
+    let order = Order::of(nodes);
+    for (i, (collection, state, row)) in nodes.iter().enumerate() {
+        let deferred = order.deferred(i);
+        if deferred.is_empty() {
+            continue;
+        }
+        let fields = deferred.iter().filter_map(|name| collection.field(name));
+        let assign = fields.map(|field| (field.clone(), Scalar::Null)).collect();
+        tx.note(collection, vec![(*row).clone()], false);
+        let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
+        tx.run(images::allowed(plan)).await?;
+    }
+    for level in order.levels().into_iter().rev() {
+        let mut by_collection: IndexMap<&str, (&Arc<Collection>, Vec<Scalar>)> = IndexMap::new();
+        for i in level {
+            let (collection, state, _) = nodes[i];
+            let entry = by_collection.entry(&collection.name);
+            entry
+                .or_insert_with(|| (collection, Vec::new()))
+                .1
+                .push(state.key.clone());
+        }
+        for (collection, keys) in by_collection.into_values() {
+            system::deletable(collection, &keys)?;
+            let expected = keys.len();
+            let plan = Plan::Delete(DeletePlan {
+                filter: among(collection, keys),
+                collection: collection.clone(),
+            });
+            let found = tx.run(decide(grants, plan)?).await?.into_keys().len();
+            all(found, expected)?;
+        }
+    }
+    Ok(())
+}
+
+/// Which rows must be there before which others.
+struct Order {
+    level: Vec<usize>,
+    /// By row: columns that point in a ring, and are set last or emptied first.
+    deferred: HashMap<usize, BTreeSet<String>>,
+}
+
+impl Order {
+    fn of(nodes: &[Node<'_>]) -> Self {
+        let parents = parents(nodes);
+        let mut level: Vec<Option<usize>> = vec![None; nodes.len()];
+        let mut deferred: HashMap<usize, BTreeSet<String>> = HashMap::new();
+        let mut waiting: Vec<usize> = (0..nodes.len()).collect();
+        let mut next = 0;
+        while !waiting.is_empty() {
+            let put_off =
+                |i: usize, column: &str| deferred.get(&i).is_some_and(|names| names.contains(column));
+            let ready: Vec<usize> = waiting
+                .iter()
+                .copied()
+                .filter(|i| {
+                    parents[*i]
+                        .iter()
+                        .all(|(parent, column)| level[*parent].is_some() || put_off(*i, column))
+                })
+                .collect();
+            if ready.is_empty() && !break_ring(nodes, &parents, &waiting, &mut deferred) {
+                // A ring that nothing can open: the database says what is wrong with it.
+                for i in waiting.drain(..) {
+                    level[i] = Some(next);
+                }
+                break;
+            }
+            for i in &ready {
+                level[*i] = Some(next);
+            }
+            waiting.retain(|i| level[*i].is_none());
+            next += usize::from(!ready.is_empty());
+        }
+        Self {
+            level: level.into_iter().map(Option::unwrap_or_default).collect(),
+            deferred,
+        }
+    }
+
+    /// The rows of each level, those that are pointed to first.
+    fn levels(&self) -> Vec<Vec<usize>> {
+        let count = self.level.iter().max().map_or(0, |most| most + 1);
+        let mut levels = vec![Vec::new(); count];
+        for (i, level) in self.level.iter().enumerate() {
+            levels[*level].push(i);
+        }
+        levels
+    }
+
+    fn deferred(&self, row: usize) -> BTreeSet<String> {
+        self.deferred.get(&row).cloned().unwrap_or_default()
+    }
+}
+
+/// By row: which others it points to, and by which column.
+fn parents(nodes: &[Node<'_>]) -> Vec<Vec<(usize, String)>> {
+    let mut by_key: HashMap<(&str, String), usize> = HashMap::new();
+    for (i, (collection, _, row)) in nodes.iter().enumerate() {
+        let key = collection
+            .primary
+            .as_ref()
+            .and_then(|primary| row.get(&primary.name));
+        by_key.insert((&collection.name, key.map(images::text).unwrap_or_default()), i);
+    }
+    let of = |(i, (collection, _, row)): (usize, &Node<'_>)| {
+        let keys = collection.table.iter().flat_map(|table| &table.foreign_keys);
+        let points = keys.filter_map(|key| {
+            let value = row.get(&key.column).filter(|value| !value.is_null())?;
+            let parent = *by_key.get(&(key.foreign_table.as_str(), images::text(value)))?;
+            (parent != i).then(|| (parent, key.column.clone()))
+        });
+        points.collect()
+    };
+    nodes.iter().enumerate().map(of).collect()
+}
+
+/// Puts off a column that can be empty, of the first row that has one; whether there was any.
+fn break_ring(
+    nodes: &[Node<'_>],
+    parents: &[Vec<(usize, String)>],
+    waiting: &[usize],
+    deferred: &mut HashMap<usize, BTreeSet<String>>,
+) -> bool {
+    for i in waiting {
+        for (parent, column) in &parents[*i] {
+            let field = nodes[*i].0.field(column).and_then(|field| field.column.as_ref());
+            let known = deferred.get(i).is_some_and(|names| names.contains(column));
+            if waiting.contains(parent) && !known && field.is_some_and(|field| field.nullable) {
+                deferred.entry(*i).or_default().insert(column.clone());
+                return true;
+            }
+        }
+    }
+    false
+}

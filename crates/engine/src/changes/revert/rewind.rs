@@ -1,0 +1,384 @@
+//! Goes through what was done, the last first, on copies of the rows: what they would be like, and what stands
+//! against it.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use loggia_model::filter::Test;
+use loggia_model::schema::Action;
+use loggia_model::{Collection, Filter, Record, Scalar};
+use serde_json::Value;
+
+use super::load::{Done, Loaded};
+use super::{Conflict, Conflicts};
+use crate::Error;
+use crate::changes::images::{self, Happened, MASK};
+use crate::changes::recorder::{Recorder, acts, pointing_to};
+use crate::items::Changed;
+use crate::query::is_secret;
+
+/// A row as it is, and as it shall be.
+pub(super) struct State {
+    pub(super) key: Scalar,
+    pub(super) now: Option<Record>,
+    pub(super) then: Option<Record>,
+    /// The last change that is taken back and had to do with it.
+    change: String,
+}
+
+/// Rows of one collection by their keys.
+pub(super) struct Rows {
+    pub(super) collection: Arc<Collection>,
+    pub(super) rows: IndexMap<String, State>,
+}
+
+/// What taking back comes to.
+#[derive(Default)]
+pub(super) struct Rewound {
+    pub(super) collections: IndexMap<String, Rows>,
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) not_restored: Vec<(String, String, Vec<String>)>,
+}
+
+impl Rewound {
+    /// Whether rows would go.
+    pub(super) fn deletes(&self) -> bool {
+        self.states()
+            .any(|(_, state)| state.now.is_some() && state.then.is_none())
+    }
+
+    /// Every row with its collection.
+    pub(super) fn states(&self) -> impl Iterator<Item = (&Arc<Collection>, &State)> {
+        self.collections
+            .values()
+            .flat_map(|rows| rows.rows.values().map(|state| (&rows.collection, state)))
+    }
+
+    /// How many rows become what.
+    pub(super) fn counts(&self) -> IndexMap<String, Changed> {
+        let mut counts: IndexMap<String, Changed> = IndexMap::new();
+        for (collection, state) in self.states() {
+            let Some(happened) = state.happens() else { continue };
+            let changed = counts.entry(collection.name.clone()).or_default();
+            match happened {
+                Happened::Create => changed.created += 1,
+                Happened::Update => changed.updated += 1,
+                Happened::Delete => changed.deleted += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl State {
+    /// What becomes of the row; `None`: nothing.
+    pub(super) fn happens(&self) -> Option<Happened> {
+        match (&self.now, &self.then) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Happened::Create),
+            (Some(_), None) => Some(Happened::Delete),
+            (Some(now), Some(then)) => (now != then).then_some(Happened::Update),
+        }
+    }
+
+    /// The columns that change.
+    pub(super) fn changed(&self) -> Record {
+        let (Some(now), Some(then)) = (&self.now, &self.then) else {
+            return Record::new();
+        };
+        let differs = |(name, value): &(&String, &Value)| now.get(*name) != Some(*value);
+        let differing = then.iter().filter(differs);
+        differing
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+}
+
+/// Reads the rows as they are and goes back.
+pub(super) async fn rewind(
+    tx: &mut Recorder,
+    loaded: &Loaded,
+    conflicts: Conflicts,
+) -> Result<Rewound, Error> {
+    let mut rewound = Rewound {
+        collections: current(tx, loaded).await?,
+        ..Rewound::default()
+    };
+    for done in &loaded.entries {
+        let Some(rows) = rewound.collections.get_mut(&done.collection) else {
+            let what = format!("The collection \"{}\" is not there any more.", done.collection);
+            rewound.conflicts.push(conflict(done, Vec::new(), what, None));
+            continue;
+        };
+        let Some(state) = rows.rows.get_mut(&done.item) else {
+            let what = format!(
+                "\"{}\" cannot have the key {} any more.",
+                done.collection, done.item
+            );
+            rewound.conflicts.push(conflict(done, Vec::new(), what, None));
+            continue;
+        };
+        let against = against(&rows.collection, state, done);
+        let stands = against.is_some();
+        rewound.conflicts.extend(against);
+        if !stands || conflicts == Conflicts::Force {
+            state.change.clone_from(&done.change);
+            back(&rows.collection, state, done, &mut rewound.not_restored);
+        }
+    }
+    Ok(rewound)
+}
+
+/// The rows as they are now.
+async fn current(tx: &mut Recorder, loaded: &Loaded) -> Result<IndexMap<String, Rows>, Error> {
+    let mut collections: IndexMap<String, Rows> = IndexMap::new();
+    for done in &loaded.entries {
+        let schema = &tx.schema;
+        let found = schema
+            .collection(&done.collection)
+            .filter(|found| found.table.is_some());
+        let Some((collection, primary)) = found.and_then(|found| Some((found, found.primary.as_ref()?)))
+        else {
+            continue;
+        };
+        let Some(key) = images::scalar(primary, &Value::from(done.item.as_str())) else {
+            continue;
+        };
+        let rows = collections
+            .entry(done.collection.clone())
+            .or_insert_with(|| Rows {
+                collection: collection.clone(),
+                rows: IndexMap::new(),
+            });
+        rows.rows.entry(done.item.clone()).or_insert_with(|| State {
+            key,
+            now: None,
+            then: None,
+            change: done.change.clone(),
+        });
+    }
+    let looks = collections.values().filter_map(|rows| {
+        let keys = rows.rows.values().map(|state| state.key.clone()).collect();
+        Some(images::look_at(
+            &rows.collection,
+            rows.collection.primary.as_ref()?,
+            keys,
+        ))
+    });
+    let outcomes = tx.tx().run_all(looks.collect()).await?;
+    for (rows, outcome) in collections.values_mut().zip(outcomes) {
+        let Some(primary) = rows.collection.primary.clone() else {
+            continue;
+        };
+        for row in outcome.into_rows() {
+            let key = row.get(&primary.name).map(images::text).unwrap_or_default();
+            if let Some(state) = rows.rows.get_mut(&key) {
+                state.then = Some(row.clone());
+                state.now = Some(row);
+            }
+        }
+    }
+    Ok(collections)
+}
+
+fn conflict(done: &Done, fields: Vec<String>, what: String, now: Option<Record>) -> Conflict {
+    Conflict {
+        change: done.change.clone(),
+        collection: done.collection.clone(),
+        item: done.item.clone(),
+        fields,
+        what,
+        now,
+    }
+}
+
+/// What stands against taking one entry back from a state.
+fn against(collection: &Collection, state: &State, done: &Done) -> Option<Conflict> {
+    let (name, item) = (&done.collection, &done.item);
+    let Some(row) = &state.then else {
+        return (done.happened != Happened::Delete).then(|| {
+            let what = format!("{item} of \"{name}\" is not there any more.");
+            conflict(done, Vec::new(), what, None)
+        });
+    };
+    let hidden = |row: &Record| {
+        let shown = |(name, value): (&String, &Value)| {
+            let secret = collection.field(name).is_some_and(|field| is_secret(field));
+            let value = if secret && !value.is_null() {
+                MASK.into()
+            } else {
+                value.clone()
+            };
+            (name.clone(), value)
+        };
+        row.iter().map(shown).collect::<Record>()
+    };
+    if done.happened == Happened::Delete {
+        let what = format!("{item} of \"{name}\" is there again.");
+        return Some(conflict(done, Vec::new(), what, Some(hidden(row))));
+    }
+    let mut fields = Vec::new();
+    for (field, value) in &done.after {
+        let secret = done.secrets.contains(field);
+        match row.get(field) {
+            Some(now) if secret || now == value => {}
+            None if done.happened == Happened::Create => {}
+            _ => fields.push(field.clone()),
+        }
+    }
+    for field in done
+        .before
+        .keys()
+        .filter(|field| !done.after.contains_key(*field))
+    {
+        // It went with its column: there must be one again, and nothing in it.
+        if row.get(field).is_none_or(|now| !now.is_null()) {
+            fields.push(field.clone());
+        }
+    }
+    if fields.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "{item} of \"{name}\" was changed again since: {}.",
+        fields.join(", ")
+    );
+    let mut now = hidden(row);
+    now.retain(|field, _| fields.contains(field));
+    Some(conflict(done, fields, what, Some(now)))
+}
+
+/// Takes one entry back.
+fn back(
+    collection: &Collection,
+    state: &mut State,
+    done: &Done,
+    not_restored: &mut Vec<(String, String, Vec<String>)>,
+) {
+    let kept = |field: &str, value: &Value| {
+        let masked = done.secrets.iter().any(|name| name == field) && value.as_str() == Some(MASK);
+        !masked && collection.field(field).is_some_and(|field| !field.is_alias())
+    };
+    let lost: Vec<String> = done
+        .before
+        .iter()
+        .filter(|(field, value)| done.secrets.contains(field) && value.as_str() == Some(MASK))
+        .map(|(field, _)| field.clone())
+        .collect();
+    match done.happened {
+        Happened::Create => state.then = None,
+        Happened::Update | Happened::Delete => {
+            let row = match (&mut state.then, done.happened) {
+                (Some(row), _) => row,
+                (none, Happened::Delete) => none.insert(Record::new()),
+                // An item that is gone has no columns to take back.
+                _ => return,
+            };
+            for (field, value) in &done.before {
+                if kept(field, value) {
+                    row.insert(field.clone(), value.clone());
+                }
+            }
+            if !lost.is_empty() {
+                not_restored.push((done.collection.clone(), done.item.clone(), lost));
+            }
+        }
+    }
+}
+
+/// Rows that are none of what is taken back, and would go or change because what they point to goes.
+pub(super) async fn pointing(
+    tx: &mut Recorder,
+    rewound: &mut Rewound,
+    conflicts: Conflicts,
+) -> Result<(), Error> {
+    let schema = tx.schema.clone();
+    let mut found: Vec<(String, String, Conflict)> = Vec::new();
+    for (name, rows) in &rewound.collections {
+        let going: IndexMap<&String, &State> = rows
+            .rows
+            .iter()
+            .filter(|(_, state)| state.happens() == Some(Happened::Delete))
+            .collect();
+        if going.is_empty() {
+            continue;
+        }
+        for (child, key) in pointing_to(&schema, name, |key| acts(key.on_delete)) {
+            let column = child
+                .field(&key.column)
+                .zip(rows.collection.field(&key.foreign_column));
+            let Some((column, pointed)) = column else { continue };
+            let mut by_value: IndexMap<String, &String> = IndexMap::new();
+            let mut values = Vec::new();
+            for (item, state) in &going {
+                let value = state.now.as_ref().and_then(|row| row.get(&pointed.name));
+                let Some(value) = value.filter(|value| !value.is_null()) else {
+                    continue;
+                };
+                by_value.insert(images::text(value), item);
+                values.extend(images::scalar(pointed, value));
+            }
+            let look = images::look(&child, Filter::field(column, Test::In(values)));
+            for row in tx.run(look).await?.into_rows() {
+                let primary = child.primary.as_ref();
+                let text = primary
+                    .and_then(|primary| row.get(&primary.name))
+                    .map(images::text);
+                let text = text.unwrap_or_default();
+                let state = rewound
+                    .collections
+                    .get(&child.name)
+                    .and_then(|rows| rows.rows.get(&text));
+                let pointer = row.get(&column.name);
+                let stays = match state {
+                    Some(state) => state
+                        .then
+                        .as_ref()
+                        .is_some_and(|then| then.get(&column.name) == pointer),
+                    None => true,
+                };
+                let item = pointer.and_then(|value| by_value.get(&images::text(value)));
+                if let Some(item) = item.filter(|_| stays) {
+                    let becomes = if key.on_delete == Action::Cascade {
+                        "go with it"
+                    } else {
+                        "point nowhere"
+                    };
+                    let what = format!(
+                        "{text} of \"{}\" points to {item} of \"{name}\" by \"{}\", and would {becomes}.",
+                        child.name, key.column
+                    );
+                    let change = going
+                        .get(*item)
+                        .map(|state| state.change.clone())
+                        .unwrap_or_default();
+                    let conflict = Conflict {
+                        change,
+                        collection: child.name.clone(),
+                        item: text,
+                        fields: vec![key.column.clone()],
+                        what,
+                        now: Some(
+                            [(key.column.clone(), pointer.cloned().unwrap_or_default())]
+                                .into_iter()
+                                .collect(),
+                        ),
+                    };
+                    found.push((name.clone(), (*item).clone(), conflict));
+                }
+            }
+        }
+    }
+    for (name, item, conflict) in found {
+        rewound.conflicts.push(conflict);
+        if conflicts == Conflicts::Skip
+            && let Some(state) = rewound
+                .collections
+                .get_mut(&name)
+                .and_then(|rows| rows.rows.get_mut(&item))
+        {
+            state.then.clone_from(&state.now);
+        }
+    }
+    Ok(())
+}
