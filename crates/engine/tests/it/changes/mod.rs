@@ -2,6 +2,7 @@
 
 mod chain;
 mod recording;
+mod reverting;
 
 use loggia_access::{Caller, Permit};
 use loggia_engine::Engine;
