@@ -107,6 +107,7 @@ impl Engine {
         target: RevertTarget,
         options: &RevertOptions,
     ) -> Result<Reverted, Error> {
+        crate::rights::writes_directly(caller)?;
         for _ in 0..ATTEMPTS {
             if let Some(reverted) = self.try_revert(caller, &target, options).await? {
                 return Ok(reverted);
@@ -171,7 +172,7 @@ impl Engine {
         reverted: &mut Reverted,
     ) -> Result<Recorder, Error> {
         let schema = tx.schema.clone();
-        let grants = self.grants(caller).await?;
+        let grants = self.grants_under(&schema, caller).await?;
         if let [one] = loaded.changes.as_slice() {
             tx.reverts = Some(one.id.clone());
         }
