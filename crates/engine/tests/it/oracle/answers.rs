@@ -185,13 +185,7 @@ impl Evaluation<'_> {
             let real = aliases.get(bare).and_then(Value::as_str).unwrap_or(bare);
             match table.field(real) {
                 None => self.refuse(Refusal::Unknown),
-                Some(field) if self.copy.link(table, real).is_none() => {
-                    self.refuse(if field.ty == Ty::Alias {
-                        Refusal::Unknown
-                    } else {
-                        Refusal::Invalid
-                    });
-                }
+                Some(_) if self.copy.link(table, real).is_none() => self.refuse(Refusal::Invalid),
                 Some(_) => {}
             }
         }
@@ -289,19 +283,10 @@ impl Evaluation<'_> {
                 let target = targets.into_iter().find(|target| target.name == wanted);
                 target.map(|target| (relation, target))
             }
-            (None, None) => {
-                self.refuse(Refusal::Unknown);
-                return nothing;
-            }
             _ => None,
         };
         let Some((relation, target)) = target else {
-            let unknown = field.ty == Ty::Alias && self.copy.link(table, real).is_none();
-            self.refuse(if unknown {
-                Refusal::Unknown
-            } else {
-                Refusal::Invalid
-            });
+            self.refuse(Refusal::Invalid);
             return nothing;
         };
         let there = item.and_then(|item| self.copy.pointed_to(target, relation, item));
@@ -320,8 +305,7 @@ impl Evaluation<'_> {
                 (Value::Null, Kind::Number)
             }
             Some(field) if field.ty == Ty::Alias => {
-                let leads = self.copy.link(table, real).is_some();
-                self.refuse(if leads { Refusal::Invalid } else { Refusal::Unknown });
+                self.refuse(Refusal::Invalid);
                 (Value::Null, Kind::Number)
             }
             Some(field) => (of(item, real), Kind::Field(field.ty)),
@@ -426,17 +410,7 @@ impl Evaluation<'_> {
         };
         let Some(link) = self.copy.link(table, real) else {
             if field.ty == Ty::Alias || !(wanted.nested.is_empty() && wanted.scoped.is_empty()) {
-                let points = self
-                    .copy
-                    .relations
-                    .iter()
-                    .any(|relation| relation.many == table.name && relation.field == real);
-                let unknown = field.ty == Ty::Alias || points;
-                self.refuse(if unknown {
-                    Refusal::Unknown
-                } else {
-                    Refusal::Invalid
-                });
+                self.refuse(Refusal::Invalid);
             }
             return of(item, real);
         };

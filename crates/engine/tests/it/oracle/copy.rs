@@ -36,7 +36,7 @@ pub(super) struct Item {
 pub(super) enum Link<'c> {
     One(&'c Relation, &'c Table),
     Many(&'c Relation, &'c Table),
-    /// The column that tells the collection, and the collections.
+    /// The column that tells the collection, and the collections: one at least.
     Any(&'c Relation, &'c str, Vec<&'c Table>),
 }
 
@@ -85,6 +85,19 @@ impl Copy {
         let layers = who.layers.iter().flatten();
         for policies in layers {
             copy.mask(world, &full, policies, who);
+        }
+        // A list that leads nowhere does not exist.
+        let before = copy.clone();
+        for table in &mut copy.tables {
+            let name = table.name.clone();
+            let leads = |field: &str| {
+                before
+                    .table(&name)
+                    .is_some_and(|table| before.link(table, field).is_some())
+            };
+            table
+                .fields
+                .retain(|field| field.ty != Ty::Alias || leads(&field.name));
         }
         copy
     }
@@ -171,7 +184,7 @@ impl Copy {
                     (None, Some((column, allowed))) => {
                         table.field(column)?;
                         let targets: Vec<_> = allowed.iter().filter_map(|name| self.table(name)).collect();
-                        Some(Link::Any(relation, column, targets))
+                        (!targets.is_empty()).then_some(Link::Any(relation, column, targets))
                     }
                     (None, None) => None,
                 };
