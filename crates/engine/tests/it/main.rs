@@ -4,6 +4,7 @@
 
 mod changes;
 mod fixture;
+mod inference;
 mod items;
 mod oracle;
 mod rights;

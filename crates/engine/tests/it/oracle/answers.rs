@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::conditions::{Aliases, Evaluation, Operand, Refusal};
 use super::copy::{Copy, Item, Link, Table};
@@ -122,7 +122,12 @@ pub(super) fn answer(copy: &Copy, who: &Who, question: &Question) -> Result<Answ
         deep: false,
         backlink: query.get("backlink") != Some(&Value::Bool(false)),
     };
-    let figures = query.contains_key("aggregate") || query.contains_key("groupBy");
+    let asked = |name: &str| {
+        query
+            .get(name)
+            .is_some_and(|value| *value != json!({}) && *value != json!([]))
+    };
+    let figures = asked("aggregate") || asked("groupBy");
     let found = if figures {
         on.figures(table, &level)
     } else {
@@ -261,7 +266,7 @@ impl Evaluation<'_> {
     }
 
     fn sort_key(&self, table: &Table, item: Option<&Item>, steps: &[String], aliases: &Aliases) -> Operand {
-        let nothing = (Value::Null, Kind::Number);
+        let nothing = (Value::Null, Kind::Refused);
         let Some((first, rest)) = steps.split_first() else {
             return nothing;
         };
@@ -273,10 +278,10 @@ impl Evaluation<'_> {
             None => (first.as_str(), None),
         };
         let real = aliases.get(name).and_then(Value::as_str).unwrap_or(name);
-        let Some(field) = table.field(real) else {
+        if table.field(real).is_none() {
             self.refuse(Refusal::Unknown);
             return nothing;
-        };
+        }
         let target = match (self.copy.link(table, real), wanted) {
             (Some(Link::One(relation, target)), None) => Some((relation, target)),
             (Some(Link::Any(relation, _, targets)), Some(wanted)) => {
@@ -302,11 +307,11 @@ impl Evaluation<'_> {
         match table.field(real) {
             None => {
                 self.refuse(Refusal::Unknown);
-                (Value::Null, Kind::Number)
+                (Value::Null, Kind::Refused)
             }
             Some(field) if field.ty == Ty::Alias => {
                 self.refuse(Refusal::Invalid);
-                (Value::Null, Kind::Number)
+                (Value::Null, Kind::Refused)
             }
             Some(field) => (of(item, real), Kind::Field(field.ty)),
         }
@@ -510,7 +515,9 @@ impl Evaluation<'_> {
         let named = item
             .and_then(|item| item.values.get(column))
             .and_then(Value::as_str);
-        let mut answer = item.map_or(Value::Null, |item| item.values[&relation.field].clone());
+        // Following takes both columns: where one is not to be seen, nothing is.
+        let seen = item.filter(|item| !item.hidden.contains(column));
+        let mut answer = seen.map_or(Value::Null, |item| item.values[&relation.field].clone());
         for target in targets {
             let mut paths = nested.to_vec();
             for path in &mut paths {
@@ -562,6 +569,19 @@ impl Evaluation<'_> {
         }
         for (_, field) in figures.iter().filter(|(_, field)| *field != "*") {
             self.operand(table, None, field, &nothing);
+        }
+        for key in level.texts("sort") {
+            let (name, _) = direction(&key);
+            let is_figure = |(function, field): &(&str, &str)| {
+                let known = *field == "*" || table.field(field).is_some();
+                known
+                    && name
+                        .split_once('.')
+                        .map_or(name == *function, |name| name == (*function, *field))
+            };
+            if !groups.iter().any(|group| group == name) && !figures.iter().any(is_figure) {
+                self.refuse(Refusal::Invalid);
+            }
         }
         if !self.refusals.borrow().is_empty() {
             return Vec::new();

@@ -508,7 +508,7 @@ impl Asking<'_> {
 
     fn argument(&self, dice: &mut Dice, kind: Kind) -> Value {
         match kind {
-            Kind::Number => json!(*dice.one(&[0, 1, 2, 3, 12, 2026])),
+            Kind::Number | Kind::Refused => json!(*dice.one(&[0, 1, 2, 3, 12, 2026])),
             Kind::Json => dice
                 .one(&[json!(1), json!("x"), json!("1"), json!(2), json!("")])
                 .clone(),

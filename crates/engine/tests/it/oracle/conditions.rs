@@ -283,7 +283,7 @@ impl Evaluation<'_> {
         let real = aliases.get(name).and_then(Value::as_str).unwrap_or(name);
         let Some(field) = table.field(real) else {
             self.refuse(Refusal::Unknown);
-            return (Value::Null, Kind::Number);
+            return (Value::Null, Kind::Refused);
         };
         let value = || {
             item.and_then(|item| item.values.get(real).cloned())
@@ -300,7 +300,7 @@ impl Evaluation<'_> {
                 }
                 _ => {
                     self.refuse(Refusal::Unknown);
-                    (Value::Null, Kind::Number)
+                    (Value::Null, Kind::Refused)
                 }
             };
         }
@@ -312,7 +312,7 @@ impl Evaluation<'_> {
         };
         if !applies {
             self.refuse(Refusal::Invalid);
-            return (Value::Null, Kind::Number);
+            return (Value::Null, Kind::Refused);
         }
         (values::part(function, &value()), Kind::Number)
     }

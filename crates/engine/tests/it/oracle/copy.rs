@@ -28,7 +28,7 @@ pub(super) struct Table {
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) values: Row,
-    /// The lists that are empty on it, whatever points to it.
+    /// The lists that are empty and the values that are NULL on it, whatever they are.
     pub(super) hidden: BTreeSet<String>,
 }
 
@@ -150,9 +150,8 @@ impl Copy {
                     {
                         continue;
                     }
-                    if field.ty == Ty::Alias {
-                        item.hidden.insert(field.name.clone());
-                    } else {
+                    item.hidden.insert(field.name.clone());
+                    if field.ty != Ty::Alias {
                         item.values.insert(field.name.clone(), Value::Null);
                     }
                 }

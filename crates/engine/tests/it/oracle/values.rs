@@ -16,10 +16,15 @@ pub(super) enum Kind {
     Number,
     /// What a JSON document holds somewhere.
     Json,
+    /// Those of what is refused already: everything may be said of it.
+    Refused,
 }
 
 /// Whether an operator says something of such values.
 pub(super) fn takes(kind: Kind, operator: &str) -> bool {
+    if kind == Kind::Refused {
+        return true;
+    }
     let textual = matches!(kind, Kind::Json) || matches!(kind, Kind::Field(ty) if ty.is_textual());
     let json = kind == Kind::Field(Ty::Json);
     match operator {
@@ -109,7 +114,7 @@ pub(super) fn compare(left: &Value, right: &Value, kind: Kind) -> Option<Orderin
         Kind::Field(Ty::DateTime) => Some(civil(left).cmp(&civil(right))),
         Kind::Field(ty) if !ty.is_numeric() && ty != Ty::Boolean => Some(text(left).cmp(&text(right))),
         Kind::Field(Ty::BigInteger) => Some(whole(left)?.cmp(&whole(right)?)),
-        Kind::Field(_) | Kind::Number => number(left)?.partial_cmp(&number(right)?),
+        Kind::Field(_) | Kind::Number | Kind::Refused => number(left)?.partial_cmp(&number(right)?),
         Kind::Json => {
             let numbers = (json_number(left), json_number(right));
             match numbers {
