@@ -6,6 +6,7 @@ mod changes;
 mod fixture;
 mod inference;
 mod items;
+mod matrix;
 mod oracle;
 mod rights;
 mod schema;

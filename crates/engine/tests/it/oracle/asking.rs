@@ -17,7 +17,7 @@ pub(super) struct Asking<'c> {
 
 /// The condition of a permission.
 pub(super) fn rule(dice: &mut Dice, copy: &Copy, collection: &str) -> Value {
-    let asking = Asking { copy, rule: false };
+    let asking = Asking { copy, rule: true };
     let Some(table) = copy.table(collection) else {
         return Value::Null;
     };

@@ -20,6 +20,24 @@ pub(super) enum Kind {
     Refused,
 }
 
+/// The operators on text.
+const TEXT: [&str; 14] = [
+    "_ieq",
+    "_nieq",
+    "_contains",
+    "_ncontains",
+    "_icontains",
+    "_nicontains",
+    "_starts_with",
+    "_nstarts_with",
+    "_istarts_with",
+    "_nistarts_with",
+    "_ends_with",
+    "_nends_with",
+    "_iends_with",
+    "_niends_with",
+];
+
 /// Whether an operator says something of such values.
 pub(super) fn takes(kind: Kind, operator: &str) -> bool {
     if kind == Kind::Refused {
@@ -34,7 +52,7 @@ pub(super) fn takes(kind: Kind, operator: &str) -> bool {
             !json && kind != Kind::Field(Ty::Boolean)
         }
         "_empty" | "_nempty" => textual || json,
-        _ => textual,
+        _ => textual && TEXT.contains(&operator),
     }
 }
 
