@@ -194,7 +194,7 @@ impl Engine {
         reverted.changed = rewound.counts();
         let on = self.resolver(&schema, &grants);
         let mut writer = self.writer(
-            &grants,
+            &on,
             tx,
             &WriteOptions::default(),
             crate::items::Receipt::default(),
