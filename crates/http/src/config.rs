@@ -21,6 +21,8 @@ pub struct HttpConfig {
     pub mcp: McpConfig,
     /// The proxies whose `X-Forwarded-For` and `Forwarded` are believed. None: nobody's.
     pub trusted_proxies: Option<IpAccess>,
+    /// Pages besides our own that links to a new password may lead to.
+    pub password_reset_urls: Vec<String>,
 }
 
 impl Default for HttpConfig {
@@ -33,6 +35,7 @@ impl Default for HttpConfig {
             limits: HttpLimits::default(),
             mcp: McpConfig::default(),
             trusted_proxies: None,
+            password_reset_urls: Vec::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A bound on how often something is done in an hour.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,9 +36,56 @@ impl Bound {
     }
 }
 
+/// At most so many in each hour, for each key.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    most: u32,
+    hours: Mutex<HashMap<String, (Timestamp, u32)>>,
+}
+
+/// So many keys are remembered; those whose hour is over are forgotten first, and then nobody new is admitted.
+const MOST_KEYS: usize = 50_000;
+
+impl Bounds {
+    pub(crate) fn new(most: u32) -> Self {
+        Self {
+            most,
+            hours: Mutex::default(),
+        }
+    }
+
+    /// Whether it may be done once more for this key; that is counted.
+    pub(crate) fn admit(&self, key: &str, now: Timestamp) -> bool {
+        let mut hours = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = |began: Timestamp| now.duration_since(began) < SignedDuration::from_hours(1);
+        if hours.len() >= MOST_KEYS && !hours.contains_key(key) {
+            hours.retain(|_, (began, _)| running(*began));
+            if hours.len() >= MOST_KEYS {
+                return false;
+            }
+        }
+        let hour = hours.entry(key.to_owned()).or_insert((now, 0));
+        if !running(hour.0) {
+            *hour = (now, 0);
+        }
+        hour.1 = hour.1.saturating_add(1);
+        hour.1 <= self.most
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_key_has_its_own_hour() {
+        let bounds = Bounds::new(1);
+        let now = Timestamp::UNIX_EPOCH;
+        let later = now.saturating_add(SignedDuration::from_hours(1)).unwrap();
+        assert!(bounds.admit("a", now) && !bounds.admit("a", now));
+        assert!(bounds.admit("b", now));
+        assert!(bounds.admit("a", later));
+    }
 
     #[test]
     fn an_hour_admits_so_many() {

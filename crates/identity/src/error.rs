@@ -17,6 +17,9 @@ pub enum Error {
     /// A password could not be hashed.
     #[error("password hashing: {0}")]
     Hash(String),
+    /// A letter could not be handed over.
+    #[error("mail: {0}")]
+    Mail(String),
     /// The system tables are not as they must be.
     #[error("system tables: {0}")]
     Tables(String),
@@ -29,7 +32,7 @@ impl Error {
         match self {
             Self::Problem(problem) => problem.clone().into(),
             Self::Store(error) => error.problem().into(),
-            Self::Hash(_) | Self::Tables(_) => Problem::new(
+            Self::Hash(_) | Self::Mail(_) | Self::Tables(_) => Problem::new(
                 &INTERNAL_SERVER_ERROR,
                 "An unexpected failure. The server's log has the details under the request id.",
             )

@@ -21,7 +21,9 @@ mod authenticate;
 mod bound;
 mod error;
 mod jwt;
+mod mail;
 pub mod password;
+mod reset;
 mod second_factor;
 mod secret;
 mod sign_in;
@@ -36,10 +38,12 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use loggia_model::{Clock, Generator};
 use loggia_store::Store;
+use tokio::sync::Semaphore;
 
 pub use account::RequestFacts;
 pub use authenticate::{Admitted, Credential};
 pub use error::Error;
+pub use mail::{Mail, Mailer};
 pub use password::Cost;
 pub use second_factor::NewFactor;
 pub use secret::{Secret, fingerprint};
@@ -57,6 +61,8 @@ pub struct Parts {
     pub generator: Generator,
     /// Signs access tokens: at least 32 unpredictable bytes.
     pub secret: Secret,
+    /// Carries letters to users.
+    pub mailer: Arc<dyn Mailer>,
     /// How long things are good for.
     pub options: Options,
 }
@@ -101,6 +107,11 @@ struct House {
     attempts: attempts::Attempts,
     refusals: bound::Bound,
     factors: second_factor::Factors,
+    links: reset::Links,
+    mailer: Arc<dyn Mailer>,
+    letters: Arc<Semaphore>,
+    reset_accounts: bound::Bounds,
+    reset_places: bound::Bounds,
     accounts: authenticate::Accounts,
     usage: usage::Usage,
 }
@@ -131,6 +142,11 @@ impl Identity {
             attempts: attempts::Attempts::default(),
             refusals: bound::Bound::new(RECORDED_REFUSALS),
             factors: second_factor::Factors::default(),
+            links: reset::Links::new(&parts.secret),
+            mailer: parts.mailer,
+            letters: Arc::new(Semaphore::new(reset::LETTERS_AT_ONCE)),
+            reset_accounts: bound::Bounds::new(reset::FOR_AN_ACCOUNT),
+            reset_places: bound::Bounds::new(reset::FROM_AN_ADDRESS),
             accounts: authenticate::Accounts::new(),
             usage: usage::Usage::default(),
             store: parts.store,

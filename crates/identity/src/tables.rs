@@ -174,6 +174,17 @@ impl Tables {
         Ok(found.first().and_then(SignInRow::of))
     }
 
+    /// The same inside a transaction, so that nobody else changes it meanwhile.
+    pub(crate) async fn sign_in_row_in(&self, tx: &mut Tx, user: &str) -> Result<Option<SignInRow>, Error> {
+        let plan = rows(&self.users, SIGN_IN, equal(&self.users, "id", user)?)?;
+        Ok(tx
+            .run(permit(plan))
+            .await?
+            .into_rows()
+            .first()
+            .and_then(SignInRow::of))
+    }
+
     /// Writes into the record of activity what happened to an account.
     pub(crate) async fn record(
         &self,

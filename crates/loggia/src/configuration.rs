@@ -12,7 +12,7 @@ mod layers;
 mod values;
 
 pub(crate) use layers::{Layers, Sources};
-pub(crate) use values::{Filter, HostPort, LogFormat, WebUrl};
+pub(crate) use values::{Filter, HostPort, LogFormat, MailTls, MailUrl, WebUrl};
 
 use crate::stop::GRACE;
 use jiff::SignedDuration;
@@ -22,7 +22,9 @@ use loggia_http::{Cookies, Cors, HttpConfig, HttpLimits, McpConfig};
 use loggia_identity::{Options, Secret};
 use std::path::PathBuf;
 use std::time::Duration;
-use values::{Addresses, Count, Email, LongSecret, Millis, Name, Seconds, SiteRule, SqliteUrl, Words};
+use values::{
+    Addresses, Count, Email, LongSecret, Millis, Name, Seconds, SiteRule, SqliteUrl, WebUrls, Words,
+};
 
 /// The effective configuration, parsed.
 #[derive(Debug)]
@@ -47,8 +49,19 @@ pub(crate) struct Configuration {
     pub(crate) http: HttpConfig,
     /// The longest that one MCP request may take.
     pub(crate) mcp_timeout: Duration,
+    /// Letters.
+    pub(crate) mail: Letters,
     /// The log.
     pub(crate) log: Log,
+}
+
+/// Letters.
+#[derive(Debug)]
+pub(crate) struct Letters {
+    /// Where they go; none: into the data folder.
+    pub(crate) url: Option<MailUrl>,
+    /// Their sender.
+    pub(crate) from: String,
 }
 
 /// The administrator to make when there is none.
@@ -109,6 +122,10 @@ impl Configuration {
             limits: limits(layers)?,
             http: http(layers)?,
             mcp_timeout: layers.need::<Millis>("mcp.request_timeout_ms")?.0,
+            mail: Letters {
+                url: layers.find("mail.url")?,
+                from: layers.need::<Email>("mail.from")?.0,
+            },
             log: Log {
                 format: layers.find("log.format")?,
                 level: layers.need("log.level")?,
@@ -186,6 +203,9 @@ fn http(layers: &Layers) -> Result<HttpConfig, String> {
         trusted_proxies: layers
             .find::<Addresses>("trusted_proxies")?
             .and_then(|proxies| IpAccess::read(proxies.0.iter().map(String::as_str))),
+        password_reset_urls: layers
+            .find::<WebUrls>("auth.password_reset_urls")?
+            .map_or_else(Vec::new, |urls| urls.0),
         cors: Cors {
             origins: words("cors.origins")?,
             credentials: layers.need("cors.credentials")?,

@@ -2,6 +2,7 @@
 
 use crate::configuration::Configuration;
 use crate::first_start::McpState;
+use crate::mail;
 use crate::secret;
 use anyhow::{Context, Result};
 use loggia_engine::Engine;
@@ -65,6 +66,7 @@ impl Foundation {
             clock: clock.clone(),
             generator: generator.clone(),
             secret,
+            mailer: mail::mailer(configuration, role, clock.clone())?,
             options: configuration.identity,
         };
         let identity = Identity::new(parts).context("cannot tell who is who")?;

@@ -11,6 +11,7 @@ mod configuration;
 mod first_start;
 mod house;
 mod log;
+mod mail;
 mod secret;
 mod stop;
 

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::Client;
+use crate::mailbox::{Mailbox, Postman, mailbox};
 
 /// The administrator's e-mail address.
 pub const ADMIN_EMAIL: &str = "admin@example.com";
@@ -43,6 +44,8 @@ pub struct TestApp {
     pub engine: Engine,
     /// The database.
     pub store: Store,
+    /// Where letters arrive.
+    pub mailbox: Mailbox,
     client: Client,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
@@ -158,7 +161,8 @@ impl Builder {
         })
         .await
         .expect("a database");
-        let identity = identity(&store, &clock, &generator).await;
+        let (postman, mailbox) = mailbox();
+        let identity = identity(&store, &clock, &generator, postman).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         set(&store, self.settings).await;
@@ -195,6 +199,7 @@ impl Builder {
             identity,
             engine,
             store,
+            mailbox,
             client: Client {
                 http,
                 url,
@@ -245,12 +250,13 @@ async fn engine(store: &Store, identity: &Identity, clock: &Clock, generator: &G
     .expect("an engine")
 }
 
-async fn identity(store: &Store, clock: &Clock, generator: &Generator) -> Identity {
+async fn identity(store: &Store, clock: &Clock, generator: &Generator, postman: Postman) -> Identity {
     let identity = Identity::new(loggia_identity::Parts {
         store: store.clone(),
         clock: clock.clone(),
         generator: generator.clone(),
         secret: Secret::new("a secret of tests, at least 32 bytes long"),
+        mailer: Arc::new(postman),
         options: Options {
             cost: Cost::least(),
             ..Options::default()

@@ -10,9 +10,11 @@
 mod answer;
 mod app;
 mod client;
+mod mailbox;
 mod rights;
 
 pub use answer::Answer;
 pub use app::{ADMIN_EMAIL, ADMIN_PASSWORD, ADMIN_TOKEN, Builder, TestApp};
 pub use client::Client;
+pub use mailbox::Mailbox;
 pub use rights::Holder;

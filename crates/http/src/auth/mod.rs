@@ -35,6 +35,10 @@ pub(crate) fn routes() -> Router<App> {
             "/auth/password/request",
             Verbs::new().post(password::request).into_router(),
         )
+        .route(
+            "/auth/password/reset",
+            Verbs::new().post(password::reset).into_router(),
+        )
 }
 
 /// The members of a body that is an object; no body is an empty one.

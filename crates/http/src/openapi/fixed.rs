@@ -209,6 +209,14 @@ const FIXED: &[Fixed] = &[
         Everybody,
     )
     .with_body(),
+    Fixed::post(
+        "/auth/password/reset",
+        "reset_password",
+        "Choose a new password with the token of a link",
+        Nothing,
+        Everybody,
+    )
+    .with_body(),
     Fixed::get("/users/me", "read_me", "Read the caller", Object, SignedIn),
     Fixed::patch("/users/me", "update_me", "Change the caller", Object, Themselves).with_body(),
     Fixed::get(

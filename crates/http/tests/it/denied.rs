@@ -11,6 +11,7 @@ const OPEN: &[(&str, &str)] = &[
     ("POST", "/auth/refresh"),
     ("POST", "/auth/logout"),
     ("POST", "/auth/password/request"),
+    ("POST", "/auth/password/reset"),
     ("GET", "/auth"),
     ("GET", "/server/ping"),
     ("GET", "/server/info"),

@@ -10,6 +10,7 @@ mod hostile;
 mod items;
 mod mcp;
 mod parrot;
+mod password_reset;
 mod schema;
 mod second_factor;
 mod server;

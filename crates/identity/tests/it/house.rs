@@ -1,9 +1,14 @@
 //! A database with an administrator in it, a clock that stands still, and hashes that cost nothing.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use loggia_access::Origin;
 use loggia_identity::{
-    AdministratorSeed, Cost, Credential, Error, Identity, Mode, NewUser, Options, Parts, RequestFacts, Secret,
+    AdministratorSeed, Cost, Credential, Error, Identity, Mail, Mailer, Mode, NewUser, Options, Parts,
+    RequestFacts, Secret,
 };
 use loggia_model::{Clock, Generator};
 use loggia_store::Store;
@@ -12,6 +17,15 @@ pub(crate) struct House {
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
     pub(crate) token: String,
+}
+
+/// Letters have tests of their own, at the door.
+struct NoMail;
+
+impl Mailer for NoMail {
+    fn send(&self, _: Mail) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async { Err("no letters here".to_owned()) })
+    }
 }
 
 pub(crate) const EMAIL: &str = "admin@example.com";
@@ -38,6 +52,7 @@ impl House {
             clock: clock.clone(),
             generator: Generator::seeded(1),
             secret: Secret::new("a secret of at least thirty-two bytes"),
+            mailer: Arc::new(NoMail),
             options: Options {
                 cost,
                 ..Options::default()

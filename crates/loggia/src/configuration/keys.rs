@@ -1,8 +1,8 @@
 //! The one table of keys.
 
 use super::values::{
-    Addresses, Count, Email, Filter, HostPort, LogFormat, LongSecret, Millis, Name, Seconds, Setting,
-    SiteRule, SqliteUrl, WebUrl, Words, accepts,
+    Addresses, Count, Email, Filter, HostPort, LogFormat, LongSecret, MailUrl, Millis, Name, Seconds,
+    Setting, SiteRule, SqliteUrl, WebUrl, WebUrls, Words, accepts,
 };
 use loggia_identity::Secret;
 use std::path::PathBuf;
@@ -114,6 +114,11 @@ pub(crate) const KEYS: &[Key] = &[
         "auth.session_ttl_s",
         Default::Is("86400"),
         "How long a session's cookie is good for.",
+    ),
+    key::<WebUrls>(
+        "auth.password_reset_urls",
+        Default::Unset,
+        "Pages besides `<public_url>/admin/reset-password` that may be sent in letters about a forgotten password.",
     ),
     key::<Name>(
         "cookies.session",
@@ -231,6 +236,17 @@ pub(crate) const KEYS: &[Key] = &[
         "mcp.body_bytes",
         Default::Is("4194304"),
         "Bytes of an MCP message.",
+    ),
+    key::<MailUrl>(
+        "mail.url",
+        Default::Follows("`file://<data>/mail`"),
+        "Where letters go: a mail server (`smtp://` with STARTTLS, which `?tls=none` switches off; `smtps://`), or a folder that \
+         keeps them as files.",
+    ),
+    key::<Email>(
+        "mail.from",
+        Default::Is("loggia@localhost"),
+        "The sender of letters.",
     ),
     key::<LogFormat>(
         "log.format",

@@ -235,6 +235,123 @@ impl Setting for Addresses {
     }
 }
 
+/// `http://` and `https://` addresses with commas between them, or a list in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WebUrls(pub(crate) Vec<String>);
+
+impl Setting for WebUrls {
+    const EXPECTS: &'static str = "a list of addresses that begin with http:// or https://";
+    const LIST: bool = true;
+
+    fn parse(text: &str) -> Option<WebUrls> {
+        let Words(urls) = Words::parse(text)?;
+        urls.iter()
+            .all(|url| WebUrl::parse(url).is_some())
+            .then_some(WebUrls(urls))
+    }
+}
+
+/// Where letters go.
+#[derive(Clone)]
+pub(crate) enum MailUrl {
+    /// A folder that keeps them as files.
+    Folder(PathBuf),
+    /// A mail server.
+    Server {
+        host: String,
+        port: u16,
+        tls: MailTls,
+        /// Name and password.
+        login: Option<(String, Secret)>,
+    },
+}
+
+/// How letters are kept from other eyes on their way to the mail server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MailTls {
+    /// From the first byte.
+    Wrapped,
+    /// Before anything is said (RFC 3207).
+    StartTls,
+    /// Not at all.
+    None,
+}
+
+impl fmt::Debug for MailUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => f.debug_tuple("Folder").field(path).finish(),
+            Self::Server { host, port, tls, .. } => f
+                .debug_struct("Server")
+                .field("host", host)
+                .field("port", port)
+                .field("tls", tls)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+impl Setting for MailUrl {
+    const EXPECTS: &'static str =
+        "smtp://user:password@host:587, smtps://user:password@host:465 or file:// and the path of a folder";
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Option<MailUrl> {
+        if let Some(path) = text.strip_prefix("file://") {
+            return (!path.is_empty()).then(|| MailUrl::Folder(PathBuf::from(path)));
+        }
+        let (scheme, rest) = text.split_once("://")?;
+        let (rest, tls) = match rest.split_once('?') {
+            None => (rest, None),
+            Some((rest, "tls=none")) => (rest, Some(MailTls::None)),
+            Some(_) => return None,
+        };
+        let (tls, standard) = match (scheme, tls) {
+            ("smtp", tls) => (tls.unwrap_or(MailTls::StartTls), 587),
+            ("smtps", None) => (MailTls::Wrapped, 465),
+            _ => return None,
+        };
+        let (login, place) = match rest.trim_end_matches('/').rsplit_once('@') {
+            Some((login, place)) => {
+                let (name, password) = login.split_once(':')?;
+                (Some((decoded(name)?, Secret::new(decoded(password)?))), place)
+            }
+            None => (None, rest.trim_end_matches('/')),
+        };
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (place, standard),
+        };
+        let good = !host.is_empty()
+            && host
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        good.then(|| MailUrl::Server {
+            host: host.to_owned(),
+            port,
+            tls,
+            login,
+        })
+    }
+}
+
+/// Percent-encoding (RFC 3986 §2.1) taken away.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// A name that can stand in a cookie (RFC 6265), or a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) String);
@@ -331,7 +448,51 @@ mod tests {
     }
 
     #[test]
+    fn the_address_of_a_mail_server_is_taken_apart() {
+        let Some(MailUrl::Server {
+            host,
+            port,
+            tls,
+            login,
+        }) = MailUrl::parse("smtp://ada%40a.example:p%40ss@mail.example")
+        else {
+            panic!("an address");
+        };
+        assert_eq!(
+            (host.as_str(), port, tls),
+            ("mail.example", 587, MailTls::StartTls)
+        );
+        let (name, password) = login.unwrap();
+        assert_eq!((name.as_str(), password.reveal()), ("ada@a.example", "p@ss"));
+    }
+
+    #[test]
     fn each_kind_knows_its_values() {
+        check::<WebUrls>(
+            &["", "https://a.example/x,https://b.example"],
+            &["a.example", "https://a b"],
+        );
+        check::<MailUrl>(
+            &[
+                "smtp://mail.example",
+                "smtp://mail:1025?tls=none",
+                "smtps://ada%40a.example:p%40ss@mail.example:465",
+                "file:///var/mail/loggia",
+                "file://./mail",
+            ],
+            &[
+                "",
+                "mail.example",
+                "smtp://",
+                "smtp://name@mail.example",
+                "smtp://a:b@mail:x",
+                "smtps://mail?tls=none",
+                "smtp://a:%zz@mail",
+                "smtp://mail?tls=maybe",
+                "file://",
+                "http://mail",
+            ],
+        );
         check::<Addresses>(
             &["", "10.0.0.1", "10.0.0.0/8, fd00::/8", "10.0.0.1-10.0.0.9"],
             &["proxy", "10.0.0.0/33", "10.0.0.1 10.0.0.2", "10.0.0.1,"],
