@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::change::{Change, definition};
 use super::draft::{self, FieldDraft};
+use super::narrowed::Narrowed;
 use super::payload::{self, Body, Given, invalid};
 use super::{names, view};
 use crate::{Engine, Error};
@@ -56,10 +57,14 @@ impl Engine {
     pub fn list_collections(&self, caller: &Caller) -> Result<Vec<Value>, Error> {
         let schema = self.schema();
         let grants = self.outline(caller);
+        let narrowed = Narrowed {
+            schema: &schema,
+            grants: &grants,
+        };
         let collections = schema.collections.values();
         let seen: Vec<_> = collections
-            .filter(|collection| grants.sees(collection))
-            .map(|collection| view::collection(collection))
+            .filter(|collection| narrowed.knows(collection))
+            .map(|collection| narrowed.collection(collection))
             .collect();
         if seen.is_empty() {
             return Err(Problem::forbidden().into());
@@ -70,10 +75,19 @@ impl Engine {
     /// One collection.
     ///
     /// # Errors
-    /// The one answer for what does not exist and what the caller may not know.
+    /// As [`Engine::list_collections`].
     pub fn read_collection(&self, caller: &Caller, name: &str) -> Result<Value, Error> {
         let schema = self.schema();
-        Ok(view::collection(seen(&schema, &self.outline(caller), name)?))
+        let grants = self.outline(caller);
+        let narrowed = Narrowed {
+            schema: &schema,
+            grants: &grants,
+        };
+        let collection = schema
+            .collection(name)
+            .filter(|collection| narrowed.knows(collection))
+            .ok_or_else(Problem::forbidden)?;
+        Ok(narrowed.collection(collection))
     }
 
     /// Makes collections with their fields: all of them, or none.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::change::Change;
 use super::collections::{MOST_COLUMNS, field_row, protected, seen};
 use super::draft::{self, FieldDraft, FieldUpdate};
+use super::narrowed::Narrowed;
 use super::payload::invalid;
 use super::relation_draft::fits;
 use super::{names, view};
@@ -28,15 +29,25 @@ impl Engine {
         let grants = self.outline(caller);
         let collections: Vec<_> = match collection {
             Some(name) => vec![seen(&schema, &grants, name)?],
-            None => loggia_access::may_read(&grants, &schema).collect(),
+            None => schema
+                .collections
+                .values()
+                .filter(|collection| grants.sees(collection))
+                .collect(),
         };
         if collections.is_empty() {
             return Err(Problem::forbidden().into());
         }
-        let fields = collections
-            .iter()
-            .flat_map(|collection| collection.fields.values());
-        Ok(fields.map(|field| view::field(&schema, field)).collect())
+        let narrowed = Narrowed {
+            schema: &schema,
+            grants: &grants,
+        };
+        let fields = collections.iter().flat_map(|collection| {
+            let known = collection.fields.values();
+            let known = known.filter(|field| narrowed.knows_field(collection, field));
+            known.map(|field| narrowed.field(collection, field))
+        });
+        Ok(fields.collect())
     }
 
     /// One field.
@@ -45,9 +56,17 @@ impl Engine {
     /// As [`Engine::list_fields`].
     pub fn read_field(&self, caller: &Caller, collection: &str, field: &str) -> Result<Value, Error> {
         let schema = self.schema();
-        let collection = seen(&schema, &self.outline(caller), collection)?;
-        let field = collection.field(field).ok_or_else(Problem::forbidden)?;
-        Ok(view::field(&schema, field))
+        let grants = self.outline(caller);
+        let collection = seen(&schema, &grants, collection)?;
+        let narrowed = Narrowed {
+            schema: &schema,
+            grants: &grants,
+        };
+        let field = collection
+            .field(field)
+            .filter(|field| narrowed.knows_field(collection, field))
+            .ok_or_else(Problem::forbidden)?;
+        Ok(narrowed.field(collection, field))
     }
 
     /// Adds a field to a collection, a system collection included.

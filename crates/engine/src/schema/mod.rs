@@ -18,6 +18,7 @@ mod delete;
 mod draft;
 mod fields;
 mod names;
+mod narrowed;
 mod payload;
 mod relation_draft;
 mod relations;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loggia_access::{Caller, Grants};
+use loggia_access::Caller;
 use loggia_model::plan::SchemaStep;
 use loggia_model::schema::ForeignKey;
 use loggia_model::{Problem, Relation, Schema};
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::change::{Change, with_id};
 use super::collections::{protected, seen};
+use super::narrowed::Narrowed;
 use super::payload::invalid;
 use super::relation_draft::{self, RelationDraft};
 use super::{complete, view};
@@ -29,16 +30,24 @@ impl Engine {
             Some(name) => {
                 seen(&schema, &grants, name)?;
             }
-            None if loggia_access::may_read(&grants, &schema).next().is_none() => {
+            None if !schema
+                .collections
+                .values()
+                .any(|collection| grants.sees(collection)) =>
+            {
                 return Err(Problem::forbidden().into());
             }
             None => {}
         }
+        let narrowed = Narrowed {
+            schema: &schema,
+            grants: &grants,
+        };
         let listed = schema.relations.iter().filter(|relation| {
             collection.is_none_or(|name| relation.many_collection == name)
-                && may_know(&schema, &grants, relation)
+                && narrowed.knows_relation(relation)
         });
-        Ok(listed.map(|relation| view::relation(relation)).collect())
+        Ok(listed.map(|relation| narrowed.relation(relation)).collect())
     }
 
     /// The relation of one pointing field.
@@ -47,11 +56,16 @@ impl Engine {
     /// As [`Engine::list_relations`].
     pub fn read_relation(&self, caller: &Caller, collection: &str, field: &str) -> Result<Value, Error> {
         let schema = self.schema();
-        seen(&schema, &self.outline(caller), collection)?;
+        let grants = self.outline(caller);
+        seen(&schema, &grants, collection)?;
+        let narrowed = Narrowed {
+            schema: &schema,
+            grants: &grants,
+        };
         let relation = of(&schema, collection, field)
-            .filter(|relation| may_know(&schema, &self.outline(caller), relation))
+            .filter(|relation| narrowed.knows_relation(relation))
             .ok_or_else(Problem::forbidden)?;
-        Ok(view::relation(relation))
+        Ok(narrowed.relation(relation))
     }
 
     /// Makes a relation, exactly as the body says: its foreign key and its metadata.
@@ -173,18 +187,6 @@ pub(super) fn of<'a>(schema: &'a Schema, collection: &str, field: &str) -> Optio
         .relations
         .iter()
         .find(|relation| relation.many_collection == collection && relation.many_field == field)
-}
-
-/// A relation is as visible as both its ends.
-fn may_know(schema: &Schema, grants: &Grants, relation: &Relation) -> bool {
-    [Some(&relation.many_collection), relation.one_collection.as_ref()]
-        .into_iter()
-        .flatten()
-        .all(|name| {
-            schema
-                .collection(name)
-                .is_some_and(|collection| grants.sees(collection))
-        })
 }
 
 fn changeable<'a>(schema: &'a Schema, collection: &str, field: &str) -> Result<&'a Arc<Relation>, Problem> {
