@@ -1,11 +1,12 @@
 //! Goes through what was done, the last first, on copies of the rows: what they would be like, and what stands
 //! against it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_model::filter::Test;
-use loggia_model::schema::Action;
+use loggia_model::schema::{Action, ForeignKey};
 use loggia_model::{Collection, Filter, Record, Scalar};
 use serde_json::Value;
 
@@ -295,90 +296,90 @@ pub(super) async fn pointing(
     let schema = tx.schema.clone();
     let mut found: Vec<(String, String, Conflict)> = Vec::new();
     for (name, rows) in &rewound.collections {
-        let going: IndexMap<&String, &State> = rows
+        if !rows
             .rows
-            .iter()
-            .filter(|(_, state)| state.happens() == Some(Happened::Delete))
-            .collect();
-        if going.is_empty() {
+            .values()
+            .any(|state| state.happens() == Some(Happened::Delete))
+        {
             continue;
         }
         for (child, key) in pointing_to(&schema, name, |key| acts(key.on_delete)) {
-            let column = child
-                .field(&key.column)
-                .zip(rows.collection.field(&key.foreign_column));
-            let Some((column, pointed)) = column else { continue };
-            let mut by_value: IndexMap<String, &String> = IndexMap::new();
-            let mut values = Vec::new();
-            for (item, state) in &going {
-                let value = state.now.as_ref().and_then(|row| row.get(&pointed.name));
-                let Some(value) = value.filter(|value| !value.is_null()) else {
-                    continue;
-                };
-                by_value.insert(images::text(value), item);
-                values.extend(images::scalar(pointed, value));
-            }
-            let look = images::look(&child, Filter::field(column, Test::In(values)));
-            for row in tx.run(look).await?.into_rows() {
-                let primary = child.primary.as_ref();
-                let text = primary
-                    .and_then(|primary| row.get(&primary.name))
-                    .map(images::text);
-                let text = text.unwrap_or_default();
-                let state = rewound
-                    .collections
-                    .get(&child.name)
-                    .and_then(|rows| rows.rows.get(&text));
-                let pointer = row.get(&column.name);
-                let stays = match state {
-                    Some(state) => state
-                        .then
-                        .as_ref()
-                        .is_some_and(|then| then.get(&column.name) == pointer),
-                    None => true,
-                };
-                let item = pointer.and_then(|value| by_value.get(&images::text(value)));
-                if let Some(item) = item.filter(|_| stays) {
-                    let becomes = if key.on_delete == Action::Cascade {
-                        "go with it"
-                    } else {
-                        "point nowhere"
-                    };
-                    let what = format!(
-                        "{text} of \"{}\" points to {item} of \"{name}\" by \"{}\", and would {becomes}.",
-                        child.name, key.column
-                    );
-                    let change = going
-                        .get(*item)
-                        .map(|state| state.change.clone())
-                        .unwrap_or_default();
-                    let conflict = Conflict {
-                        change,
-                        collection: child.name.clone(),
-                        item: text,
-                        fields: vec![key.column.clone()],
-                        what,
-                        now: Some(
-                            [(key.column.clone(), pointer.cloned().unwrap_or_default())]
-                                .into_iter()
-                                .collect(),
-                        ),
-                    };
-                    found.push((name.clone(), (*item).clone(), conflict));
-                }
+            for (item, conflict) in under(tx, rewound, rows, &child, &key).await? {
+                found.push((name.clone(), item, conflict));
             }
         }
     }
     for (name, item, conflict) in found {
         rewound.conflicts.push(conflict);
+        let rows = rewound.collections.get_mut(&name);
         if conflicts == Conflicts::Skip
-            && let Some(state) = rewound
-                .collections
-                .get_mut(&name)
-                .and_then(|rows| rows.rows.get_mut(&item))
+            && let Some(state) = rows.and_then(|rows| rows.rows.get_mut(&item))
         {
             state.then.clone_from(&state.now);
         }
     }
     Ok(())
+}
+
+/// The same, of one collection that points by one key: each with the key of the row that it points to.
+async fn under(
+    tx: &mut Recorder,
+    rewound: &Rewound,
+    rows: &Rows,
+    child: &Arc<Collection>,
+    key: &ForeignKey,
+) -> Result<Vec<(String, Conflict)>, Error> {
+    let mut found = Vec::new();
+    let column = child
+        .field(&key.column)
+        .zip(rows.collection.field(&key.foreign_column));
+    let Some((column, pointed)) = column else {
+        return Ok(found);
+    };
+    let mut by_value: HashMap<String, (&String, &State)> = HashMap::new();
+    let mut values = Vec::new();
+    for (item, state) in &rows.rows {
+        let value = state.now.as_ref().and_then(|row| row.get(&pointed.name));
+        if let (Some(Happened::Delete), Some(value)) = (state.happens(), value) {
+            by_value.insert(images::text(value), (item, state));
+            values.extend(images::scalar(pointed, value).filter(|value| !value.is_null()));
+        }
+    }
+    let look = images::look(child, Filter::field(column, Test::In(values)));
+    for row in tx.run(look).await?.into_rows() {
+        let primary = child.primary.as_ref();
+        let text = primary
+            .and_then(|primary| row.get(&primary.name))
+            .map(images::text);
+        let text = text.unwrap_or_default();
+        let state = rewound
+            .collections
+            .get(&child.name)
+            .and_then(|rows| rows.rows.get(&text));
+        let pointer = row.get(&column.name).cloned().unwrap_or_default();
+        let points = |then: &Record| then.get(&column.name) == Some(&pointer);
+        let stays = state.is_none_or(|state| state.then.as_ref().is_some_and(points));
+        let Some((item, state)) = by_value.get(&images::text(&pointer)).filter(|_| stays) else {
+            continue;
+        };
+        let becomes = if key.on_delete == Action::Cascade {
+            "go with it"
+        } else {
+            "point elsewhere"
+        };
+        let what = format!(
+            "{text} of \"{}\" points to {item} of \"{}\" by \"{}\", and would {becomes}.",
+            child.name, rows.collection.name, key.column
+        );
+        let conflict = Conflict {
+            change: state.change.clone(),
+            collection: child.name.clone(),
+            item: text,
+            fields: vec![key.column.clone()],
+            what,
+            now: Some([(key.column.clone(), pointer)].into_iter().collect()),
+        };
+        found.push(((*item).clone(), conflict));
+    }
+    Ok(found)
 }
