@@ -188,6 +188,26 @@ impl Account {
         })
     }
 
+    /// Nobody in particular, who may do everything: whoever may read the data folder could do it anyway.
+    pub(crate) fn operator() -> Caller {
+        Caller::established(Claims {
+            user: None,
+            role: None,
+            roles: Vec::new(),
+            layers: vec![Layer {
+                policies: Vec::new(),
+                admin: true,
+            }],
+            policies: Vec::new(),
+            token: None,
+            app_access: false,
+            session: None,
+            origin: Origin::Cli,
+            ip: None,
+            user_agent: None,
+        })
+    }
+
     fn applying(&self, ip: Option<IpAddr>) -> impl Iterator<Item = &Policy> {
         self.policies.iter().filter(move |policy| policy.applies(ip))
     }

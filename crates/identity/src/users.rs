@@ -1,5 +1,6 @@
 //! Users as the command line makes them, and the first administrator.
 
+use loggia_access::Caller;
 use loggia_model::error::{FAILED_VALIDATION, INVALID_PAYLOAD, RECORD_NOT_UNIQUE};
 use loggia_model::{Problem, Record, Scalar};
 use loggia_store::Tx;
@@ -201,7 +202,17 @@ impl Identity {
         Ok(())
     }
 
-    async fn user_with(&self, email: &str) -> Result<String, Error> {
+    /// Who acts on the command line: whoever may read the data folder may do everything.
+    #[must_use]
+    pub fn operator(&self) -> Caller {
+        Account::operator()
+    }
+
+    /// The key of the user with an e-mail address.
+    ///
+    /// # Errors
+    /// `INVALID_PAYLOAD` when there is no such user.
+    pub async fn user_with(&self, email: &str) -> Result<String, Error> {
         let row = self.0.tables.sign_in_row(&self.0.store, email).await?;
         row.map(|row| row.id).ok_or_else(|| {
             Problem::new(

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use loggia_testkit::{Client, TestApp};
+use loggia_access::Origin;
+use loggia_identity::{Credential, RequestFacts, fingerprint};
+use loggia_model::Query;
+use loggia_testkit::{ADMIN_TOKEN, Client, TestApp};
 use serde_json::{Value, json};
 
 use crate::parrot::start;
@@ -55,10 +58,7 @@ async fn a_token_works_until_it_is_revoked_and_shows_its_secret_once() {
         let answer = app.get(&path).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert!(!answer.text.contains(&secret[12..]), "{path}: {}", answer.text);
-        assert!(
-            !answer.text.contains(&loggia_identity::fingerprint(&secret)),
-            "{path}"
-        );
+        assert!(!answer.text.contains(&fingerprint(&secret)), "{path}");
     }
     let gone = app.delete(&format!("/tokens/{id}")).await;
     assert_eq!((gone.status, gone.text.as_str()), (204, ""));
@@ -402,4 +402,58 @@ async fn the_last_use_is_noted() {
         noted.await.unwrap(),
         (json!("2027-01-15T08:00:00.000Z"), json!("127.0.0.1"))
     );
+}
+
+#[tokio::test]
+async fn what_happens_to_tokens_is_recorded_without_their_secrets() {
+    let app = start().await;
+    let (id, secret) = make(&app, json!({"name": "t"})).await;
+    assert_eq!(
+        app.patch(&format!("/tokens/{id}"), json!({"name": "u"}))
+            .await
+            .status,
+        200
+    );
+    let rotated = app.post(&format!("/tokens/{id}/rotate"), json!({})).await;
+    let second = rotated.data()["token"].as_str().unwrap().to_owned();
+    assert_eq!(app.delete(&format!("/tokens/{id}")).await.status, 204);
+    let facts = RequestFacts::local(Origin::Rest);
+    let caller = app
+        .identity
+        .authenticate(Credential::Bearer(ADMIN_TOKEN), facts)
+        .await
+        .unwrap();
+    let rows = async |collection: &str| {
+        let query = Query::from_json(&json!({"fields": ["*"], "limit": -1})).unwrap();
+        app.engine
+            .read_items(&caller, collection, query)
+            .await
+            .unwrap()
+            .rows
+    };
+    let mut all = Vec::new();
+    for collection in ["loggia_changes", "directus_activity", "directus_revisions"] {
+        all.extend(
+            rows(collection)
+                .await
+                .into_iter()
+                .map(|row| (collection, Value::Object(row).to_string())),
+        );
+    }
+    let of_it = |wanted: &str| {
+        all.iter()
+            .filter(|(collection, row)| *collection == wanted && row.contains("loggia_tokens"))
+            .count()
+    };
+    assert_eq!(of_it("loggia_changes"), 4, "{all:?}");
+    assert_eq!(of_it("directus_activity"), 4);
+    for secret in [secret, second] {
+        let fingerprint = fingerprint(&secret);
+        for (collection, row) in &all {
+            assert!(
+                !row.contains(&secret) && !row.contains(&fingerprint),
+                "{collection}: {row}"
+            );
+        }
+    }
 }

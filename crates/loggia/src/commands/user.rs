@@ -1,7 +1,7 @@
 //! `loggia user`: users from the command line, for whoever may read the data folder.
 
 use crate::command_line::ConfigurationArguments;
-use crate::house::{self, Foundation, Role};
+use crate::house::{self, Foundation, House, Role};
 use crate::log;
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -124,5 +124,20 @@ pub(super) fn on_foundation<T>(
     house::runtime()?.block_on(async {
         let foundation = Foundation::lay(&configuration, Role::Command).await?;
         act(&foundation).await
+    })
+}
+
+/// Runs something on the use cases over the data that the configuration names.
+pub(super) fn on_house<T>(
+    configuration: ConfigurationArguments,
+    act: impl AsyncFnOnce(&House) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let (configuration, _) = configuration.gather(&[])?;
+    log::start(&configuration.log);
+    house::runtime()?.block_on(async {
+        let foundation = Foundation::lay(&configuration, Role::Command).await?;
+        let url = configuration.url(&configuration.listen.to_string());
+        let house = foundation.build(&configuration, &url).await?;
+        act(&house).await
     })
 }

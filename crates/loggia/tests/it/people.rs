@@ -89,6 +89,67 @@ async fn users_and_tokens_are_made_beside_a_running_server() {
     succeed(folder.path(), &["token", "revoke", "bob@example.com"]);
 }
 
+#[tokio::test]
+async fn access_tokens_are_managed_beside_a_running_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let say = |arguments: &[&str]| succeed(folder.path(), arguments).trim().to_owned();
+    let status = async |token: &str| {
+        let client = reqwest::Client::new();
+        let request = client
+            .get(format!("{}/server/health", server.url))
+            .bearer_auth(token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    let token = say(&[
+        "token",
+        "create",
+        "admin@example.com",
+        "--name",
+        "import",
+        "--lifespan",
+        "30",
+        "--ip",
+        "127.0.0.0/8",
+        "--requests-per-minute",
+        "100",
+        "--policy",
+        "abf8a154-5b1c-4a46-ac9c-7300570f4f17",
+    ]);
+    assert!(token.starts_with("lgt_"), "{token}");
+    assert_eq!(status(&token).await, 200);
+    let listed = say(&["token", "list", "admin@example.com"]);
+    assert!(
+        listed.contains(&token[..12]) && listed.ends_with("import"),
+        "{listed}"
+    );
+    assert_eq!(listed, say(&["token", "list"]));
+    let key = listed.split(' ').next().unwrap();
+    let rotated = say(&["token", "rotate", key, "--lifespan", "7"]);
+    assert_eq!(status(&rotated).await, 200);
+    assert_eq!(say(&["token", "revoke", key]), format!("revoked     {key}"));
+    assert_eq!(say(&["token", "list"]), "");
+    let refused = Said::from(loggia(folder.path(), &["token", "revoke", key]).output().unwrap());
+    assert_eq!(refused.code, Some(1));
+    let wrong = [
+        "token",
+        "create",
+        "admin@example.com",
+        "--name",
+        "x",
+        "--lifespan",
+        "8",
+        "--policy",
+        "y",
+    ];
+    let refused = Said::from(loggia(folder.path(), &wrong).output().unwrap());
+    assert!(
+        refused.err.contains("7, 30 or 90") && refused.err.contains("no policy"),
+        "{}",
+        refused.err
+    );
+}
+
 #[test]
 fn what_cannot_be_done_is_said() {
     let folder = tempfile::tempdir().unwrap();
