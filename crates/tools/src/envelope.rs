@@ -223,7 +223,7 @@ fn receipt_schema() -> Value {
                 },
             },
             "more": {"type": "integer", "description": "Entries left out of these lists."},
-            "change": {"type": "string", "description": "The key under which this is recorded."},
+            "change": {"type": "string", "description": "The change, to show or revert with `changes`."},
         },
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::Tool;
 
+mod changes;
 mod collections;
 mod fields;
 mod items;
@@ -15,6 +16,7 @@ pub static TOOLS: &[&dyn Tool] = &[
     &system_prompt::SystemPrompt,
     &schema::SchemaTool,
     &items::Items,
+    &changes::Changes,
     &collections::Collections,
     &fields::Fields,
     &relations::Relations,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use loggia_access::{Caller, Claims, Layer, Origin};
+use loggia_access::{Caller, Claims, Layer, Origin, TokenFacts};
 use loggia_engine::{Engine, Hasher, Limits, Parts};
 use loggia_model::{Clock, Generator, Problems, Query};
 use loggia_store::{Options, Store};
@@ -65,16 +65,22 @@ pub(crate) enum Rights {
 
 /// Somebody with these rights.
 pub(crate) fn caller(rights: Rights) -> Caller {
+    let layer = Layer {
+        policies: Vec::new(),
+        admin: rights == Rights::Administrator,
+    };
+    holder(None, vec![layer], None)
+}
+
+/// A user whose rights have these layers.
+pub(crate) fn holder(user: Option<String>, layers: Vec<Layer>, token: Option<TokenFacts>) -> Caller {
     Caller::established(Claims {
-        user: None,
+        user,
         role: None,
         roles: Vec::new(),
-        policies: Vec::new(),
-        layers: vec![Layer {
-            policies: Vec::new(),
-            admin: rights == Rights::Administrator,
-        }],
-        token: None,
+        policies: layers[0].policies.clone(),
+        layers,
+        token,
         app_access: false,
         session: None,
         origin: Origin::Mcp,

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Rights, administrator, context, house};
 
-const EVERYTHING: [&str; 6] = [
+const EVERYTHING: [&str; 7] = [
     "system-prompt",
     "schema",
     "items",
+    "changes",
     "collections",
     "fields",
     "relations",

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod bounds;
+mod changes;
 mod conversations;
+mod denied;
 mod fixture;
 mod hostile;
 mod items;
 mod listing;
 mod model;
 mod recorded;
+mod rights;
 mod schema;
 mod weaknesses;
