@@ -497,7 +497,13 @@ impl Asking<'_> {
                     Kind::Field(Ty::Uuid) if dice.chance(30) => json!("$CURRENT_ROLES"),
                     _ => (0..dice.below(4)).map(|_| self.argument(dice, kind)).collect(),
                 },
-                "_between" | "_nbetween" => json!([self.argument(dice, kind), self.argument(dice, kind)]),
+                "_between" | "_nbetween" => {
+                    let plain = Asking {
+                        copy: self.copy,
+                        rule: false,
+                    };
+                    json!([plain.argument(dice, kind), plain.argument(dice, kind)])
+                }
                 "_eq" | "_neq" | "_lt" | "_lte" | "_gt" | "_gte" => self.argument(dice, kind),
                 _ => json!(*dice.one(&["", "a", "A", "ed", "äS", "b_", "%", " "])),
             };
