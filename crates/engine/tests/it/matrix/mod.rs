@@ -1,6 +1,7 @@
 //! Who may do what: a table of callers, actions and targets, written out.
 //!
-//! `yes`: done, and it shows. `no`: refused like what does not exist, and nothing has changed. A list: the keys that are
+//! `yes`: done, and it shows. `no`: refused like what does not exist; `no field`: like a field that does not exist;
+//! `invalid`: for a value; and nothing has changed. A list: the keys that are
 //! there. A text after `=`: the value that is shown.
 
 mod table;
@@ -198,6 +199,13 @@ async fn everything(engine: &Engine) -> Vec<Vec<Value>> {
 
 fn refused(error: &Error) -> String {
     let problems = error.problems().0;
+    let any = |says: &dyn Fn(&loggia_model::Problem) -> bool| problems.iter().any(says);
+    if any(&|problem| problem.code.name == "FAILED_VALIDATION") {
+        return "invalid".to_owned();
+    }
+    if any(&|problem| problem.message.starts_with("There is no field")) {
+        return "no field".to_owned();
+    }
     let denied = problems.iter().all(|problem| problem.code.name == "FORBIDDEN");
     if denied {
         "no".to_owned()
