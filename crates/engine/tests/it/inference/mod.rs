@@ -4,6 +4,7 @@
 //! Every channel is checked for power: an administrator sees the difference through it.
 
 mod office;
+mod weaknesses;
 
 use loggia_model::Problem;
 use serde_json::{Value, json};
