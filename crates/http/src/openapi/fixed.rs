@@ -376,6 +376,36 @@ const FIXED: &[Fixed] = &[
         Administrators,
     ),
     Fixed::get(
+        "/changes",
+        "list_changes",
+        "Who changed what, the last first",
+        List,
+        SignedIn,
+    ),
+    Fixed::get(
+        "/changes/{id}",
+        "read_change",
+        "One change: every item before and after",
+        Object,
+        SignedIn,
+    ),
+    Fixed::post(
+        "/changes/{id}/revert",
+        "revert_change",
+        "Take a change back",
+        Object,
+        SignedIn,
+    )
+    .with_body(),
+    Fixed::post(
+        "/changes/revert",
+        "revert_changes",
+        "Take many changes back at once",
+        Object,
+        SignedIn,
+    )
+    .with_body(),
+    Fixed::get(
         "/schema/snapshot",
         "schema_snapshot",
         "The whole data model",

@@ -172,6 +172,26 @@ impl Items<'_> {
         insert(paths, path, verbs);
     }
 
+    /// Adds the addresses and the shape of a collection that nobody writes as items.
+    pub(super) fn add_read_only(
+        &self,
+        paths: &mut Record,
+        schemas: &mut Record,
+        path: &str,
+        collection: &Collection,
+    ) {
+        let (mut all_paths, mut all_schemas) = (Map::new(), Map::new());
+        self.add(&mut all_paths, &mut all_schemas, path, collection);
+        for (path, mut verbs) in all_paths {
+            if let Some(verbs) = verbs.as_object_mut() {
+                verbs.retain(|verb, _| verb == "get" || verb == "parameters");
+            }
+            paths.insert(path, verbs);
+        }
+        let name = self.name(collection, Action::Read);
+        schemas.extend(all_schemas.remove(&name).map(|schema| (name, schema)));
+    }
+
     fn add_list(&self, paths: &mut Record, path: &str, collection: &Collection) {
         let (mut many, mut one) = (Map::new(), Map::new());
         let add = |verbs: &mut Record, verb: &str, id: &str, summary: &str, members: Value| {

@@ -21,6 +21,12 @@ pub(crate) const SYSTEM_RESOURCES: &[(&str, &str, bool)] = &[
     ("/settings", "directus_settings", true),
 ];
 
+/// The same, for reading alone.
+pub(crate) const READ_ONLY_RESOURCES: &[(&str, &str)] = &[
+    ("/activity", "directus_activity"),
+    ("/revisions", "directus_revisions"),
+];
+
 /// The document.
 #[must_use]
 pub fn document(schema: &Schema, grants: &Grants, public_url: &str, version: &str) -> Value {
@@ -34,10 +40,17 @@ pub fn document(schema: &Schema, grants: &Grants, public_url: &str, version: &st
         let resource = SYSTEM_RESOURCES
             .iter()
             .find(|(_, name, _)| *name == collection.name);
-        let path = match (resource, collection.system) {
-            (Some((path, ..)), _) => (*path).to_owned(),
-            (None, true) => continue,
-            (None, false) => format!("/items/{}", collection.name),
+        let read_only = READ_ONLY_RESOURCES
+            .iter()
+            .find(|(_, name)| *name == collection.name);
+        let path = match (resource, read_only, collection.system) {
+            (Some((path, ..)), ..) => (*path).to_owned(),
+            (None, Some((path, _)), _) => {
+                items.add_read_only(&mut paths, &mut schemas, path, collection);
+                continue;
+            }
+            (None, None, true) => continue,
+            (None, None, false) => format!("/items/{}", collection.name),
         };
         items.add(&mut paths, &mut schemas, &path, collection);
     }

@@ -2,6 +2,7 @@
 //!
 //! To add a resource: `rest/<resource>.rs` with `routes()`, and its line in [`routes`].
 
+mod changes;
 mod items;
 mod me;
 mod schema;
@@ -21,6 +22,7 @@ use crate::answer::Refusal;
 /// Every resource.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .merge(changes::routes())
         .merge(items::routes())
         .merge(me::routes())
         .merge(schema::routes())

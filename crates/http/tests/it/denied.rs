@@ -27,6 +27,8 @@ const OWN: &[(&str, &str)] = &[
     ("GET", "/permissions/me"),
     ("GET", "/tokens"),
     ("POST", "/tokens"),
+    ("GET", "/changes"),
+    ("POST", "/changes/revert"),
     ("POST", "/users/me/tfa/generate"),
     ("POST", "/users/me/tfa/enable"),
     ("POST", "/users/me/tfa/disable"),
@@ -60,6 +62,7 @@ async fn ask(client: &Client, verb: &str, path: &str) -> (u16, String) {
         _ => vec![
             Some(json!({"keys": ["x"], "data": {}})),
             Some(json!([{"collection": "x", "field": "x"}])),
+            Some(json!({})),
         ],
     };
     let mut last = (0, String::new());

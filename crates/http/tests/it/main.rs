@@ -4,6 +4,7 @@
 
 mod auth;
 mod blog;
+mod changes;
 mod denied;
 mod entrance;
 mod hostile;
@@ -11,6 +12,7 @@ mod items;
 mod mcp;
 mod parrot;
 mod password_reset;
+mod permissions;
 mod schema;
 mod second_factor;
 mod server;

@@ -28,7 +28,7 @@ use serde_json::Value;
 use super::undecodable;
 use crate::App;
 use crate::answer::Refusal;
-use crate::openapi::SYSTEM_RESOURCES;
+use crate::openapi::{READ_ONLY_RESOURCES, SYSTEM_RESOURCES};
 use crate::verbs::Verbs;
 
 type Answer = Result<Response, Refusal>;
@@ -60,6 +60,17 @@ pub(crate) fn routes() -> Router<App> {
         if !singleton {
             router = router.route(&format!("{path}/{{key}}"), one().layer(fixed));
         }
+    }
+    for (path, collection) in READ_ONLY_RESOURCES {
+        let fixed = Extension(Fixed(collection));
+        let many = Verbs::new()
+            .get(reading::list)
+            .search(reading::search)
+            .into_router();
+        let one = Verbs::new().get(reading::read).into_router();
+        router = router
+            .route(path, many.layer(fixed))
+            .route(&format!("{path}/{{key}}"), one.layer(fixed));
     }
     router
 }

@@ -1,0 +1,196 @@
+//! `/changes`, `/activity`, `/revisions`, and the header that names a change.
+
+use serde_json::{Value, json};
+
+use crate::blog::blog;
+
+#[tokio::test]
+async fn every_write_names_its_change_and_no_read_does() {
+    let app = blog().await;
+    let mut seen = Vec::new();
+    for (method, path, body) in [
+        ("POST", "/items/tags", json!([{"id": "a"}, {"id": "b"}])),
+        ("PATCH", "/items/tags/a", json!({"label": "A"})),
+        ("PATCH", "/items/home", json!({"headline": "Hi"})),
+        ("DELETE", "/items/tags/a", Value::Null),
+        ("PATCH", "/settings", json!({"project_name": "House"})),
+        ("POST", "/roles", json!({"name": "Writers"})),
+        (
+            "POST",
+            "/fields/tags",
+            json!({"field": "color", "type": "string"}),
+        ),
+        ("PATCH", "/collections/tags", json!({"meta": {"note": "Words"}})),
+        ("DELETE", "/fields/tags/color", Value::Null),
+    ] {
+        let request = app.request(method, path).header("x-request-id", "the-id");
+        let answer = app.send(request.json(&body)).await;
+        assert!(answer.status < 300, "{method} {path}: {}", answer.text);
+        let change = answer.header("loggia-change").to_owned();
+        assert_eq!(change.len(), 36, "{method} {path}");
+        assert!(!seen.contains(&change), "{method} {path}");
+        let read = app.get(&format!("/changes/{change}")).await;
+        assert_eq!(read.data()["request_id"], "the-id", "{method} {path}");
+        assert_eq!(read.data()["origin"], "rest");
+        assert!(
+            !read.data()["entries"].as_array().unwrap().is_empty(),
+            "{method} {path}"
+        );
+        seen.push(change);
+    }
+    let receipt = app.post("/items/tags?meta=receipt", json!({"id": "c"})).await;
+    assert_eq!(
+        receipt.body["meta"]["receipt"]["change"],
+        receipt.header("loggia-change")
+    );
+    assert_eq!(app.get("/items/tags").await.header("loggia-change"), "");
+    let refused = app.post("/items/tags", json!({"idd": "d"})).await;
+    assert_eq!((refused.status, refused.header("loggia-change")), (400, ""));
+}
+
+#[tokio::test]
+async fn changes_are_found_read_and_taken_back() {
+    let app = blog().await;
+    let request = app
+        .request("POST", "/items/tags")
+        .header("loggia-change-title", "New words");
+    let made = app.send(request.json(&json!({"id": "a", "label": "one"}))).await;
+    let made = made.header("loggia-change").to_owned();
+    let updated = app.patch("/items/tags/a", json!({"label": "two"})).await;
+    let updated = updated.header("loggia-change").to_owned();
+    let listed = app.get("/changes?collection=tags&item=a&user=me").await;
+    let ids: Vec<_> = listed
+        .data()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| &change["id"])
+        .collect();
+    assert_eq!(ids, [updated.as_str(), made.as_str()]);
+    assert_eq!(listed.data()[1]["title"], "New words");
+    let first = app.get("/changes?collection=tags&limit=1").await;
+    let rest = format!(
+        "/changes?collection=tags&limit=1&cursor={}",
+        first.body["meta"]["next"]
+    );
+    assert_eq!(app.get(&rest).await.data()[0]["id"], made.as_str());
+    let read = app.get(&format!("/changes/{updated}")).await;
+    let entry = &read.data()["entries"][0];
+    assert_eq!(
+        (&entry["collection"], &entry["item"], &entry["action"]),
+        (&json!("tags"), &json!("a"), &json!("update"))
+    );
+    assert_eq!(
+        (&entry["before"]["label"], &entry["after"]["label"]),
+        (&json!("one"), &json!("two"))
+    );
+    // What changed since is a conflict, unless it is to be lost.
+    let refused = app.post(&format!("/changes/{made}/revert"), json!({})).await;
+    assert_eq!(refused.refusal(), (409, "ITEM_CHANGED"), "{}", refused.text);
+    let reverted = app
+        .post(
+            &format!("/changes/{updated}/revert"),
+            json!({"conflicts": "refuse"}),
+        )
+        .await;
+    assert_eq!(reverted.data()["reverted"], json!([updated]), "{}", reverted.text);
+    assert_eq!(reverted.data()["change"], reverted.header("loggia-change"));
+    assert_eq!(
+        app.get("/items/tags/a").await.data(),
+        &json!({"id": "a", "label": "one"})
+    );
+    let forced = json!({"changes": [made], "conflicts": "force"});
+    assert_eq!(app.post("/changes/revert", forced).await.status, 200);
+    assert_eq!(app.get("/items/tags").await.data(), &json!([]));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_request_for_changes_is_said() {
+    let app = blog().await;
+    let wrong = app
+        .get("/changes?usr=me&since=yesterday&limit=0&item=a&token=me")
+        .await;
+    let paths: Vec<_> = wrong.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["extensions"]["path"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        paths,
+        ["token", "since", "item", "limit", "usr"],
+        "{}",
+        wrong.text
+    );
+    for body in [
+        json!({}),
+        json!({"changes": []}),
+        json!({"changes": ["x"], "user": "me"}),
+        json!({"user": "me", "conflicts": "ignore"}),
+        json!({"user": "me", "dry_run": "yes"}),
+        json!([]),
+    ] {
+        let refused = app.post("/changes/revert", body.clone()).await;
+        assert_eq!(refused.refusal(), (400, "INVALID_PAYLOAD"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn changes_of_others_are_absent() {
+    let app = blog().await;
+    let made = app.post("/items/tags", json!({"id": "a"})).await;
+    let made = made.header("loggia-change").to_owned();
+    let nothing = "11111111-1111-4111-8111-111111111111";
+    let someone = app
+        .caller_with(
+            "someone@example.com",
+            json!([{"collection": "tags", "action": "read"}]),
+        )
+        .await;
+    assert_eq!(someone.get("/changes").await.data(), &json!([]));
+    for client in [&someone, &app.anonymous()] {
+        let there = client.get(&format!("/changes/{made}")).await;
+        let absent = client.get(&format!("/changes/{nothing}")).await;
+        assert_eq!((there.status, &there.text), (403, &absent.text));
+        let there = client.post(&format!("/changes/{made}/revert"), json!({})).await;
+        let absent = client
+            .post(&format!("/changes/{nothing}/revert"), json!({}))
+            .await;
+        assert_eq!((there.status, &there.text), (403, &absent.text));
+        for path in ["/activity", "/activity/1", "/revisions", "/revisions/1"] {
+            assert_eq!(client.get(path).await.refusal(), (403, "FORBIDDEN"), "{path}");
+        }
+    }
+    assert_eq!(
+        app.anonymous().get("/changes").await.refusal(),
+        (403, "FORBIDDEN")
+    );
+}
+
+#[tokio::test]
+async fn activity_and_revisions_are_read_and_never_written() {
+    let app = blog().await;
+    app.post("/items/tags", json!({"id": "a", "label": "A"})).await;
+    let activity = app
+        .get("/activity?filter[collection][_eq]=tags&fields=id,action,item,revisions.data&sort=-id")
+        .await;
+    assert_eq!(activity.data()[0]["action"], "create", "{}", activity.text);
+    assert_eq!(activity.data()[0]["item"], "a");
+    let key = activity.data()[0]["id"].clone();
+    let one = app.get(&format!("/activity/{key}?fields=collection")).await;
+    assert_eq!(one.data(), &json!({"collection": "tags"}));
+    let revisions = app
+        .get("/revisions?filter[collection][_eq]=tags&fields=item,data")
+        .await;
+    assert_eq!(revisions.data()[0]["data"]["label"], "A", "{}", revisions.text);
+    for path in ["/activity", "/revisions"] {
+        assert_eq!(
+            app.post(path, json!({})).await.refusal(),
+            (405, "METHOD_NOT_ALLOWED")
+        );
+        assert_eq!(
+            app.delete(&format!("{path}/1")).await.refusal(),
+            (405, "METHOD_NOT_ALLOWED")
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! What permissions let through the REST door, and what they do not: an editor of a small blog.
+
+use loggia_testkit::{Client, TestApp};
+use serde_json::{Value, json};
+
+use crate::blog::blog;
+
+const DRAFT: &str = "11111111-1111-4111-8111-111111111111";
+const OPEN: &str = "22222222-2222-4222-8222-222222222222";
+const NOTHING: &str = "33333333-3333-4333-8333-333333333333";
+
+/// Two posts of two authors; the editor reads published ones without `slug`, and changes their titles.
+async fn newsroom() -> (TestApp, Client) {
+    let app = blog().await;
+    let posts = json!([
+        {"id": DRAFT, "title": "Secret", "slug": "secret", "status": "draft", "author": {"name": "Ann"}},
+        {"id": OPEN, "title": "Open", "slug": "open", "status": "published", "author": {"name": "Bob"}},
+    ]);
+    assert_eq!(app.post("/items/posts", posts).await.status, 200);
+    assert_eq!(
+        app.post("/items/quotes", json!({"text": "hidden words"}))
+            .await
+            .status,
+        200
+    );
+    let published = json!({"status": {"_eq": "published"}});
+    let permissions = json!([
+        {"collection": "posts", "action": "read", "fields": ["title", "status", "author"], "permissions": published},
+        {"collection": "posts", "action": "update", "fields": ["title"], "permissions": published},
+        {"collection": "posts", "action": "create", "fields": ["title"], "presets": {"status": "draft"}},
+        {"collection": "authors", "action": "read", "fields": ["name"]},
+    ]);
+    let editor = app.caller_with("editor@example.com", permissions).await;
+    (app, editor)
+}
+
+#[tokio::test]
+async fn an_editor_reads_what_permissions_let_through() {
+    let (_app, editor) = newsroom().await;
+    let open = json!({"id": OPEN, "title": "Open", "status": "published", "author": 2});
+    let check = async |path: &str, expect: Value| {
+        assert_eq!(editor.get(path).await.data(), &expect, "{path}");
+    };
+    check("/items/posts", json!([open])).await;
+    check(&format!("/items/posts/{OPEN}"), open).await;
+    check(
+        "/items/posts?fields=author.name",
+        json!([{"author": {"name": "Bob"}}]),
+    )
+    .await;
+    check("/items/posts?aggregate[count]=*", json!([{"count": 1}])).await;
+    check("/items/posts?search=Secret", json!([])).await;
+    check("/items/posts?filter[title][_eq]=Secret", json!([])).await;
+    check(
+        "/items/authors?fields=name&sort=name",
+        json!([{"name": "Ann"}, {"name": "Bob"}]),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn denied_is_absent_byte_for_byte() {
+    let (_app, editor) = newsroom().await;
+    let same = async |method: &str, there: String, absent: String, body: Value| {
+        let ask = async |path: &str| {
+            let request = editor.request(method, path);
+            let request = if body.is_null() {
+                request
+            } else {
+                request.json(&body)
+            };
+            let answer = editor.send(request).await;
+            (answer.status, answer.text)
+        };
+        let (there_answer, absent_answer) = (ask(&there).await, ask(&absent).await);
+        assert!(there_answer.0 >= 400, "{method} {there}: {}", there_answer.1);
+        assert_eq!(there_answer.0, absent_answer.0, "{method} {there}");
+        // What was asked for is named as it was asked; nothing else may differ.
+        let swap = |text: &str| {
+            text.replace("slug", "slog")
+                .replace("quotes", "quotez")
+                .replace(DRAFT, NOTHING)
+        };
+        assert_eq!(swap(&there_answer.1), swap(&absent_answer.1), "{method} {there}");
+    };
+    // Items.
+    let item = |key: &str| format!("/items/posts/{key}");
+    same("GET", item(DRAFT), item(NOTHING), Value::Null).await;
+    same("PATCH", item(DRAFT), item(NOTHING), json!({"title": "x"})).await;
+    same("DELETE", item(DRAFT), item(NOTHING), Value::Null).await;
+    // Collections.
+    for path in [
+        "/items/NAME",
+        "/collections/NAME",
+        "/fields/NAME",
+        "/relations/NAME",
+        "/items/NAME/1",
+    ] {
+        same(
+            "GET",
+            path.replace("NAME", "quotes"),
+            path.replace("NAME", "quotez"),
+            Value::Null,
+        )
+        .await;
+    }
+    same(
+        "POST",
+        "/items/quotes".into(),
+        "/items/quotez".into(),
+        json!({"text": "x"}),
+    )
+    .await;
+    // Fields, in every notation.
+    for query in [
+        "fields=FIELD",
+        "sort=FIELD",
+        "sort=-FIELD",
+        "sort[]=FIELD",
+        "sort=title,-FIELD",
+        "filter[FIELD][_eq]=x",
+        "filter[_and][0][FIELD][_nnull]=true",
+        "filter={\"FIELD\":{\"_eq\":\"x\"}}",
+        "aggregate[max]=FIELD",
+        "aggregate[countDistinct]=FIELD",
+        "groupBy=FIELD&aggregate[count]=*",
+        "alias[x]=FIELD&fields=x",
+        "fields=FIELD.id",
+    ] {
+        let path = |name: &str| format!("/items/posts?{}", query.replace("FIELD", name));
+        same("GET", path("slug"), path("slog"), Value::Null).await;
+    }
+    let path = |name: &str| format!("/fields/posts/{name}");
+    same("GET", path("slug"), path("slog"), Value::Null).await;
+}
+
+#[tokio::test]
+async fn definitions_name_only_what_the_caller_may_know() {
+    let (_app, editor) = newsroom().await;
+    let names = |answer: &loggia_testkit::Answer, member: &str| {
+        let mut names: Vec<_> = answer
+            .data()
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| !one["collection"].as_str().unwrap().starts_with("directus_"))
+            .map(|one| one[member].as_str().unwrap().to_owned())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let collections = editor.get("/collections").await;
+    assert_eq!(names(&collections, "collection"), ["authors", "posts"]);
+    let fields = editor.get("/fields/posts").await;
+    assert_eq!(names(&fields, "field"), ["author", "id", "status", "title"]);
+    let relations = editor.get("/relations").await;
+    assert_eq!(names(&relations, "field"), ["author"]);
+    let theirs = editor.get("/relations/posts/author").await;
+    assert_eq!(
+        theirs.data()["meta"]["one_field"],
+        Value::Null,
+        "`authors.posts` is not theirs"
+    );
+    let document = editor.get("/server/specs/oas").await;
+    for hidden in ["quotes", "slug", "/schema/snapshot", "createField"] {
+        assert!(!document.text.contains(hidden), "{hidden}");
+    }
+    let verbs = |path: &str| {
+        let verbs = document.body["paths"][path].as_object();
+        verbs
+            .map(|verbs| verbs.keys().cloned().collect::<Vec<_>>())
+            .unwrap_or_default()
+    };
+    assert_eq!(verbs("/items/posts"), ["get", "post", "patch"]);
+    assert_eq!(verbs("/items/authors"), ["get"]);
+    assert_eq!(verbs("/collections"), ["get"]);
+    let shape = |name: &str| {
+        let properties = document.body["components"]["schemas"][name]["properties"]
+            .as_object()
+            .unwrap();
+        let mut names: Vec<_> = properties.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(shape("Item_posts"), ["author", "id", "status", "title"]);
+    assert!(!shape("ItemUpdate_posts").contains(&"status".to_owned()));
+    assert!(!shape("NewItem_posts").contains(&"status".to_owned()));
+}
+
+#[tokio::test]
+async fn permissions_of_ones_own_are_listed_by_collection_and_action() {
+    let (app, editor) = newsroom().await;
+    let mine = editor.get("/permissions/me").await;
+    let posts = &mine.data()["posts"];
+    assert_eq!(posts["read"]["access"], "partial", "{}", mine.text);
+    assert_eq!(
+        posts["read"]["fields"],
+        json!(["author", "id", "status", "title"])
+    );
+    assert_eq!(posts["create"]["access"], "full");
+    assert_eq!(posts["create"]["presets"], json!({"status": "draft"}));
+    assert_eq!(posts["delete"], json!({"access": "none"}));
+    assert_eq!(mine.data()["authors"]["read"]["access"], "full");
+    assert_eq!(mine.data()["quotes"], Value::Null);
+    let all = app.get("/permissions/me").await;
+    assert_eq!(all.data()["quotes"]["delete"]["access"], "full");
+    assert_eq!(all.data()["quotes"]["read"]["fields"], json!(["*"]));
+}
+
+#[tokio::test]
+async fn people_see_of_themselves_and_of_others_what_they_may() {
+    let (app, editor) = newsroom().await;
+    let key = editor.key().await;
+    assert_eq!(editor.get("/users/me").await.data(), &json!({"id": key}));
+    assert_eq!(editor.get("/users").await.refusal(), (403, "FORBIDDEN"));
+    let own = json!({"id": {"_eq": "$CURRENT_USER"}});
+    let permissions = json!([
+        {"collection": "directus_users", "action": "read", "fields": ["first_name"]},
+        {"collection": "directus_users", "action": "read", "fields": ["email", "title"], "permissions": own},
+        {"collection": "directus_users", "action": "update", "fields": ["title"], "permissions": own},
+    ]);
+    let person = app.caller_with("person@example.com", permissions).await;
+    let me = person.get("/users/me?fields=email").await;
+    assert_eq!(me.data(), &json!({"email": "person@example.com"}));
+    let changed = person
+        .patch("/users/me?fields=title", json!({"title": "Editor"}))
+        .await;
+    assert_eq!(changed.data(), &json!({"title": "Editor"}), "{}", changed.text);
+    let denied = person.patch("/users/me", json!({"status": "draft"})).await;
+    let absent = person.patch("/users/me", json!({"stotus": "draft"})).await;
+    assert_eq!(denied.refusal(), (400, "INVALID_PAYLOAD"));
+    assert_eq!(denied.text, absent.text.replace("stotus", "status"));
+    // Everybody is there, the addresses of the others are not; nor can they be felt for.
+    let everybody = person.get("/users?fields=*&limit=-1").await;
+    assert_eq!(everybody.data().as_array().unwrap().len(), 3);
+    assert!(
+        !everybody.text.contains("admin@example.com"),
+        "{}",
+        everybody.text
+    );
+    for query in [
+        "filter[email][_eq]=admin@example.com",
+        "filter[email][_starts_with]=admin",
+        "search=admin@example.com",
+    ] {
+        assert_eq!(
+            person.get(&format!("/users?{query}")).await.data(),
+            &json!([]),
+            "{query}"
+        );
+    }
+    let largest = person.get("/users?aggregate[max]=email").await;
+    assert!(!largest.text.contains("admin"), "{}", largest.text);
+}
