@@ -145,7 +145,7 @@ fn normal(answer: Answer) -> Answer {
 }
 
 /// 1 and 1.0 are the same.
-fn number_by_value(value: Value) -> Value {
+pub(super) fn number_by_value(value: Value) -> Value {
     match value {
         Value::Number(number) => {
             let text = number.to_string();

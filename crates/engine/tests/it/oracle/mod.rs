@@ -13,6 +13,7 @@ mod making;
 mod shrinking;
 mod values;
 mod world;
+mod writing;
 
 use copy::Copy;
 use dice::Dice;
@@ -39,6 +40,21 @@ async fn everybody_is_answered_by_their_own_copy() {
     eprintln!(
         "{asked} answers compared, {refused} of them refusals, in {} worlds",
         seed - first
+    );
+}
+
+#[tokio::test]
+async fn what_is_written_is_what_may_be_written() {
+    let cases: usize = std::env::var("LOGGIA_ORACLE_CASES").map_or(3_000, |cases| cases.parse().unwrap());
+    let first: u64 = std::env::var("LOGGIA_ORACLE_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let (worlds, mut done) = (cases.div_ceil(QUESTIONS) as u64, 0);
+    for seed in first..first + worlds {
+        done += writing::attempts(seed, QUESTIONS / 4).await;
+    }
+    assert!(done > 0, "nothing was ever allowed");
+    eprintln!(
+        "{} writes tried, {done} of them done",
+        worlds * QUESTIONS as u64 / 4
     );
 }
 
