@@ -457,3 +457,86 @@ async fn what_happens_to_tokens_is_recorded_without_their_secrets() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_narrowed_token_reads_what_both_its_owner_and_its_policies_grant() {
+    let app = TestApp::start().await;
+    let collection = json!({
+        "collection": "articles",
+        "schema": {},
+        "meta": {},
+        "fields": [
+            {"field": "id", "type": "integer", "schema": {"is_primary_key": true, "has_auto_increment": true}},
+            {"field": "title", "type": "string", "schema": {}},
+            {"field": "notes", "type": "string", "schema": {}},
+            {"field": "status", "type": "string", "schema": {}},
+        ],
+    });
+    let made = app.post("/collections", collection).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let rows = json!([
+        {"title": "one", "notes": "n1", "status": "published"},
+        {"title": "two", "notes": "n2", "status": "draft"},
+    ]);
+    assert_eq!(app.post("/items/articles", rows).await.status, 200);
+    let own = json!([{"collection": "articles", "action": ["read", "update"], "fields": ["id", "title", "status"]}]);
+    let own = app.policy(json!({"permissions": own})).await;
+    let narrow = json!([{"collection": "articles", "action": "read", "fields": ["title", "notes"],
+        "permissions": {"status": {"_eq": "published"}}}]);
+    let narrow = app.policy(json!({"permissions": narrow})).await;
+    let someone = app.caller_of("someone@example.com", &[&own]).await;
+    let owner = user_id(&app, "someone@example.com").await;
+    let (_, secret) = make(&app, json!({"name": "t", "user": owner, "policies": [narrow]})).await;
+    let token = app.with_token(&secret);
+
+    assert_eq!(
+        someone.get("/items/articles?fields=title").await.data(),
+        &json!([{"title": "one"}, {"title": "two"}])
+    );
+    assert_eq!(
+        token.get("/items/articles?fields=title").await.data(),
+        &json!([{"title": "one"}])
+    );
+    // What only one of the two grants does not exist.
+    for field in ["notes", "status"] {
+        let refused = token.get(&format!("/items/articles?fields={field}")).await;
+        assert!(refused.status >= 400, "{field}: {}", refused.text);
+    }
+    let change = json!({"title": "changed"});
+    assert_eq!(
+        someone.patch("/items/articles/1", change.clone()).await.status,
+        200
+    );
+    assert_eq!(
+        token.patch("/items/articles/1", change).await.refusal(),
+        (403, "FORBIDDEN")
+    );
+    // Without a policy of its own it does what its owner does; with none at all, nothing.
+    let (_, secret) = make(&someone, json!({"name": "t"})).await;
+    let same = app.with_token(&secret);
+    assert_eq!(
+        same.get("/items/articles?fields=title")
+            .await
+            .data()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let (_, secret) = make(&someone, json!({"name": "t", "policies": []})).await;
+    let nothing = app.with_token(&secret);
+    assert_eq!(
+        nothing.get("/items/articles?fields=title").await.refusal(),
+        (403, "FORBIDDEN")
+    );
+    // A permission that goes counts on the very next request.
+    let found = app
+        .get(&format!("/permissions?filter[policy][_eq]={narrow}&fields=id"))
+        .await;
+    let path = format!("/permissions/{}", found.data()[0]["id"]);
+    assert_eq!(app.delete(&path).await.status, 204);
+    assert_eq!(
+        token.get("/items/articles?fields=title").await.refusal(),
+        (403, "FORBIDDEN")
+    );
+}
