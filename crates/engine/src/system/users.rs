@@ -2,13 +2,14 @@
 //! cannot be guessed; a new password ends the sessions of the old one.
 
 use loggia_access::Permit;
+use loggia_model::error::FORBIDDEN;
 use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, Plan};
 use loggia_model::validation::failure;
-use loggia_model::{Filter, Problems, Scalar};
+use loggia_model::{Filter, Problem, Problems, Scalar};
 
 use crate::Error;
-use crate::items::draft::Draft;
+use crate::items::draft::{Draft, Intent};
 use crate::items::writer::Writer;
 use crate::query::Resolver;
 
@@ -17,8 +18,11 @@ const LONGEST_ADDRESS: usize = 254;
 /// A static token shorter than this could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-pub(super) fn check(draft: &mut Draft) -> Problems {
-    let mut problems = Problems::default();
+/// What decides how a user signs in.
+const CREDENTIALS: [&str; 4] = ["email", "password", "token", "tfa_secret"];
+
+pub(super) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
+    let mut problems = credentials(on, draft);
     if let Some(email) = draft.values.get_mut("email")
         && !email.scalar.is_null()
     {
@@ -52,6 +56,25 @@ pub(super) fn check(draft: &mut Draft) -> Problems {
         let text = format!("Value has to have at least {SHORTEST_TOKEN} characters.");
         let problem = failure("token", "min", &text, None);
         problems.push(problem.at(&token.path).hint("Use 32 random characters."));
+    }
+    problems
+}
+
+/// Whoever asks by an access token could otherwise get hold of more than the token gives: of its owner's password, or of a
+/// token without an end. Administrators may do everything anyway.
+fn credentials(on: &Resolver<'_>, draft: &Draft) -> Problems {
+    let mut problems = Problems::default();
+    let caller = on.grants.caller();
+    if caller.claims().token.is_none() || caller.is_admin() || draft.intent == Intent::Create {
+        return problems;
+    }
+    for assigned in CREDENTIALS.iter().filter_map(|name| draft.values.get(*name)) {
+        let message = "Access tokens cannot change how users sign in.";
+        problems.push(
+            Problem::new(&FORBIDDEN, message)
+                .at(&assigned.path)
+                .hint("Sign in (POST /auth/login)."),
+        );
     }
     problems
 }

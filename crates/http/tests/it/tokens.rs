@@ -540,3 +540,35 @@ async fn a_narrowed_token_reads_what_both_its_owner_and_its_policies_grant() {
         (403, "FORBIDDEN")
     );
 }
+
+#[tokio::test]
+async fn a_token_does_not_get_hold_of_its_owners_credentials() {
+    let app = TestApp::start().await;
+    let may = json!([{"collection": "directus_users", "action": ["read", "update"]}]);
+    let someone = app.caller_with("someone@example.com", may).await;
+    let (_, secret) = make(&someone, json!({"name": "t", "lifespan": 7})).await;
+    let token = app.with_token(&secret);
+    for change in [
+        json!({"password": "another-password-2"}),
+        json!({"token": "a-static-token-without-end"}),
+        json!({"email": "thief@example.com"}),
+        json!({"tfa_secret": null}),
+    ] {
+        assert_eq!(
+            token.patch("/users/me", change.clone()).await.refusal(),
+            (403, "FORBIDDEN"),
+            "{change}"
+        );
+    }
+    assert_eq!(
+        token
+            .patch("/users/me", json!({"first_name": "Ada"}))
+            .await
+            .status,
+        200
+    );
+    let own = someone
+        .patch("/users/me", json!({"password": "another-password-2"}))
+        .await;
+    assert_eq!(own.status, 200, "{}", own.text);
+}
