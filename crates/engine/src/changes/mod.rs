@@ -8,8 +8,8 @@
 //! - Secrets are compared, and never kept.
 
 mod chain;
+pub(crate) mod expecting;
 mod images;
-mod prune;
 mod reading;
 mod record;
 mod recorder;

@@ -21,10 +21,6 @@ const PAGE: u64 = 100;
 pub struct Verdict {
     /// How many changes were looked at.
     pub changes: u64,
-    /// Changes whose entries were removed because they were old, as the chain says itself.
-    pub pruned: u64,
-    /// The number of the first change that is kept, where older ones were removed.
-    pub from: Option<i64>,
     /// The number and the hash of the last change.
     pub head: Option<(i64, String)>,
     /// The first thing that is wrong.
@@ -51,7 +47,6 @@ pub async fn verify(store: &Store, expect: Option<&str>) -> Result<Verdict, Erro
         store,
         last: None,
         verdict: Verdict::default(),
-        retained: Retained::read(store).await?,
         last_activity: 0,
         last_revision: 0,
         expected: expect.is_none(),
@@ -71,54 +66,11 @@ pub async fn verify(store: &Store, expect: Option<&str>) -> Result<Verdict, Erro
     Ok(walk.verdict)
 }
 
-/// What the chain says was removed because it was old.
-#[derive(Default)]
-struct Retained {
-    /// The number of the oldest change that was kept, and the hash before it.
-    anchor: Option<(i64, String)>,
-    /// Entries older than this may be gone.
-    entries_since: Option<String>,
-}
-
-impl Retained {
-    /// What the last removals say; that these are part of the chain is checked on the way.
-    async fn read(store: &Store) -> Result<Self, Error> {
-        let name = "loggia_changes";
-        let plan = ReadPlan {
-            filter: Filter::field(
-                &column(name, "tool")?,
-                Test::Equal(Scalar::from(super::prune::TOOL)),
-            )
-            .and(Filter::field(
-                &column(name, "origin")?,
-                Test::Equal(Scalar::from(super::prune::ORIGIN)),
-            )),
-            sort: ascending(name, "number")?,
-            ..plain(name)?
-        };
-        let mut retained = Self::default();
-        for row in store.run(images::read(plan)).await?.into_rows() {
-            let counts = row.get("counts");
-            let of = |name: &str| counts.and_then(|counts| counts.get(name));
-            if let Some(anchor) = of("loggia_changes").and_then(|of| of.get("anchor")) {
-                let number = whole(anchor.get("number"));
-                let before = anchor.get("previous_hash").and_then(Value::as_str);
-                retained.anchor = before.map(|before| (number, before.to_owned()));
-            }
-            if let Some(since) = of("directus_revisions").and_then(|of| of.get("since")?.as_str()) {
-                retained.entries_since = Some(since.to_owned());
-            }
-        }
-        Ok(retained)
-    }
-}
-
 struct Walk<'s> {
     store: &'s Store,
     /// The change before, and its hash.
     last: Option<(i64, String)>,
     verdict: Verdict,
-    retained: Retained,
     last_activity: i64,
     last_revision: i64,
     expect: Option<&'s str>,
@@ -237,10 +189,7 @@ impl Walk<'_> {
         let number = whole(change.get("number"));
         let (expected, previous) = match &self.last {
             Some((last, hash)) => (last + 1, hash.clone()),
-            None => match &self.retained.anchor {
-                Some((anchor, hash)) => (*anchor, hash.clone()),
-                None => (1, chain::BEGINNING.to_owned()),
-            },
+            None => (1, chain::BEGINNING.to_owned()),
         };
         if number != expected {
             let what = match number - expected {
@@ -269,12 +218,9 @@ impl Walk<'_> {
             );
             return Ok(());
         }
-        if let Some(what) = self.entries(change, content, activity, revisions, parents)? {
+        if let Some(what) = self.entries(content, activity, revisions, parents)? {
             self.broken(number, Some(id), what);
             return Ok(());
-        }
-        if self.verdict.changes == 0 && number > 1 {
-            self.verdict.from = Some(number);
         }
         self.verdict.changes += 1;
         self.expected |= self
@@ -287,7 +233,6 @@ impl Walk<'_> {
     /// What is wrong with the entries of a change.
     fn entries(
         &mut self,
-        change: &Record,
         content: &str,
         activity: &[Record],
         revisions: &[Record],
@@ -310,13 +255,7 @@ impl Walk<'_> {
         for row in revisions {
             self.last_revision = self.last_revision.max(whole(row.get("id")));
         }
-        let old = self.retained.entries_since.as_deref();
-        let old = old.is_some_and(|since| text(change, "timestamp") < since);
         if hash.finish() != content {
-            if old {
-                self.verdict.pruned += 1;
-                return Ok(None);
-            }
             return Ok(Some(
                 "what is recorded of its items was edited, or something is missing or added".to_owned(),
             ));
@@ -329,8 +268,7 @@ impl Walk<'_> {
                         && parent.get("collection") == row.get("collection")
                         && parent.get("item") == row.get("item")
                 }
-                // The one before may have been removed because it was old.
-                None => number == 1 || self.retained.entries_since.is_some(),
+                None => number == 1,
             }
         };
         Ok(revisions.iter().find(|row| !follows(row)).map(|row| {

@@ -90,6 +90,8 @@ pub struct WriteOptions {
     /// A new item that names nothing but its primary key reserves the key: required values may follow later, and then
     /// all of them must.
     pub reserve_keys: bool,
+    /// The number of the last revision (`_rev`) that items must have, by the text of their keys.
+    pub expect: std::collections::HashMap<String, u64>,
 }
 
 /// What a write did.

@@ -15,7 +15,7 @@ use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
-use crate::changes::Recorder;
+use crate::changes::{Recorder, expecting};
 use crate::engine::to_the_end;
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error, system};
@@ -83,10 +83,21 @@ impl Engine {
         &self,
         caller: &Caller,
         collection: &str,
-        target: Target,
+        mut target: Target,
         options: &WriteOptions,
     ) -> Result<Written, Error> {
-        self.write(caller, collection, Request::Update(&target), options)
+        let expected = match self.schema().collection(collection) {
+            Some(collection) => expecting::taken_from(collection, &mut target)?,
+            None => expecting::Expected::new(),
+        };
+        if expected.is_empty() {
+            return self
+                .write(caller, collection, Request::Update(&target), options)
+                .await;
+        }
+        let mut options = options.clone();
+        options.expect.extend(expected);
+        self.write(caller, collection, Request::Update(&target), &options)
             .await
     }
 
@@ -178,6 +189,7 @@ impl Engine {
         }
         if let Request::Delete(selection) = request {
             let wanted = selected(&mut tx, &on, &collection, selection).await?;
+            expecting::hold(self, &mut tx, &on, &collection, &options.expect).await?;
             if options.deletes == Deletes::Refused {
                 return Err(deletes_disabled(wanted.len() as u64, &collection).into());
             }
@@ -192,6 +204,7 @@ impl Engine {
                 .map(Some);
         }
         let wanted = targets(&mut tx, &on, &collection, request, &mut prepared).await?;
+        expecting::hold(self, &mut tx, &on, &collection, &options.expect).await?;
         let drafts = self.settle(&mut tx, &on, options, prepared, wanted).await?;
         let standing = system::standing(&on, &mut tx, &drafts.collections()).await?;
         let mut writer = self.writer(&on, tx, options, drafts.receipt);

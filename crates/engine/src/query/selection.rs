@@ -7,6 +7,7 @@ use loggia_model::plan::{ReadPlan, Related, Selected, Source};
 use loggia_model::{Collection, Field, Filter, Link, Query, Relation};
 
 use super::{Resolution, Scope, call, further, is_presentation, same};
+use crate::changes::expecting::REV;
 
 /// What is still to be followed of one path of `fields`.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ struct Rest {
 struct Wanted {
     field: Option<Arc<Field>>,
     call: Option<(call::Call, String)>,
+    /// The number of the item's last revision.
+    revision: bool,
     /// What of the items that it leads to.
     nested: Vec<Rest>,
     /// The same, of one collection that it can point to.
@@ -186,6 +189,10 @@ impl Resolution<'_> {
             Some((name, target)) => (name, Some(target)),
             None => (first.as_str(), None),
         };
+        if is_revision(scope, name) && target.is_none() && rest.segments.is_empty() {
+            members.entry(name.to_owned()).or_default().revision = true;
+            return;
+        }
         if rest.forgiving && self.on.known(scope.collection, name).is_none() {
             return;
         }
@@ -257,6 +264,10 @@ impl Resolution<'_> {
                 call::Called::Count(operand) => Source::Count(operand),
                 call::Called::Json(field, path) => Source::Json { field, path },
             });
+        }
+        if wanted.revision {
+            let revisions = self.on.schema.collection("directus_revisions")?.clone();
+            return Some(Source::Revision { revisions });
         }
         let field = wanted.field.clone()?;
         let follows = !wanted.nested.is_empty() || !wanted.scoped.is_empty();
@@ -442,6 +453,11 @@ fn rest(field: &str, path: &str) -> Rest {
         path: path.to_owned(),
         forgiving: false,
     }
+}
+
+/// Whether a name stands for the number of an item's last revision; a field of that name comes first.
+fn is_revision(scope: &Scope<'_>, name: &str) -> bool {
+    name == REV && scope.collection.field(name).is_none() && !scope.alias.contains_key(name)
 }
 
 /// Every row of a collection by these conditions, reduced to what is asked for: for the engine's own questions.

@@ -42,15 +42,6 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 fn told(verdict: &Verdict) -> ExitCode {
     println!("changes     {}", verdict.changes);
-    if let Some(from) = verdict.from {
-        println!("from        {from} (older ones were removed, as the record says itself)");
-    }
-    if verdict.pruned > 0 {
-        println!(
-            "thinned     {} (old entries were removed, as the record says itself)",
-            verdict.pruned
-        );
-    }
     if let Some((number, hash)) = &verdict.head {
         println!("head        {number} {hash}");
     }

@@ -1,6 +1,8 @@
 //! Changes: recorded with what they changed, chained, taken back.
 
 mod chain;
+mod expecting;
+mod reading;
 mod recording;
 mod reverting;
 

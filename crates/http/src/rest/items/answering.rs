@@ -50,6 +50,7 @@ impl Answering {
                 // Whoever may write what they may not read gets no rows back.
                 returning: returning.filter(|_| may_read),
                 reserve_keys: true,
+                ..WriteOptions::default()
             },
             caller: caller.clone(),
             receipt,

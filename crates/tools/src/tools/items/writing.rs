@@ -211,7 +211,7 @@ fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<W
     problems.or(WriteOptions {
         deletes,
         returning,
-        reserve_keys: false,
+        ..WriteOptions::default()
     })
 }
 

@@ -1,0 +1,91 @@
+//! `_rev`: items that must be as they were read.
+
+use std::collections::HashMap;
+
+use loggia_engine::items::{Selection, Target, WriteOptions};
+use loggia_model::Query;
+use serde_json::{Value, json};
+
+use super::{Shop, record, shop};
+use crate::fixture::refused;
+
+impl Shop {
+    async fn rev(&self, key: i64) -> Value {
+        let query = Query {
+            fields: Some(vec!["id".to_owned(), "_rev".to_owned()]),
+            ..Query::default()
+        };
+        let row = self
+            .engine
+            .read_item(&self.admin, "products", &json!(key), query)
+            .await;
+        row.unwrap()["_rev"].clone()
+    }
+
+    async fn send(&self, target: Target) -> Result<loggia_engine::items::Written, loggia_engine::Error> {
+        let options = WriteOptions::default();
+        self.engine
+            .update_items(&self.admin, "products", target, &options)
+            .await
+    }
+}
+
+fn one(key: i64, data: Value) -> Target {
+    Target::Keys {
+        keys: vec![json!(key)],
+        data: record(data),
+    }
+}
+
+#[tokio::test]
+async fn a_write_of_what_changed_since_is_refused_and_says_what() {
+    let shop = shop().await;
+    shop.create("products", json!([{"name": "a"}, {"name": "b"}]))
+        .await;
+    assert_eq!(shop.rev(1).await, 1);
+    shop.send(one(1, json!({"name": "c", "_rev": 1}))).await.unwrap();
+    assert_eq!(shop.rev(1).await, 2);
+    shop.update("products", json!([1]), json!({"big": 5})).await;
+    let error = shop
+        .send(one(1, json!({"name": "d", "_rev": "2"})))
+        .await
+        .unwrap_err();
+    let problems = error.problems();
+    let problem = &problems.0[0];
+    assert_eq!(problem.code.name, "ITEM_CHANGED");
+    assert_eq!(
+        (&problem.extensions["_rev"], &problem.extensions["expected"]),
+        (&json!(3), &json!(2))
+    );
+    assert_eq!(problem.extensions["changes"][0]["fields"], json!(["big"]));
+    assert_eq!(problem.extensions["changes"][0]["at"], "2026-11-21T12:00:00.000Z");
+    assert_eq!(shop.rows("products").await[0]["name"], "c");
+    // Each with its own, all at once.
+    let rows = json!([{"id": 1, "_rev": 1, "name": "x"}, {"id": 2, "_rev": 9, "name": "y"}]);
+    let rows = rows.as_array().unwrap().iter().cloned().map(record).collect();
+    assert_eq!(
+        refused(shop.send(Target::Each(rows)).await),
+        ["ITEM_CHANGED ", "ITEM_CHANGED "]
+    );
+    let failed = shop.send(one(1, json!({"_rev": "new", "name": "x"}))).await;
+    assert_eq!(refused(failed), ["INVALID_PAYLOAD _rev"]);
+}
+
+#[tokio::test]
+async fn items_are_deleted_as_they_were_read_or_not_at_all() {
+    let shop = shop().await;
+    shop.create("products", json!({"name": "a"})).await;
+    for (rev, deleted) in [(7, false), (1, true)] {
+        let options = WriteOptions {
+            expect: HashMap::from([("1".to_owned(), rev)]),
+            ..WriteOptions::default()
+        };
+        let keys = Selection::Keys(vec![json!(1)]);
+        let written = shop
+            .engine
+            .delete_items(&shop.admin, "products", keys, &options)
+            .await;
+        assert_eq!(written.is_ok(), deleted);
+    }
+    assert!(shop.rows("products").await.is_empty());
+}
