@@ -191,6 +191,34 @@ async fn with_rights_elsewhere_a_collection_looks_absent() {
 }
 
 #[tokio::test]
+async fn a_field_that_is_not_granted_looks_absent() {
+    let house = help_desk().await;
+    let all = json!(["create", "read", "update"]);
+    let user = house
+        .user(json!([{"collection": "tickets", "action": all, "fields": ["id", "title", "status"]}]))
+        .await;
+    look_the_same(&house, &user, ("tickets", "verdict"), ("tickets", "notthat")).await;
+    let described = house
+        .call(&user, "schema", json!({"keys": ["tickets"]}))
+        .await
+        .unwrap();
+    let fields: Vec<_> = described["fields"]["tickets"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
+    assert_eq!(fields, ["id", "title", "status"]);
+    let read = house
+        .call(&user, "items", json!({"action": "read", "collection": "tickets"}))
+        .await
+        .unwrap();
+    assert_eq!(
+        read["data"][0],
+        json!({"id": 1, "title": "Printer", "status": "open"})
+    );
+}
+
+#[tokio::test]
 async fn lists_and_schemas_are_those_of_the_caller() {
     let house = help_desk().await;
     let user = house
@@ -487,4 +515,37 @@ async fn a_model_that_obeys_a_ticket_finds_nothing_it_may_do() {
         read.unwrap().to_string().contains("SECRET"),
         "the owner could have"
     );
+}
+
+#[tokio::test]
+async fn receipts_and_changes_do_not_name_what_the_caller_may_not_know() {
+    let house = help_desk().await;
+    for collection in ["tickets", "invoices"] {
+        let data = json!({"schema": {"on_delete": "SET NULL"}});
+        let loosen = json!({"action": "update", "collection": collection, "field": "customer", "data": data});
+        house.succeeds("relations", loosen).await;
+    }
+    let user = house
+        .user(json!([{"collection": "customers", "action": ["read", "delete"]}]))
+        .await;
+    let arguments = json!({"action": "delete", "collection": "customers", "keys": [1]});
+    let gone = house.call(&user, "items", arguments).await.unwrap();
+    // Its tickets and invoices point nowhere now.
+    assert_eq!(
+        gone["receipt"]["changed"],
+        json!({"customers": {"created": 0, "updated": 0, "deleted": 1}}),
+        "{gone:#}"
+    );
+    let key = &gone["receipt"]["change"];
+    for arguments in [
+        json!({"action": "list"}),
+        json!({"action": "diff", "keys": [key]}),
+    ] {
+        let said = house.call(&user, "changes", arguments).await.unwrap().to_string();
+        assert!(said.contains("customers"), "{said}");
+        assert!(!said.contains("tickets") && !said.contains("invoices"), "{said}");
+    }
+    let whole = json!({"action": "diff", "keys": [key]});
+    let whole = house.succeeds("changes", whole).await.to_string();
+    assert!(whole.contains("tickets") && whole.contains("invoices"), "{whole}");
 }

@@ -140,3 +140,32 @@ async fn reading_and_refused_writes_leave_nothing_behind() {
     }
     assert_eq!(house.all("loggia_changes").await, before);
 }
+#[tokio::test]
+async fn presets_show_as_filled_in() {
+    let house = house().await;
+    house.blog().await;
+    let user = house
+        .user(json!([{
+            "collection": "posts", "action": ["create", "read"], "fields": ["title", "views"],
+            "presets": {"views": 7, "status": "published"},
+        }]))
+        .await;
+    let arguments = json!({"action": "create", "collection": "posts", "data": {"title": "One"}});
+    let made = house.call(&user, "items", arguments).await.unwrap();
+    assert_eq!(made["receipt"]["applied"], json!(["data.title"]), "{made:#}");
+    assert_eq!(made["receipt"]["defaulted"]["data.views"], json!(7), "{made:#}");
+    assert_eq!(
+        made["receipt"]["changed"],
+        json!({"posts": {"created": 1, "updated": 0, "deleted": 0}})
+    );
+    let defaulted = &made["receipt"]["defaulted"];
+    assert_eq!(
+        defaulted.get("data.status"),
+        None,
+        "the caller may not read it: {made:#}"
+    );
+    assert_eq!(made["data"][0]["views"], json!(7));
+    assert_eq!(made["data"][0].get("status"), None, "the caller may not read it");
+    let stored = house.all("posts").await;
+    assert_eq!(stored[0]["status"], json!("published"));
+}
