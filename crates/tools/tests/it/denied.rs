@@ -549,3 +549,25 @@ async fn receipts_and_changes_do_not_name_what_the_caller_may_not_know() {
     let whole = house.succeeds("changes", whole).await.to_string();
     assert!(whole.contains("tickets") && whole.contains("invoices"), "{whole}");
 }
+
+#[tokio::test]
+async fn who_writes_what_they_may_not_read_gets_a_receipt_and_no_rows() {
+    let house = help_desk().await;
+    let user = house
+        .user(json!([{"collection": "tickets", "action": ["create", "update"]}]))
+        .await;
+    let data = json!({"title": "New", "text": "From a form"});
+    let made = json!({"action": "create", "collection": "tickets", "data": data, "query": {"fields": ["*"]}});
+    let made = house.call(&user, "items", made).await.unwrap();
+    assert_eq!(
+        (&made["data"], &made["meta"]["truncated"]),
+        (&json!([]), &json!(false)),
+        "{made:#}"
+    );
+    assert_eq!(made.get("url"), None, "{made:#}");
+    assert_eq!(made["receipt"]["changed"]["tickets"]["created"], 1);
+    assert_eq!(house.all("tickets").await.len(), 3);
+    let read = json!({"action": "read", "collection": "tickets"});
+    let error = house.call(&user, "items", read).await.unwrap_err();
+    assert_eq!(problems(&error), ["INVALID_PAYLOAD action"]);
+}

@@ -1,5 +1,6 @@
 //! Writes items, and answers with what is stored then.
 
+use loggia_access::Action;
 use loggia_engine::items::{Deletes, Selection, Target, WriteOptions, Written};
 use loggia_model::error::{INVALID_PAYLOAD, INVALID_QUERY};
 use loggia_model::{Collection, Problem, Problems, Record};
@@ -52,7 +53,7 @@ pub(super) async fn create(
             .hint(hint)
             .into());
     }
-    let options = options(call, object(&mut given, "query"), &SHAPES)?;
+    let options = options(call, collection, object(&mut given, "query"), &SHAPES)?;
     let rows = objects(&mut given, "data").unwrap_or_default();
     let written = call
         .engine
@@ -78,7 +79,7 @@ pub(super) async fn update(
     } else {
         SHAPES.to_vec()
     };
-    let options = options(call, query.clone(), &members)?;
+    let options = options(call, collection, query.clone(), &members)?;
     let mut rows = objects(&mut given, "data").unwrap_or_default();
     let target = match (keys, by_query) {
         (Some(_), true) => {
@@ -149,7 +150,7 @@ async fn update_singleton(
     if keys.is_some() {
         return Err(super::singleton_problem("keys").into());
     }
-    let options = options(call, query, &SHAPES)?;
+    let options = options(call, collection, query, &SHAPES)?;
     let mut rows = objects(&mut given, "data").unwrap_or_default();
     let (Some(data), true) = (rows.pop(), rows.is_empty()) else {
         return Err(super::singleton_problem("data").into());
@@ -168,7 +169,7 @@ pub(super) async fn delete(
     mut given: Map<String, Value>,
 ) -> Result<ToolResult, CallError> {
     let keys = array(&mut given, "keys").unwrap_or_default();
-    let options = options(call, None, &SHAPES)?;
+    let options = options(call, collection, None, &SHAPES)?;
     let caller = call.caller;
     let written = call
         .engine
@@ -187,7 +188,12 @@ pub(super) async fn delete(
 }
 
 /// How a write is done, and what it answers with.
-fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<WriteOptions, Problems> {
+fn options(
+    call: &Call<'_>,
+    collection: &Collection,
+    query: Option<Record>,
+    members: &[&str],
+) -> Result<WriteOptions, Problems> {
     let mut query = query.unwrap_or_default();
     let mut problems = Problems::default();
     for name in query.keys().filter(|name| !members.contains(&name.as_str())) {
@@ -202,8 +208,8 @@ fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<W
     }
     query.retain(|name, _| SHAPES.contains(&name.as_str()));
     query.insert("limit".to_owned(), call.bounds.rows.into());
-    let returning = problems.take(parsed(&query));
-    let deletes = if call.surface.switches.lets(loggia_access::Action::Delete) {
+    let returning = problems.take(parsed(&query)).filter(|_| reads(call, collection));
+    let deletes = if call.surface.switches.lets(Action::Delete) {
         Deletes::Allowed
     } else {
         Deletes::Refused
@@ -215,8 +221,18 @@ fn options(call: &Call<'_>, query: Option<Record>, members: &[&str]) -> Result<W
     })
 }
 
+/// Who may write what they may not read gets a receipt, and no rows.
+fn reads(call: &Call<'_>, collection: &Collection) -> bool {
+    call.grants.may(Action::Read, collection)
+}
+
 /// The rows as they are stored now, and the receipt.
 fn answer(call: &Call<'_>, collection: &Collection, written: &Written) -> ToolResult {
+    if !reads(call, collection) {
+        let mut envelope = Envelope::of(Vec::new(), call.bounds);
+        envelope.receipt(&written.receipt);
+        return envelope.finish();
+    }
     let mut rows = written.rows.clone();
     rows.truncate(usize::try_from(call.bounds.rows).unwrap_or(usize::MAX));
     let shown = rows.len();
