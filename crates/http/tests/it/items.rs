@@ -511,3 +511,16 @@ async fn a_write_shows_its_receipt_when_asked() {
     }
     assert_eq!(app.get("/items/tags").await.data(), &json!([]));
 }
+
+#[tokio::test]
+async fn the_item_of_a_singleton_keeps_its_key() {
+    let app = blog().await;
+    let id = app.patch("/items/home", json!({"headline": "a"})).await.data()["id"].clone();
+    for path in ["/items/home", "/settings"] {
+        let refused = app.patch(path, json!({"id": 99})).await;
+        assert_eq!(refused.refusal(), (400, "INVALID_PAYLOAD"), "{path}");
+        assert_eq!(refused.body["errors"][0]["extensions"]["path"], "id");
+    }
+    let same = app.patch("/items/home", json!({"id": id, "headline": "b"})).await;
+    assert_eq!(same.data()["headline"], "b");
+}

@@ -1,15 +1,17 @@
 //! Writing items: one or many, by keys or by query.
 
 use axum::extract::State;
+use loggia_access::Caller;
 use loggia_engine::items::{Selection, Target};
 use loggia_model::error::{INVALID_PAYLOAD, ROUTE_NOT_FOUND};
 use loggia_model::{Problem, Problems, Query, Record};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answering::Answering;
 use super::shapes::{array, object, objects, only};
 use super::{Answer, Place};
 use crate::App;
+use crate::answer::Refusal;
 use crate::body::JsonBody;
 use crate::query_string::QueryString;
 use crate::who::Who;
@@ -84,6 +86,7 @@ pub(super) async fn update_many(
     let body = body.required()?;
     if place.is_singleton(&app) {
         let data = object(body, "")?;
+        keeps_its_key(&app, &caller, collection, &data).await?;
         let written = app
             .engine()
             .upsert_singleton(&caller, collection, data, &answering.options)
@@ -99,6 +102,29 @@ pub(super) async fn update_many(
         .update_items(&caller, collection, target, &answering.options)
         .await?;
     Ok(answering.many(&written))
+}
+
+/// The one item of a collection has the key that it has.
+async fn keeps_its_key(app: &App, caller: &Caller, collection: &str, data: &Record) -> Result<(), Refusal> {
+    let schema = app.engine().schema();
+    let primary = schema
+        .collection(collection)
+        .and_then(|collection| collection.primary.clone());
+    let Some((primary, given)) = primary.and_then(|key| Some((key.name.clone(), data.get(&key.name)?)))
+    else {
+        return Ok(());
+    };
+    let query = Query::from_json(&json!({"fields": [primary.as_str()]}))?;
+    let item = app.engine().read_singleton(caller, collection, query).await?;
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match item.get(&primary).filter(|key| !key.is_null()) {
+        Some(key) if text(key) != text(given) => {
+            let message = "The item of a singleton keeps its primary key.";
+            let problem = Problem::new(&INVALID_PAYLOAD, message).at(primary);
+            Err(problem.hint("Leave the key out.").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `{keys, data}` or `{query, data}`.
