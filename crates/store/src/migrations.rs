@@ -38,7 +38,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
     Migration {
         name: "access tokens, changes and finer permissions",
         steps: || system::migration(2),
-        rows: Vec::new,
+        rows: system::recipes::rows,
     },
 ];
 

@@ -116,6 +116,18 @@ impl Draft {
         self.filled_from_beside = names.map(str::to_owned).collect();
     }
 
+    /// Whether it does nothing but name an item that something else points to.
+    pub(super) fn is_bare_link(&self) -> bool {
+        self.nested
+            && self.key.is_some()
+            && self.intent != Intent::Create
+            && self.sent.len() == 1
+            && self.given.is_empty()
+            && self.values.is_empty()
+            && self.ones.is_empty()
+            && self.lists.is_empty()
+    }
+
     /// Where it writes, at any depth.
     pub(super) fn collections<'d>(&'d self, found: &mut Vec<&'d Arc<Collection>>) {
         let mut add = |collection: &'d Arc<Collection>| {

@@ -49,6 +49,11 @@ impl Existing {
             draft.visit(&mut |draft| {
                 if let (Some(key), Some(primary)) = (&draft.key, &draft.collection.primary) {
                     want(&draft.collection, key);
+                    if draft.is_bare_link() {
+                        let entry = linked.entry(draft.collection.name.clone());
+                        let link = || (draft.collection.clone(), Vec::new());
+                        entry.or_insert_with(link).1.push(key.clone());
+                    }
                     if draft.intent != Intent::Update {
                         coming.insert((draft.collection.name.clone(), keys::text(primary, key)));
                     }
@@ -231,6 +236,14 @@ impl<'a> Settler<'a> {
             (Intent::Either, true) => draft.intent = Intent::Update,
             (Intent::Either, false) => draft.intent = Intent::Create,
             _ => {}
+        }
+        if stored.is_some() && draft.is_bare_link() {
+            if let Some(key) = draft.key.clone()
+                && !self.existing.can_be_pointed_to(&draft.collection, &key)
+            {
+                self.miss(&draft.collection, &key, None);
+            }
+            return;
         }
         let again = draft.intent == Intent::Create && self.is_again(draft);
         if again {

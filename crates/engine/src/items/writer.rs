@@ -44,10 +44,13 @@ pub(crate) struct Writer<'a> {
     /// Users whose password changed.
     pub(crate) new_passwords: Vec<Scalar>,
     /// Items that were made, and what must hold of each, by collection.
-    pub(super) made: IndexMap<String, (Arc<Collection>, Vec<(Scalar, Filter)>)>,
+    pub(super) made: IndexMap<String, Made>,
     /// Who was an administrator before, where that may change.
     pub(crate) standing: Option<Standing>,
 }
+
+/// Items of one collection that were made, by key, and what must hold of each.
+pub(super) type Made = (Arc<Collection>, Vec<(Scalar, Filter)>);
 
 /// Which draft of a level, and which of its columns, waits for a key.
 type Waiting = (usize, Arc<Field>);

@@ -24,6 +24,7 @@ pub mod metadata;
 mod permissions;
 mod policies;
 mod presets;
+pub mod recipes;
 mod relations;
 mod revisions;
 mod roles;

@@ -3,6 +3,7 @@
 mod desk;
 mod lists;
 mod reading;
+mod recipes;
 mod saving;
 mod standing;
 mod variables;

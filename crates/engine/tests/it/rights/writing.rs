@@ -328,6 +328,10 @@ async fn nested_items_are_written_by_the_rights_on_their_own_collection() {
     )
     .await
     .unwrap();
+    // To be pointed to, an item need only be seen.
+    desk.update("articles", json!([4]), json!({"author": {"id": 2}}))
+        .await
+        .unwrap();
     let told = refused(
         desk.create(
             "articles",
