@@ -398,3 +398,47 @@ async fn wrong_shapes_and_unknown_names_are_told_together() {
         "{error:#}"
     );
 }
+
+#[tokio::test]
+async fn a_write_that_expects_an_older_revision_is_told_what_changed() {
+    let house = house().await;
+    house.settings(json!({"mcp_allow_deletes": true})).await;
+    house.blog().await;
+    house
+        .create("posts", json!([{"title": "One"}, {"title": "Other"}]))
+        .await;
+    let read =
+        json!({"action": "read", "collection": "posts", "keys": [1], "query": {"fields": ["id", "_rev"]}});
+    let rev = house.succeeds("items", read).await["data"][0]["_rev"].clone();
+    assert!(rev.is_u64(), "{rev}");
+    let update = |data: Value| json!({"action": "update", "collection": "posts", "data": data});
+    house
+        .succeeds("items", update(json!({"id": 1, "title": "Two", "_rev": rev})))
+        .await;
+    let mut by_key = update(json!({"title": "Three"}));
+    (by_key["keys"], by_key["revs"]) = (json!([1]), json!({"1": rev}));
+    let delete = json!({"action": "delete", "collection": "posts", "keys": [2, 1], "revs": {"1": rev}});
+    for arguments in [
+        update(json!({"id": 1, "title": "Three", "_rev": rev})),
+        by_key,
+        delete,
+    ] {
+        let error = house.fails("items", arguments.clone()).await;
+        assert_eq!(error["code"], "ITEM_CHANGED", "{arguments}: {error:#}");
+        assert!(error.to_string().contains("title"), "{arguments}: {error:#}");
+    }
+    assert_eq!(
+        house.rows("posts", &["title"]).await,
+        json!([{"title": "Two"}, {"title": "Other"}])
+    );
+    let foreign = json!({"action": "delete", "collection": "posts", "keys": [2], "revs": {"1": rev}});
+    assert_eq!(
+        problems(&house.fails("items", foreign).await),
+        ["INVALID_PAYLOAD revs.1"]
+    );
+    let reading = json!({"action": "read", "collection": "posts", "keys": [1], "revs": {"1": rev}});
+    assert_eq!(
+        problems(&house.fails("items", reading).await),
+        ["INVALID_PAYLOAD revs"]
+    );
+}

@@ -98,6 +98,13 @@ impl Tool for Items {
                 ],
             });
         }
+        if actions.contains(&Action::Update) || actions.contains(&Action::Delete) {
+            properties["revs"] = json!({
+                "type": "object",
+                "description": "By key, the `_rev` (a field of every item) that it must still have.",
+                "additionalProperties": {"type": "integer", "minimum": 0},
+            });
+        }
         if actions.iter().any(|action| *action != Action::Read) {
             properties["reason"] = json!({"type": "string", "description": REASON});
         }
@@ -147,6 +154,7 @@ impl Tool for Items {
         if action == "update" {
             problems.extend(writing::no_keys(given));
         }
+        problems.extend(writing::revs_of_keys(given, action));
         problems
     }
 

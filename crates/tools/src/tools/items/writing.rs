@@ -1,5 +1,7 @@
 //! Writes items, and answers with what is stored then.
 
+use std::collections::HashMap;
+
 use loggia_access::Action;
 use loggia_engine::items::{Deletes, Selection, Target, WriteOptions, Written};
 use loggia_model::error::{INVALID_PAYLOAD, INVALID_QUERY};
@@ -38,6 +40,48 @@ pub(super) fn no_keys(given: &Map<String, Value>) -> Problems {
                 object of `data`.";
     let problem = Problem::new(&INVALID_PAYLOAD, "`keys` is empty: there is nothing to update.");
     problem.at("keys").hint(hint).into()
+}
+
+/// What is said of revisions belongs to keys.
+pub(super) fn revs_of_keys(given: &Map<String, Value>, action: &str) -> Problems {
+    let mut problems = Problems::default();
+    let Some(Value::Object(revs)) = given.get("revs") else {
+        return problems;
+    };
+    let refused = |message: String, path: String, hint: &str| {
+        Problem::new(&INVALID_PAYLOAD, message).at(path).hint(hint)
+    };
+    if !matches!(action, "update" | "delete") {
+        let message = format!("The action `{action}` has no use for `revs`.");
+        problems.push(refused(message, "revs".to_owned(), "Leave it out."));
+        return problems;
+    }
+    let keys: Vec<String> = given
+        .get("keys")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(key_text)
+        .collect();
+    for key in revs.keys().filter(|key| !keys.contains(key)).take(20) {
+        let message = format!("`{key}` is not among `keys`.");
+        let hint = "Name it in `keys`; where each object of `data` has its own key, put `_rev` beside it.";
+        problems.push(refused(message, format!("revs.{key}"), hint));
+    }
+    problems
+}
+
+fn key_text(key: &Value) -> String {
+    key.as_str().map_or_else(|| key.to_string(), str::to_owned)
+}
+
+/// The revisions that items must still have, by key.
+fn expected(given: &mut Map<String, Value>) -> HashMap<String, u64> {
+    let revs = object(given, "revs").unwrap_or_default();
+    let revs = revs
+        .into_iter()
+        .filter_map(|(key, rev)| Some((key, rev.as_u64()?)));
+    revs.collect()
 }
 
 pub(super) async fn create(
@@ -79,7 +123,8 @@ pub(super) async fn update(
     } else {
         SHAPES.to_vec()
     };
-    let options = options(call, collection, query.clone(), &members)?;
+    let mut options = options(call, collection, query.clone(), &members)?;
+    options.expect = expected(&mut given);
     let mut rows = objects(&mut given, "data").unwrap_or_default();
     let target = match (keys, by_query) {
         (Some(_), true) => {
@@ -169,7 +214,8 @@ pub(super) async fn delete(
     mut given: Map<String, Value>,
 ) -> Result<ToolResult, CallError> {
     let keys = array(&mut given, "keys").unwrap_or_default();
-    let options = options(call, collection, None, &SHAPES)?;
+    let mut options = options(call, collection, None, &SHAPES)?;
+    options.expect = expected(&mut given);
     let caller = call.caller;
     let written = call
         .engine
