@@ -126,5 +126,9 @@ async fn what_the_system_needs_is_there_from_the_start() {
     assert!(engine.settings().mcp_system_prompt_enabled());
     assert_eq!(engine.settings().mcp_max_rows(), 100);
     let policies = crate::fixture::column(&engine, "directus_policies", "id").await;
-    assert_eq!(policies, [loggia_model::system::PUBLIC_POLICY]);
+    let recipes = loggia_model::system::recipes::RECIPES
+        .iter()
+        .map(|recipe| recipe.key);
+    let expect: Vec<_> = recipes.chain([loggia_model::system::PUBLIC_POLICY]).collect();
+    assert_eq!(policies, expect);
 }
