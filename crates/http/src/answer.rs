@@ -16,6 +16,8 @@ pub struct Refusal {
     problems: Problems,
     cause: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Another than the one that the problems have.
+    status: Option<StatusCode>,
 }
 
 /// What went wrong inside, for the log line of the request; travels in the extensions of the answer.
@@ -30,6 +32,7 @@ impl Refusal {
             problems: internal_problem().into(),
             cause: Some(cause.into()),
             headers: Vec::new(),
+            status: None,
         }
     }
 
@@ -37,6 +40,13 @@ impl Refusal {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Answers with another status than the one that the problems have.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
         self
     }
 
@@ -61,6 +71,7 @@ impl Refusal {
             problems,
             cause: ours.then(|| chain(error)),
             headers: Vec::new(),
+            status: None,
         }
     }
 }
@@ -83,6 +94,7 @@ impl From<Problems> for Refusal {
             problems,
             cause: None,
             headers: Vec::new(),
+            status: None,
         }
     }
 }
@@ -111,7 +123,8 @@ impl IntoResponse for Refusal {
         if problems.0.is_empty() {
             problems.push(internal_problem());
         }
-        let mut response = json(status(&problems), &body(&problems));
+        let status = self.status.unwrap_or_else(|| status(&problems));
+        let mut response = json(status, &body(&problems));
         if problems.0.iter().any(|problem| problem.code.retryable)
             && !self.headers.iter().any(|(name, _)| name == RETRY_AFTER)
             && response.status() != StatusCode::INTERNAL_SERVER_ERROR

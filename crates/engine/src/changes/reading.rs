@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_access::{Action, Caller, Grants, Permit, decide};
+use loggia_model::error::INVALID_QUERY;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
     Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group, Plan, ReadPlan, Selected, Sort, Source,
@@ -106,7 +107,10 @@ impl Engine {
     /// When the database cannot be read.
     pub async fn list_changes(&self, caller: &Caller, wanted: &ChangeFilter) -> Result<ChangePage, Error> {
         let (schema, grants) = (self.schema(), self.grants(caller).await?);
-        let Some(filter) = self.wanted(&schema, &grants, wanted).await? else {
+        let Some(filter) = self
+            .wanted(&schema, &grants, wanted, Some(LOOKED_THROUGH))
+            .await?
+        else {
             return Ok(ChangePage::default());
         };
         let limit = wanted.limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
@@ -204,13 +208,18 @@ impl Engine {
         Ok(self.parts().store.run(permit).await?.into_rows())
     }
 
-    /// The condition on changes; `None`: there can be none.
-    async fn wanted(
+    /// The condition on changes; `None`: there can be none. Of those of one collection, the last `most` are looked at.
+    pub(super) async fn wanted(
         &self,
         schema: &Schema,
         grants: &Grants,
         wanted: &ChangeFilter,
+        most: Option<u64>,
     ) -> Result<Option<Filter>, Error> {
+        if wanted.item.is_some() && wanted.collection.is_none() {
+            let problem = Problem::new(&INVALID_QUERY, "An item is named without its collection.");
+            return Err(problem.at("item").hint("Name its `collection` as well.").into());
+        }
         let Some(mut filter) = chosen(grants, wanted)? else {
             return Ok(None);
         };
@@ -224,14 +233,19 @@ impl Engine {
             if !grants.is_admin() && !known.is_some_and(|known| grants.may(Action::Read, known)) {
                 return Ok(None);
             }
-            let keys = self.of_collection(collection, wanted).await?;
+            let keys = self.of_collection(collection, wanted, most).await?;
             filter = filter.and(Filter::field(&column(name, "id")?, Test::In(keys)));
         }
         Ok(Some(filter))
     }
 
     /// The last changes of a collection or an item.
-    async fn of_collection(&self, collection: &str, wanted: &ChangeFilter) -> Result<Vec<Scalar>, Error> {
+    async fn of_collection(
+        &self,
+        collection: &str,
+        wanted: &ChangeFilter,
+        most: Option<u64>,
+    ) -> Result<Vec<Scalar>, Error> {
         let name = "directus_activity";
         let mut filter = Filter::field(
             &column(name, "collection")?,
@@ -272,7 +286,7 @@ impl Engine {
                 key: FigureKey::Figure(0),
                 descending: true,
             }],
-            limit: Some(LOOKED_THROUGH),
+            limit: most,
             offset: 0,
         };
         let rows = self.journal(images::allowed(Plan::Aggregate(plan))).await?;
@@ -281,7 +295,7 @@ impl Engine {
 }
 
 /// The condition that names, times and the caller's place make; `None`: the caller can have made no change.
-pub(super) fn chosen(grants: &Grants, wanted: &ChangeFilter) -> Result<Option<Filter>, Problem> {
+fn chosen(grants: &Grants, wanted: &ChangeFilter) -> Result<Option<Filter>, Problem> {
     let name = "loggia_changes";
     let mut filter = Filter::All;
     let mut and = |field: &str, test: Test| -> Result<(), Problem> {

@@ -194,3 +194,30 @@ async fn activity_and_revisions_are_read_and_never_written() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_item_that_changed_since_it_was_read_is_neither_changed_nor_deleted() {
+    let app = blog().await;
+    app.post("/items/tags", json!({"id": "a", "label": "A"})).await;
+    let read = app.get("/items/tags/a?fields=*,_rev").await;
+    assert_eq!(read.data()["_rev"], 1);
+    assert_eq!(read.header("etag"), "\"1\"");
+    assert_eq!(app.get("/items/tags/a").await.header("etag"), "");
+    let patch = |tag: &str, body: Value| {
+        let request = app.request("PATCH", "/items/tags/a").header("if-match", tag);
+        app.send(request.json(&body))
+    };
+    assert_eq!(patch("\"1\"", json!({"label": "B"})).await.status, 200);
+    let late = patch("\"1\"", json!({"label": "C"})).await;
+    assert_eq!(late.refusal(), (412, "ITEM_CHANGED"), "{}", late.text);
+    assert!(late.text.contains("label"), "{}", late.text);
+    // By body it is a conflict.
+    let late = app.patch("/items/tags/a", json!({"label": "C", "_rev": 1})).await;
+    assert_eq!(late.refusal(), (409, "ITEM_CHANGED"));
+    let gone = app.request("DELETE", "/items/tags/a").header("if-match", "\"1\"");
+    assert_eq!(app.send(gone).await.status, 412);
+    assert_eq!(patch("W/\"2\"", json!({"label": "C"})).await.status, 400);
+    assert_eq!(app.get("/items/tags/a").await.data()["label"], "B");
+    let gone = app.request("DELETE", "/items/tags/a").header("if-match", "\"2\"");
+    assert_eq!(app.send(gone).await.status, 204);
+}

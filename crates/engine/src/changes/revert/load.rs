@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::{RevertTarget, bounded};
 use crate::changes::ChangeFilter;
 use crate::changes::images::{self, Happened};
-use crate::changes::reading::chosen;
 use crate::changes::record::column;
 use crate::changes::recorder::Recorder;
 use crate::changes::verify::{plain, text, whole};
@@ -68,7 +67,8 @@ pub(super) async fn which(
             ChangeFilter::clone(filter)
         }
     };
-    let Some(condition) = chosen(grants, &filter)? else {
+    let wanted = engine.wanted(&engine.schema(), grants, &filter, None).await?;
+    let Some(condition) = wanted else {
         return Ok(None);
     };
     let plan = ReadPlan {

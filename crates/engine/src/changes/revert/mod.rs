@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::reading::Seen;
 use super::recorder::Recorder;
 use crate::engine::to_the_end;
-use crate::items::{Changed, Deletes, WriteOptions};
+use crate::items::{Changed, Deletes, Receipt, WriteOptions};
 use crate::{Engine, Error, system};
 use load::Loaded;
 use rewind::Rewound;
@@ -190,18 +190,21 @@ impl Engine {
                 .hint("Ask somebody who may delete, or switch deleting on in the settings.")
                 .into());
         }
+        let on = self.resolver(&schema, &grants);
+        let standing = system::standing(&on, &mut tx, &rewound.written()).await?;
         apply::apply(&mut tx, &grants, &rewound, &self.parts().generator).await?;
         reverted.changed = rewound.counts();
-        let on = self.resolver(&schema, &grants);
         let mut writer = self.writer(
             &on,
             tx,
             &WriteOptions::default(),
-            crate::items::Receipt::default(),
+            Receipt {
+                changed: reverted.changed.clone(),
+                ..Receipt::default()
+            },
         );
-        for name in reverted.changed.keys() {
-            writer.touched.insert(name.clone(), Vec::new());
-        }
+        writer.standing = standing;
+        writer.touched = rewound.keys();
         system::after(&on, &mut writer).await?;
         Ok(writer.tx)
     }

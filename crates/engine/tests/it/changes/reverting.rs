@@ -546,3 +546,47 @@ async fn what_was_made_of_the_schema_is_taken_back() {
     assert_eq!(shop.everything().await, rows);
     shop.intact().await;
 }
+
+#[tokio::test]
+async fn the_last_administrator_is_not_taken_back() {
+    let shop = shop().await;
+    let policy = json!({"id": "0a0a0a0a-0000-4000-8000-000000000001", "name": "All", "admin_access": true});
+    shop.create("directus_policies", policy).await;
+    let user = json!({"email": "last@example.com", "status": "active",
+        "policies": [{"policy": "0a0a0a0a-0000-4000-8000-000000000001"}]});
+    let made = shop.create("directus_users", user).await.change.unwrap();
+    let refused = shop.revert_with(vec![made], Conflicts::Force).await.unwrap_err();
+    let problem = &refused.problems().0[0];
+    assert_eq!(problem.code.name, "UNPROCESSABLE_CONTENT", "{problem}");
+    assert_eq!(shop.rows("directus_users").await.len(), 1);
+    shop.intact().await;
+}
+
+#[tokio::test]
+async fn of_one_collection_means_of_that_collection() {
+    let shop = shop().await;
+    shop.create("makers", json!({"name": "Acme"})).await;
+    shop.create("products", json!({"name": "Anvil"})).await;
+    let filter = ChangeFilter {
+        since: Some("2020-01-01T00:00:00Z".parse().unwrap()),
+        collection: Some("products".to_owned()),
+        ..ChangeFilter::default()
+    };
+    let target = RevertTarget::Matching(Box::new(filter.clone()));
+    let options = RevertOptions::default();
+    shop.engine.revert(&shop.admin, target, &options).await.unwrap();
+    assert_eq!(shop.rows("products").await.len(), 0);
+    assert_eq!(shop.rows("makers").await.len(), 1);
+    let item = ChangeFilter {
+        item: Some("1".to_owned()),
+        collection: None,
+        ..filter
+    };
+    let target = RevertTarget::Matching(Box::new(item));
+    let refused = shop
+        .engine
+        .revert(&shop.admin, target, &options)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.problems().0[0].path, "item");
+}

@@ -9,10 +9,12 @@
 //! | DELETE | `[keys]`, `{keys}` or `{query}` | deletes the item |
 //!
 //! Writes answer with the rows as they are afterwards, shaped by `fields`; with `meta=receipt` also with what became of
-//! what was sent.
+//! what was sent. PATCH and DELETE of one item may demand a revision of it by `If-Match`, the `ETag` of an item that was read
+//! with `_rev`.
 
 mod answering;
 mod export;
+mod precondition;
 mod reading;
 mod shapes;
 mod writing;

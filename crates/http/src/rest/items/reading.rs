@@ -7,7 +7,7 @@ use loggia_model::{Problem, Query};
 use serde_json::{Map, Value, json};
 
 use super::shapes::{array, object, only};
-use super::{Answer, Place, export};
+use super::{Answer, Place, export, precondition};
 use crate::App;
 use crate::answer;
 use crate::body::JsonBody;
@@ -88,9 +88,12 @@ pub(super) async fn read(
     QueryString(query): QueryString,
 ) -> Answer {
     let query = Query::from_json(&Value::Object(query))?;
-    Ok(answer::data(
-        &app.engine()
-            .read_item(&caller, place.collection()?, &place.key, query)
-            .await?,
-    ))
+    let collection = place.collection()?;
+    let item = app
+        .engine()
+        .read_item(&caller, collection, &place.key, query)
+        .await?;
+    let schema = app.engine().schema();
+    let known = schema.collection(collection).map(AsRef::as_ref);
+    Ok(precondition::tagged(answer::data(&item), known, &item))
 }

@@ -8,6 +8,7 @@ use loggia_model::{Problem, Problems, Query, Record};
 use serde_json::{Value, json};
 
 use super::answering::Answering;
+use super::precondition::IfMatch;
 use super::shapes::{array, object, objects, only};
 use super::{Answer, Place};
 use crate::App;
@@ -57,11 +58,13 @@ pub(super) async fn update(
     State(app): State<App>,
     Who(caller): Who,
     place: Place,
+    if_match: IfMatch,
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
     let collection = place.collection()?;
-    let answering = Answering::of(&app, &caller, collection, query).await?;
+    let mut answering = Answering::of(&app, &caller, collection, query).await?;
+    if_match.demand(&mut answering.options, &place.key);
     let data = object(body.required()?, "")?;
     let target = Target::Keys {
         keys: vec![place.key.clone()],
@@ -70,7 +73,8 @@ pub(super) async fn update(
     let written = app
         .engine()
         .update_items(&caller, collection, target, &answering.options)
-        .await?;
+        .await
+        .map_err(|error| if_match.refused(error))?;
     Ok(answering.one(&written))
 }
 
@@ -158,15 +162,18 @@ pub(super) async fn delete(
     State(app): State<App>,
     Who(caller): Who,
     place: Place,
+    if_match: IfMatch,
     QueryString(query): QueryString,
 ) -> Answer {
     let collection = place.collection()?;
-    let answering = Answering::of(&app, &caller, collection, query).await?;
+    let mut answering = Answering::of(&app, &caller, collection, query).await?;
+    if_match.demand(&mut answering.options, &place.key);
     let selection = Selection::Keys(vec![place.key.clone()]);
     let written = app
         .engine()
         .delete_items(&caller, collection, selection, &answering.options)
-        .await?;
+        .await
+        .map_err(|error| if_match.refused(error))?;
     Ok(answering.none(&written))
 }
 

@@ -1,0 +1,109 @@
+//! `If-Match` and `ETag` (RFC 9110 §8.8.3 and §13.1.1): an item's tag is the number of its last revision, `_rev`.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use loggia_engine::items::WriteOptions;
+use loggia_model::error::{INVALID_PAYLOAD, ITEM_CHANGED};
+use loggia_model::{Collection, Problem, Record};
+use serde_json::Value;
+
+use crate::App;
+use crate::answer::Refusal;
+
+/// The member of an item that holds the number.
+const REV: &str = "_rev";
+
+/// What a request demands of the item that it changes.
+pub(super) struct IfMatch(Option<u64>);
+
+impl FromRequestParts<App> for IfMatch {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {
+        let mut headers = parts.headers.get_all(IF_MATCH).iter();
+        let header = headers.next();
+        if headers.next().is_some() {
+            return Err(unclear().into());
+        }
+        match header {
+            None => Ok(Self(None)),
+            Some(header) => Ok(Self(revision(header.to_str().map_err(|_| unclear())?)?)),
+        }
+    }
+}
+
+impl IfMatch {
+    /// Hands the demand on to the engine.
+    pub(super) fn demand(&self, options: &mut WriteOptions, key: &Value) {
+        if let Some(revision) = self.0 {
+            let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+            options.expect.insert(key, revision);
+        }
+    }
+
+    /// An item that changed is 412 to who asked by header, and 409 to who asked by body.
+    pub(super) fn refused(&self, error: loggia_engine::Error) -> Refusal {
+        let refusal = Refusal::from(error);
+        let changed = |problem: &Problem| problem.code == &ITEM_CHANGED;
+        if self.0.is_some() && refusal.problems().0.iter().any(changed) {
+            refusal.status(StatusCode::PRECONDITION_FAILED)
+        } else {
+            refusal
+        }
+    }
+}
+
+/// The number in a tag; `*` demands nothing but that the item is there, which every change does.
+fn revision(header: &str) -> Result<Option<u64>, Problem> {
+    let header = header.trim();
+    if header == "*" {
+        return Ok(None);
+    }
+    let tag = header.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let number = tag.filter(|tag| tag.bytes().all(|byte| byte.is_ascii_digit()));
+    number
+        .and_then(|number| number.parse().ok())
+        .map(Some)
+        .ok_or_else(unclear)
+}
+
+fn unclear() -> Problem {
+    Problem::new(&INVALID_PAYLOAD, "If-Match holds one revision of the item.")
+        .at("If-Match")
+        .hint("Read the item with `_rev` among its fields, and send its ETag: If-Match: \"3\".")
+}
+
+/// Adds the tag of an item that was read with its `_rev`.
+pub(super) fn tagged(mut response: Response, collection: Option<&Collection>, item: &Record) -> Response {
+    let ours = collection.is_some_and(|collection| collection.field(REV).is_none());
+    let number = item.get(REV).filter(|_| ours);
+    let tag = number.and_then(|number| HeaderValue::from_str(&format!("\"{number}\"")).ok());
+    if let Some(tag) = tag {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_revisions() {
+        let check = |header: &str, expect: Option<Option<u64>>| {
+            assert_eq!(revision(header).ok(), expect, "{header}");
+        };
+        check("\"3\"", Some(Some(3)));
+        check(" \"0\" ", Some(Some(0)));
+        check("*", Some(None));
+        check("3", None);
+        check("W/\"3\"", None);
+        check("\"3\", \"4\"", None);
+        check("\"+3\"", None);
+        check("\"\"", None);
+        check("", None);
+    }
+}
