@@ -309,6 +309,11 @@ fn chosen(grants: &Grants, wanted: &ChangeFilter) -> Result<Option<Filter>, Prob
             return Ok(None);
         };
         and("user", Test::Equal(Scalar::from(user)))?;
+        // A token that may less than its owner is not shown what the owner did by other ways.
+        let claims = grants.caller().claims();
+        if let Some(token) = claims.token.as_ref().filter(|_| claims.layers.len() > 1) {
+            and("token", Test::Equal(Scalar::from(token.id.as_str())))?;
+        }
     }
     if !wanted.ids.is_empty() {
         let ids = wanted.ids.iter().map(|id| Scalar::from(id.to_lowercase()));

@@ -221,3 +221,21 @@ async fn an_item_that_changed_since_it_was_read_is_neither_changed_nor_deleted()
     let gone = app.request("DELETE", "/items/tags/a").header("if-match", "\"2\"");
     assert_eq!(app.send(gone).await.status, 204);
 }
+
+#[tokio::test]
+async fn a_token_that_may_less_than_its_owner_sees_what_it_did_itself() {
+    let app = blog().await;
+    app.post("/items/tags", json!({"id": "a"})).await;
+    let rights = json!({"permissions": [{"collection": "tags", "action": ["read", "create"]}]});
+    let policy = app.policy(rights).await;
+    let token = app
+        .post("/tokens", json!({"name": "narrow", "policies": [policy]}))
+        .await;
+    let token = app.with_token(token.data()["token"].as_str().unwrap());
+    assert_eq!(token.get("/changes").await.data(), &json!([]));
+    let made = token.post("/items/tags", json!({"id": "b"})).await;
+    let own = token.get("/changes").await;
+    let own: Vec<_> = own.data().as_array().unwrap().iter().collect();
+    assert_eq!(own.len(), 1);
+    assert_eq!(own[0]["id"], made.header("loggia-change"));
+}
