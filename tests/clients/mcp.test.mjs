@@ -14,7 +14,7 @@ import { binary, start } from './server.mjs';
 const loggia = await start();
 after(() => loggia.stop());
 const authorization = { authorization: `Bearer ${loggia.token}` };
-const TOOLS = ['collections', 'fields', 'items', 'relations', 'schema', 'system-prompt'];
+const TOOLS = ['changes', 'collections', 'fields', 'items', 'relations', 'schema', 'system-prompt'];
 /** Programs that npm installed beside this file. */
 const program = (name) => fileURLToPath(new URL(`node_modules/.bin/${name}`, import.meta.url));
 
@@ -44,6 +44,13 @@ async function callsEveryTool(call, collection) {
   assert.equal(made.data[0].name, 'root');
   const read = await succeeds('items', { action: 'read', collection, query: { fields: ['name', 'children.name'], filter: { parent: { _null: true } } } });
   assert.deepEqual(read.data, [{ name: 'root', children: [{ name: 'leaf' }] }]);
+  const keys = [made.data[0].id];
+  const edited = await succeeds('items', { action: 'update', collection, keys, data: { name: 'trunk' }, reason: 'a test' });
+  const [last] = (await succeeds('changes', { action: 'list', collection })).data;
+  assert.deepEqual([last.id, last.tool, last.title], [edited.receipt.change, 'items', 'a test']);
+  await succeeds('changes', { action: 'revert', keys: [last.id] });
+  const back = await succeeds('items', { action: 'read', collection, keys, query: { fields: ['name'] } });
+  assert.deepEqual(back.data, [{ name: 'root' }]);
 }
 
 /** Connects, lists, calls, closes. */

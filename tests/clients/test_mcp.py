@@ -8,7 +8,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-TOOLS = ["collections", "fields", "items", "relations", "schema", "system-prompt"]
+TOOLS = ["changes", "collections", "fields", "items", "relations", "schema", "system-prompt"]
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
@@ -51,3 +51,11 @@ async def _every_tool(loggia, mode):
             query = {"fields": ["name", "children.name"], "filter": {"parent": {"_null": True}}}
             read = await succeeds("items", {"action": "read", "collection": collection, "query": query})
             assert read["data"] == [row]
+            edit = {"query": {"filter": {"name": {"_eq": "root"}}}, "data": {"name": "trunk"}}
+            edited = await succeeds("items", {"action": "update", "collection": collection, **edit})
+            change = edited["receipt"]["change"]
+            listed = await succeeds("changes", {"action": "list", "collection": collection})
+            assert listed["data"][0]["id"] == change
+            await succeeds("changes", {"action": "revert", "keys": [change]})
+            again = await succeeds("items", {"action": "read", "collection": collection, "query": query})
+            assert again["data"] == [row]
