@@ -88,6 +88,33 @@ fn key_text(primary: &Field, key: &Value) -> Option<String> {
     Some(images::text(&primary.ty.print(scalar)))
 }
 
+/// What is expected under the text that keys have in the database, however they were written, and the keys.
+///
+/// # Errors
+/// What no item can have for a key, and two numbers for one item: a demand that is not understood is not met.
+fn keyed(primary: &Field, expected: &Expected) -> Result<(Expected, Vec<Scalar>), Problems> {
+    let (mut known, mut keys) = (Expected::new(), Vec::new());
+    let mut problems = Problems::default();
+    let mut sorted: Vec<_> = expected.iter().collect();
+    sorted.sort_unstable();
+    for (written, number) in sorted {
+        let refuse = |message: String| Problem::new(&INVALID_PAYLOAD, message).at(REV);
+        let written = Value::from(written.as_str());
+        let scalar = images::scalar(primary, &written).filter(|key| !key.is_null());
+        let Some((key, scalar)) = key_text(primary, &written).zip(scalar) else {
+            problems.push(refuse(format!("No item can have the key {written}.")));
+            continue;
+        };
+        if known.insert(key, *number).is_some_and(|other| other != *number) {
+            problems.push(refuse(format!(
+                "The item {written} is expected to have two revisions."
+            )));
+        }
+        keys.push(scalar);
+    }
+    problems.or((known, keys))
+}
+
 /// Holds items against what is expected of them. What the caller does not see is passed over: the write itself
 /// answers for it.
 ///
@@ -103,10 +130,7 @@ pub(crate) async fn hold(
     let (Some(primary), false) = (&collection.primary, expected.is_empty()) else {
         return Ok(());
     };
-    let keys: Vec<Scalar> = expected
-        .keys()
-        .filter_map(|key| images::scalar(primary, &Value::from(key.as_str())))
-        .collect();
+    let (expected, keys) = keyed(primary, expected)?;
     let mut plan = plain_read(
         collection,
         std::slice::from_ref(primary),
@@ -199,6 +223,10 @@ fn told(
             .iter()
             .filter_map(|part| revision.get(*part)?.as_object());
         let names: BTreeSet<&String> = parts.flat_map(Record::keys).filter(|name| sees(name)).collect();
+        // What happened to fields that the caller does not see is not told of.
+        if names.is_empty() && !on.grants.is_admin() {
+            continue;
+        }
         fields.extend(names.iter().map(|name| (*name).clone()));
         let by = change
             .get("user")

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
-use loggia_access::{Origin, Permit, TokenFacts, TokenMode};
+use loggia_access::{Origin, Permit, TokenFacts};
 use loggia_model::error::REQUESTS_EXCEEDED;
 use loggia_model::field_types::calendar;
 use loggia_model::filter::{Operand, Test};
@@ -309,14 +309,7 @@ fn spent(token: &str, now: Timestamp) -> Result<ReadPlan, Problem> {
 
 /// Whether the caller's token may change so many rows more.
 fn budget(recorder: &Recorder, spent: &[Record], more: u64) -> Result<(), Problem> {
-    let claims = recorder.caller.claims();
-    if claims
-        .token
-        .as_ref()
-        .is_some_and(|token| token.mode == TokenMode::Propose)
-    {
-        return Err(Problem::forbidden());
-    }
+    crate::rights::writes_directly(&recorder.caller)?;
     let Some((token, most)) = limited(recorder) else {
         return Ok(());
     };

@@ -31,8 +31,12 @@ impl Shop {
 }
 
 fn one(key: i64, data: Value) -> Target {
+    of(json!(key), data)
+}
+
+fn of(key: Value, data: Value) -> Target {
     Target::Keys {
-        keys: vec![json!(key)],
+        keys: vec![key],
         data: record(data),
     }
 }
@@ -88,4 +92,31 @@ async fn items_are_deleted_as_they_were_read_or_not_at_all() {
         assert_eq!(written.is_ok(), deleted);
     }
     assert!(shop.rows("products").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_may_be_written_in_any_way_and_one_that_is_none_is_no_demand_that_was_met() {
+    let shop = shop().await;
+    let key = "0b0b0b0b-0000-4000-8000-00000000000a";
+    shop.create("directus_folders", json!({"id": key, "name": "Writers"}))
+        .await;
+    let rename = |written: String, number: u64| {
+        let options = WriteOptions {
+            expect: HashMap::from([(written, number)]),
+            ..WriteOptions::default()
+        };
+        let target = of(json!(key), json!({"name": "Readers"}));
+        let (engine, admin) = (shop.engine.clone(), shop.admin.clone());
+        async move {
+            engine
+                .update_items(&admin, "directus_folders", target, &options)
+                .await
+        }
+    };
+    let code = |error: loggia_engine::Error| error.problems().0[0].code.name;
+    let stale = rename(key.to_uppercase(), 0).await.unwrap_err();
+    assert_eq!(code(stale), "ITEM_CHANGED");
+    let unclear = rename("nobody".to_owned(), 1).await.unwrap_err();
+    assert_eq!(code(unclear), "INVALID_PAYLOAD");
+    rename(key.to_uppercase(), 1).await.unwrap();
 }

@@ -20,8 +20,6 @@ use dice::Dice;
 use shrinking::Case;
 use world::World;
 
-const NARROWED: bool = true;
-
 /// So many questions are asked to each world.
 const QUESTIONS: usize = 240;
 
@@ -37,6 +35,8 @@ async fn everybody_is_answered_by_their_own_copy() {
         refused += refusals;
         seed += 1;
     }
+    // Refusals are compared as well, but prove little.
+    assert!(refused * 10 < asked * 6, "{refused} of {asked} were refused");
     eprintln!(
         "{asked} answers compared, {refused} of them refusals, in {} worlds",
         seed - first
@@ -64,7 +64,7 @@ async fn ask(world: &World) -> (usize, usize) {
     let full = Copy::full(world);
     let mut dice = Dice::new(world.seed ^ 0xA5A5);
     let (mut asked, mut refused) = (0, 0);
-    for who in world.callers.iter().filter(|who| who.is_admin() || NARROWED) {
+    for who in &world.callers {
         let copy = Copy::masked(world, who);
         let caller = building::caller(who);
         for _ in 0..QUESTIONS / world.callers.len() {

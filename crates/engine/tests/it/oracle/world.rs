@@ -135,12 +135,6 @@ pub(super) struct Who {
     pub(super) layers: Vec<Option<Vec<usize>>>,
 }
 
-impl Who {
-    pub(super) fn is_admin(&self) -> bool {
-        self.layers.iter().all(Option::is_none)
-    }
-}
-
 /// Keys of `directus_roles`; the second is the parent of the first.
 pub(super) const ROLES: [&str; 2] = [
     "22222222-2222-4222-8222-000000000000",
