@@ -19,7 +19,7 @@ pub(crate) fn reveals(plan: &Plan) -> bool {
 }
 
 fn is_secret(field: &Field) -> bool {
-    field.is_concealed() || field.has_special("hash") || field.ty.name() == "hash"
+    field.is_secret()
 }
 
 fn is_key(field: &Field) -> bool {

@@ -265,10 +265,10 @@ impl Field {
             .is_some_and(|meta| meta.special.iter().any(|special| special == name))
     }
 
-    /// Whether its value is masked when read.
+    /// Whether nothing may be found out about its values: they are masked when read, and neither compared nor recorded.
     #[must_use]
-    pub fn is_concealed(&self) -> bool {
-        self.has_special("conceal")
+    pub fn is_secret(&self) -> bool {
+        self.has_special("conceal") || self.has_special("hash") || self.ty.name() == "hash"
     }
 
     /// Whether it has no column.

@@ -296,7 +296,7 @@ impl<'b> Chosen<'b> {
     fn column(&mut self, collection: &str) -> Arc<Field> {
         let fields = self.world.collection(collection).fields.values();
         let columns: Vec<_> = fields
-            .filter(|field| !field.is_alias() && !field.is_concealed())
+            .filter(|field| !field.is_alias() && !field.is_secret())
             .collect();
         self.of(&columns).clone()
     }

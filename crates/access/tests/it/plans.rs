@@ -117,7 +117,7 @@ fn plans(schema: &Schema) -> Vec<(&'static str, Plan, bool)> {
         operand: secret.clone(),
     };
     let token = sessions.primary.clone().unwrap();
-    assert!(token.is_concealed(), "a key that is a secret");
+    assert!(token.is_secret(), "a key that is a secret");
     let keyed = |test: Test| filtered(sessions, Filter::field(&token, test));
     let counted = Operand::Count {
         step: step.clone(),

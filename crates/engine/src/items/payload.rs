@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
             self.primary_key(draft, &field, value, &path);
             return;
         }
-        if field.is_concealed() && value.as_str() == Some(MASK) {
+        if field.is_secret() && value.as_str() == Some(MASK) {
             return;
         }
         draft.given.insert(name.to_owned());

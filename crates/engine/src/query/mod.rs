@@ -235,7 +235,7 @@ impl Resolution<'_> {
 
 /// Whether nothing may be found out about the field's values.
 pub(crate) fn is_secret(field: &Field) -> bool {
-    field.is_concealed() || field.has_special("hash") || field.ty.name() == "hash"
+    field.is_secret()
 }
 
 /// Whether a field holds no value of its own and leads nowhere: it is there for people's eyes.

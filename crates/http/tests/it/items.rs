@@ -524,3 +524,24 @@ async fn the_item_of_a_singleton_keeps_its_key() {
     let same = app.patch("/items/home", json!({"id": id, "headline": "b"})).await;
     assert_eq!(same.data()["headline"], "b");
 }
+
+#[tokio::test]
+async fn a_hash_is_never_shown_however_its_field_was_made() {
+    let app = blog().await;
+    app.post("/fields/tags", json!({"field": "pin", "type": "hash"}))
+        .await;
+    app.post("/items/tags", json!({"id": "a", "pin": "1234"})).await;
+    assert_eq!(app.get("/items/tags/a").await.data()["pin"], "**********");
+    // The mask that is sent back means: as it is.
+    app.patch("/items/tags/a", json!({"pin": "**********", "label": "A"}))
+        .await;
+    let changes = app.get("/changes?collection=tags&limit=1").await;
+    let id = changes.data()[0]["id"].as_str().unwrap();
+    let change = app.get(&format!("/changes/{id}")).await;
+    assert!(!change.text.contains("argon2"), "{}", change.text);
+    assert!(
+        change.data()["entries"][0]["after"].get("pin").is_none(),
+        "{}",
+        change.text
+    );
+}

@@ -487,7 +487,7 @@ impl Key {
 pub(super) fn print(field: &Field, scalar: Scalar, secret: bool) -> Value {
     match scalar {
         Scalar::Null => Value::Null,
-        _ if field.is_concealed() && !secret => MASK.into(),
+        _ if field.is_secret() && !secret => MASK.into(),
         scalar => field.ty.print(scalar),
     }
 }

@@ -153,7 +153,7 @@ async fn explain<E: Executor>(
 /// The value written to a column, unless it is concealed.
 fn shown(assigned: &Assigned, column: &str) -> Option<Value> {
     let (field, value) = assigned.iter().find(|(field, _)| field.name == column)?;
-    (!field.is_concealed()).then(|| reading::print(field, value.clone(), false))
+    (!field.is_secret()).then(|| reading::print(field, value.clone(), false))
 }
 
 async fn points_nowhere<E: Executor>(

@@ -167,10 +167,11 @@ impl Engine {
         &self,
         mut tx: Recorder,
         caller: &Caller,
-        loaded: Loaded,
+        mut loaded: Loaded,
         options: &RevertOptions,
         reverted: &mut Reverted,
     ) -> Result<Recorder, Error> {
+        reverted.not_restored = tokens_left_out(&mut loaded, options.conflicts)?;
         let schema = tx.schema.clone();
         let grants = self.grants_under(&schema, caller).await?;
         if let [one] = loaded.changes.as_slice() {
@@ -182,7 +183,9 @@ impl Engine {
         rewind::pointing(&mut tx, &mut rewound, options.conflicts).await?;
         self.told(&grants, &mut rewound, options).await?;
         reverted.conflicts = std::mem::take(&mut rewound.conflicts);
-        reverted.not_restored = std::mem::take(&mut rewound.not_restored);
+        reverted
+            .not_restored
+            .append(&mut std::mem::take(&mut rewound.not_restored));
         if options.deletes == Deletes::Refused && rewound.deletes() {
             let message = "Taking this back would delete items, and deleting is switched off here.";
             let problem = Problem::new(&DELETES_DISABLED, message);
@@ -300,4 +303,30 @@ pub(crate) fn bounded(filter: &super::ChangeFilter) -> bool {
     named.iter().any(|name| name.is_some())
         || !filter.ids.is_empty()
         || filter.since.is_some_and(|since| since > Timestamp::UNIX_EPOCH)
+}
+
+/// Access tokens are not taken back: what limits a token is decided where tokens are managed, and nobody gets an old
+/// token back.
+///
+/// # Errors
+/// That there are some, unless what stands in the way is to be passed over.
+fn tokens_left_out(
+    loaded: &mut Loaded,
+    conflicts: Conflicts,
+) -> Result<Vec<(String, String, Vec<String>)>, Problem> {
+    let of_tokens = |done: &load::Done| done.collection == "loggia_tokens";
+    let tokens: Vec<_> = loaded.entries.iter().filter(|done| of_tokens(done)).collect();
+    if !tokens.is_empty() && conflicts == Conflicts::Refuse {
+        let message = "Changes of access tokens are not taken back. Nothing was changed.";
+        let problem = Problem::new(&UNPROCESSABLE_CONTENT, message);
+        return Err(problem.hint("Change tokens through /tokens; take the rest back with conflicts `skip`."));
+    }
+    let left = tokens.into_iter().map(|done| {
+        let fields: std::collections::BTreeSet<_> = done.before.keys().chain(done.after.keys()).collect();
+        let fields = fields.into_iter().cloned().collect();
+        (done.collection.clone(), done.item.clone(), fields)
+    });
+    let left = left.collect();
+    loaded.entries.retain(|done| !of_tokens(done));
+    Ok(left)
 }

@@ -275,14 +275,18 @@ fn back(
     done: &Done,
     not_restored: &mut Vec<(String, String, Vec<String>)>,
 ) {
+    // A secret that an item had none of before it changed is not taken away again: nobody is locked out by that.
+    let unknown = |field: &str, value: &Value| {
+        let masked = value.as_str() == Some(MASK) || matches!(done.happened, Happened::Update);
+        masked && done.secrets.iter().any(|name| name == field)
+    };
     let kept = |field: &str, value: &Value| {
-        let masked = done.secrets.iter().any(|name| name == field) && value.as_str() == Some(MASK);
-        !masked && collection.field(field).is_some_and(|field| !field.is_alias())
+        !unknown(field, value) && collection.field(field).is_some_and(|field| !field.is_alias())
     };
     let lost: Vec<String> = done
         .before
         .iter()
-        .filter(|(field, value)| done.secrets.contains(field) && value.as_str() == Some(MASK))
+        .filter(|(field, value)| unknown(field, value))
         .map(|(field, _)| field.clone())
         .collect();
     match done.happened {

@@ -590,3 +590,23 @@ async fn of_one_collection_means_of_that_collection() {
         .unwrap_err();
     assert_eq!(refused.problems().0[0].path, "item");
 }
+
+#[tokio::test]
+async fn a_first_password_stays_though_its_change_is_taken_back() {
+    let shop = shop().await;
+    let policy = json!({"id": "0a0a0a0a-0000-4000-8000-000000000002", "name": "All", "admin_access": true});
+    shop.create("directus_policies", policy).await;
+    let user = json!({"email": "a@example.com",
+        "policies": [{"policy": "0a0a0a0a-0000-4000-8000-000000000002"}]});
+    shop.create("directus_users", user).await;
+    let user = shop.rows("directus_users").await[0]["id"].clone();
+    let data = json!({"password": "a-long-password", "title": "Dr"});
+    let changed = shop.update("directus_users", json!([user]), data).await;
+    let reverted = shop
+        .revert_with(vec![changed.change.unwrap()], Conflicts::Force)
+        .await;
+    let reverted = reverted.unwrap();
+    assert_eq!(reverted.not_restored[0].2, ["password"]);
+    let row = &shop.rows("directus_users").await[0];
+    assert!(row["password"].is_string() && row["title"].is_null(), "{row:?}");
+}
