@@ -239,3 +239,29 @@ async fn a_token_that_may_less_than_its_owner_sees_what_it_did_itself() {
     assert_eq!(own.len(), 1);
     assert_eq!(own[0]["id"], made.header("loggia-change"));
 }
+
+#[tokio::test]
+async fn conflicts_name_nothing_that_is_hidden() {
+    let app = blog().await;
+    let rights = json!([
+        {"collection": "tags", "action": "create", "fields": ["id", "label"]},
+        {"collection": "tags", "action": "read", "fields": ["id"], "permissions": {"label": {"_neq": "gone"}}},
+        {"collection": "tags", "action": "delete"},
+    ]);
+    let editor = app.caller_with("editor@example.com", rights).await;
+    let made = editor.post("/items/tags", json!({"id": "a", "label": "A"})).await;
+    let made = made.header("loggia-change").to_owned();
+    let back = format!("/changes/{made}/revert");
+    app.patch("/items/tags/a", json!({"label": "hidden words"})).await;
+    let refused = editor.post(&back, json!({})).await;
+    assert_eq!(refused.refusal(), (409, "ITEM_CHANGED"), "{}", refused.text);
+    assert!(!refused.text.contains("label") && !refused.text.contains("hidden words"));
+    // The whole item is hidden by now.
+    app.patch("/items/tags/a", json!({"label": "gone"})).await;
+    let refused = editor.post(&back, json!({})).await;
+    assert!(
+        refused.status >= 400 && !refused.text.contains("tags"),
+        "{}",
+        refused.text
+    );
+}

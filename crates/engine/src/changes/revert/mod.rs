@@ -231,6 +231,19 @@ impl Engine {
             }
             for conflict in &mut rewound.conflicts {
                 let fields = seen.fields(&conflict.collection, &conflict.item);
+                // The words were written for who may read everything.
+                conflict.what = match fields {
+                    Some(_) => format!(
+                        "{} of \"{}\" was changed again since, or is needed by now.",
+                        conflict.item, conflict.collection
+                    ),
+                    None => {
+                        conflict.collection.clear();
+                        conflict.item.clear();
+                        conflict.now = None;
+                        "Something that you do not see stands against taking this back.".to_owned()
+                    }
+                };
                 let sees = |name: &String| fields.is_some_and(|fields| fields.contains(name));
                 conflict.fields.retain(&sees);
                 if let Some(now) = &mut conflict.now {
@@ -276,7 +289,7 @@ pub(crate) fn complete(loaded: &Loaded, options: &RevertOptions) -> Result<(), P
             "Change {} ({}) cannot be taken back: not all that it did is on record.",
             change.number, change.id
         );
-        let hint = "A collection that keeps no revisions was changed, or they were removed because they are old. \
+        let hint = "A collection that keeps no revisions was changed. \
                     What is on record can still be taken back by skipping the rest.";
         problems.push(Problem::new(&UNPROCESSABLE_CONTENT, message).hint(hint));
     }
@@ -297,7 +310,7 @@ fn title(loaded: &Loaded) -> String {
     }
 }
 
-/// Whether a caller may take back from one time to another: somebody or something must be named.
+/// Whether it is said which changes are meant: by whom or through what, or since when.
 pub(crate) fn bounded(filter: &super::ChangeFilter) -> bool {
     let named = [&filter.user, &filter.token, &filter.client, &filter.request];
     named.iter().any(|name| name.is_some())

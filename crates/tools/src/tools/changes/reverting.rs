@@ -15,9 +15,6 @@ use crate::tool::{Call, companions, peek};
 /// What says whose or which changes to take back, beside `since`.
 const WHOSE: [&str; 5] = ["token", "client", "user", "tool", "collection"];
 
-/// Changes that are looked up at a time.
-const PAGE: u64 = 500;
-
 /// Conflicts that are shown, at most.
 const CONFLICTS: usize = 50;
 
@@ -48,45 +45,16 @@ pub(super) fn revertible(given: &Map<String, Value>) -> Problems {
     problems
 }
 
-/// What is to be taken back. Changes that touched a collection are looked up first.
-async fn target(call: &Call<'_>, given: &Map<String, Value>) -> Result<RevertTarget, CallError> {
+/// What is to be taken back.
+fn target(call: &Call<'_>, given: &Map<String, Value>) -> Result<RevertTarget, CallError> {
     if given.contains_key("keys") {
         return Ok(RevertTarget::Changes(keys(given)));
     }
-    let mut wanted = filter(call, given)?;
-    if wanted.collection.is_none() {
-        return Ok(RevertTarget::Matching(Box::new(wanted)));
-    }
-    let mut found = Vec::new();
-    wanted.limit = Some(PAGE);
-    loop {
-        let page = call.engine.list_changes(call.caller, &wanted).await;
-        let page = page.map_err(|error| call.refused("", &error))?;
-        let ids = page
-            .changes
-            .iter()
-            .filter_map(|change| change.get("id")?.as_str());
-        found.extend(ids.map(str::to_owned));
-        wanted.cursor = page.next;
-        if page.next.is_none() {
-            break;
-        }
-    }
-    if found.is_empty() {
-        let problem = Problem::new(
-            &INVALID_PAYLOAD,
-            "No change matches: there is nothing to take back.",
-        );
-        return Err(problem
-            .at("collection")
-            .hint("`list` with the same filter shows what matches.")
-            .into());
-    }
-    Ok(RevertTarget::Changes(found))
+    Ok(RevertTarget::Matching(Box::new(filter(call, given)?)))
 }
 
 pub(super) async fn revert(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult, CallError> {
-    let target = target(call, given).await?;
+    let target = target(call, given)?;
     let options = RevertOptions {
         conflicts: match peek(given, "conflicts") {
             "skip" => Conflicts::Skip,
