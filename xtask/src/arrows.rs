@@ -38,14 +38,19 @@ pub(crate) const ROOMS: &[Room] = &[
         may_use: &["access", "model"],
     },
     Room {
+        name: "journal",
+        purpose: "the record of changes: the only way rows are written, and the chain of hashes",
+        may_use: &["store", "access", "model"],
+    },
+    Room {
         name: "identity",
         purpose: "users, sessions, passwords and tokens; the only maker of callers",
-        may_use: &["store", "access", "model"],
+        may_use: &["journal", "store", "access", "model"],
     },
     Room {
         name: "engine",
         purpose: "the use cases: schema, items, settings, users",
-        may_use: &["store", "access", "model"],
+        may_use: &["journal", "store", "access", "model"],
     },
     Room {
         name: "tools",
@@ -66,14 +71,14 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "loggia",
         purpose: "the binary: configuration, wiring, command line, stdio transport",
         may_use: &[
-            "http", "mcp", "tools", "engine", "identity", "store", "access", "model",
+            "http", "mcp", "tools", "engine", "identity", "journal", "store", "access", "model",
         ],
     },
     Room {
         name: "testkit",
         purpose: "a whole Loggia in a test; a dev-dependency only",
         may_use: &[
-            "http", "mcp", "tools", "engine", "identity", "store", "access", "model",
+            "http", "mcp", "tools", "engine", "identity", "journal", "store", "access", "model",
         ],
     },
     Room {

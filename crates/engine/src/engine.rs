@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use loggia_access::Caller;
+use loggia_journal::{Journal, Recorder};
 use loggia_model::{Clock, Generator, Problems, Schema};
 use loggia_store::Store;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -18,6 +20,7 @@ use crate::{Error, Settings};
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
+    journal: Journal,
     parts: Parts,
     schema: ArcSwap<Schema>,
     settings: ArcSwap<Settings>,
@@ -119,7 +122,9 @@ impl Engine {
         let schema = snapshot::read(&parts.store).await?;
         let settings = Settings::read(&parts.store).await?;
         let book = Book::read(&parts.store).await?;
+        let journal = Journal::new(parts.store.clone(), parts.clock.clone(), parts.generator.clone());
         Ok(Self(Arc::new(Inner {
+            journal,
             parts,
             schema: ArcSwap::from_pointee(schema),
             settings: ArcSwap::from_pointee(settings),
@@ -145,6 +150,14 @@ impl Engine {
     /// The permissions as they are now.
     pub(crate) fn book(&self) -> Arc<Book> {
         self.0.book.load_full()
+    }
+
+    /// Begins what will be one change of `caller`: waits for the turn at the writer.
+    ///
+    /// # Errors
+    /// When the database cannot begin.
+    pub(crate) async fn begin(&self, schema: &Arc<Schema>, caller: &Caller) -> Result<Recorder, Error> {
+        Ok(self.0.journal.begin(schema, caller).await?)
     }
 
     /// The parts it was made of.

@@ -24,6 +24,15 @@ impl Error {
     }
 }
 
+impl From<loggia_journal::Error> for Error {
+    fn from(error: loggia_journal::Error) -> Self {
+        match error {
+            loggia_journal::Error::Problems(problems) => Self::Problems(problems),
+            loggia_journal::Error::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self::Problems(problem.into())

@@ -8,12 +8,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use loggia_access::{
-    Action, Caller, Claims, Conditions, Grants, Layer, Permission, Permit, RuleSet, Rulebook, TokenMode,
-    Varies,
+    Action, Caller, Claims, Conditions, Grants, Layer, Permission, Permit, RuleSet, Rulebook, Varies,
 };
-use loggia_model::error::FORBIDDEN;
 use loggia_model::plan::Plan;
-use loggia_model::{Collection, Filter, Problem, Problems, Query, Record, Schema, system};
+use loggia_model::{Collection, Filter, Problems, Query, Record, Schema, system};
 use loggia_store::Store;
 use serde_json::Value;
 
@@ -396,19 +394,4 @@ impl Conditions for Rules<'_> {
 
 fn layer_key(layer: &Layer, claims: &Claims) -> LayerKey {
     (layer.policies.clone(), claims.app_access && claims.user.is_some())
-}
-
-/// Refuses callers whose token only proposes.
-///
-/// # Errors
-/// Where it does, and what to do instead.
-pub(crate) fn writes_directly(caller: &Caller) -> Result<(), Problem> {
-    match &caller.claims().token {
-        Some(token) if token.mode == TokenMode::Propose => {
-            let message = "This token only proposes changes; nothing was changed.";
-            let hint = "Tell the person you work for what to change: they have to do it, or use a token of mode `direct`.";
-            Err(Problem::new(&FORBIDDEN, message).hint(hint))
-        }
-        _ => Ok(()),
-    }
 }

@@ -21,6 +21,7 @@ const PLACES: &[Place] = &[
             "crates/access/",
             "crates/store/src/migrations.rs",
             "crates/store/tests/",
+            "crates/journal/src/images.rs",
             "crates/identity/src/tables.rs",
             "crates/engine/src/changes/images.rs",
             "crates/engine/src/schema/snapshot.rs",

@@ -3,17 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use loggia_journal::tables::{ascending, column, plain, table, text, whole};
 use loggia_model::error::{INVALID_PAYLOAD, ITEM_CHANGED};
 use loggia_model::filter::Test;
 use loggia_model::plan::{ReadPlan, Selected, Source};
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar};
 use serde_json::{Value, json};
 
-use super::images;
 use super::reading::Seen;
-use super::record::{column, table};
-use super::recorder::Recorder;
-use super::verify::{plain, text, whole};
+use super::{Recorder, images};
 use crate::items::Target;
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error};
@@ -189,7 +187,7 @@ async fn since(
             Test::Equal(Scalar::from(key)),
         ))
         .and(Filter::field(&column(name, "number")?, Test::Greater(number))),
-        sort: super::verify::ascending(name, "number")?,
+        sort: ascending(name, "number")?,
         limit: Some(100),
         ..plain(name)?
     };

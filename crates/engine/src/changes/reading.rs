@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_access::{Action, Caller, Grants, Permit, decide};
+use loggia_journal::tables::{ascending, column, plain, table, text, whole};
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
@@ -17,8 +18,6 @@ use loggia_store::Outcome;
 use serde_json::{Value, json};
 
 use super::images;
-use super::record::{column, table};
-use super::verify::{plain, text, whole};
 use crate::query::plain_read;
 use crate::{Engine, Error};
 
@@ -169,7 +168,7 @@ impl Engine {
         let plan = ReadPlan {
             filter: Filter::field(&column(name, "change")?, Test::Equal(Scalar::from(id)))
                 .and(Filter::field(&column(name, "id")?, Test::Greater(after))),
-            sort: super::verify::ascending(name, "id")?,
+            sort: ascending(name, "id")?,
             limit: Some(limit + 1),
             ..plain(name)?
         };

@@ -12,6 +12,7 @@
 //! [`crate::system`].
 
 use indexmap::IndexMap;
+pub use loggia_journal::Changed;
 use loggia_model::{Query, Record};
 use serde_json::Value;
 
@@ -141,15 +142,4 @@ pub struct Coerced {
     pub from: Value,
     /// What is stored.
     pub to: Value,
-}
-
-/// How many items of a collection changed, those that the database changes on its own (`ON DELETE`) among them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changed {
-    /// New ones.
-    pub created: u64,
-    /// Changed ones.
-    pub updated: u64,
-    /// Deleted ones.
-    pub deleted: u64,
 }

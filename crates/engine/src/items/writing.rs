@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_access::{Action, Caller, Permit, decide};
+use loggia_journal::writes_directly;
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
 use loggia_model::validation::Extent;
 use loggia_model::{Collection, Filter, Problem, Problems, Query, Record, Scalar, Schema};
@@ -138,7 +139,7 @@ impl Engine {
         request: Request<'_>,
         options: &WriteOptions,
     ) -> Result<Written, Error> {
-        crate::rights::writes_directly(caller)?;
+        writes_directly(caller)?;
         for _ in 0..ATTEMPTS {
             let schema = self.schema();
             if let Some(written) = self
@@ -183,8 +184,8 @@ impl Engine {
                 .problems
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
-        let mut tx = Recorder::new(self.parts().store.begin().await?, self, schema, caller);
-        if tx.tx().schema_version().await? != schema.version {
+        let mut tx = self.begin(schema, caller).await?;
+        if tx.schema_version().await? != schema.version {
             return Ok(None);
         }
         if let Request::Delete(selection) = request {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use loggia_access::{Caller, Grants, decide, decide_schema};
+use loggia_journal::writes_directly;
 use loggia_model::filter::Test;
 use loggia_model::plan::{
     DeletePlan, InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source, UpdatePlan,
@@ -43,13 +44,13 @@ impl Change {
     /// Waits for the turn; callers who may not change the schema are refused before anything is read.
     pub(super) async fn begin(engine: &Engine, caller: &Caller) -> Result<Self, Error> {
         decide_schema(caller, SchemaPlan { steps: Vec::new() })?;
-        crate::rights::writes_directly(caller)?;
+        writes_directly(caller)?;
         let turn = engine.schema_turn().await;
         let grants = engine.grants(caller).await?;
         let mut schema = engine.schema();
-        let mut tx = Recorder::new(engine.parts().store.begin().await?, engine, &schema, caller);
-        if tx.tx().schema_version().await? != schema.version {
-            schema = Arc::new(snapshot::read_within(tx.tx()).await?);
+        let mut tx = engine.begin(&schema, caller).await?;
+        if tx.schema_version().await? != schema.version {
+            schema = Arc::new(snapshot::read_within(&mut tx).await?);
             tx.see(&schema);
         }
         Ok(Self {
@@ -76,7 +77,7 @@ impl Change {
 
     /// Looks at the schema anew, with what this change has done so far.
     pub(super) async fn look_again(&mut self) -> Result<Arc<Schema>, Error> {
-        self.schema = Arc::new(snapshot::read_within(self.tx.tx()).await?);
+        self.schema = Arc::new(snapshot::read_within(&mut self.tx).await?);
         self.tx.see(&self.schema);
         Ok(self.schema.clone())
     }
@@ -221,10 +222,10 @@ impl Change {
         if !self.versioned {
             // Metadata is part of the schema: it has a new version too.
             let permit = decide_schema(self.grants.caller(), SchemaPlan { steps: Vec::new() })?;
-            self.tx.tx().change_schema(permit).await?;
+            self.tx.change_tables(permit).await?;
         }
         to_the_end(async move {
-            let schema = Arc::new(snapshot::read_within(self.tx.tx()).await?);
+            let schema = Arc::new(snapshot::read_within(&mut self.tx).await?);
             self.tx.see(&schema);
             self.tx.define(definitions::differences(&self.began, &schema));
             let recorded = self.tx.commit().await?;

@@ -2,6 +2,7 @@
 //! schema are recorded by and taken back to.
 
 use indexmap::IndexMap;
+use loggia_journal::Difference;
 use loggia_model::{Record, Schema};
 use serde_json::Value;
 
@@ -11,16 +12,6 @@ use super::view;
 pub(crate) const COLLECTIONS: &str = "directus_collections";
 pub(crate) const FIELDS: &str = "directus_fields";
 pub(crate) const RELATIONS: &str = "directus_relations";
-
-/// One definition that differs.
-pub(crate) struct Difference {
-    /// One of the three kinds.
-    pub(crate) kind: &'static str,
-    /// `posts`, or `posts.author`.
-    pub(crate) key: String,
-    pub(crate) before: Option<Record>,
-    pub(crate) after: Option<Record>,
-}
 
 /// Every definition that a schema has; those of the system's own parts cannot change.
 pub(crate) fn all(schema: &Schema) -> IndexMap<(&'static str, String), Record> {

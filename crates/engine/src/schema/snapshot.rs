@@ -13,9 +13,10 @@ use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
 use loggia_model::schema::{Column, ForeignKey, Table};
 use loggia_model::system::{self, SystemCollection, metadata};
 use loggia_model::{Collection, Field, Filter, Record, Relation, Schema, field_types};
-use loggia_store::{Outcome, Store, Tx};
+use loggia_store::{Outcome, Store};
 
 use crate::Error;
+use crate::changes::Recorder;
 
 /// The rows that describe collections, fields and relations.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ pub(crate) async fn read(store: &Store) -> Result<Schema, Error> {
 }
 
 /// The schema as a transaction sees it, its own changes included.
-pub(crate) async fn read_within(tx: &mut Tx) -> Result<Schema, Error> {
+pub(crate) async fn read_within(tx: &mut Recorder) -> Result<Schema, Error> {
     let tables = tx.tables().await?;
     let mut rows = Vec::with_capacity(METADATA.len());
     for plan in plans() {

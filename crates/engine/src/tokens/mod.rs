@@ -181,7 +181,7 @@ impl Engine {
             return Err(Problem::forbidden().into());
         }
         let rows = Rows::of(&self.schema())?;
-        let mut tx = Recorder::new(self.parts().store.begin().await?, self, &self.schema(), caller);
+        let mut tx = self.begin(&self.schema(), caller).await?;
         let holder = match &caller.claims().token {
             Some(facts) => {
                 let row = rows

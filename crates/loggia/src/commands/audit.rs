@@ -3,7 +3,7 @@
 use crate::command_line::ConfigurationArguments;
 use crate::commands::user::on_foundation;
 use clap::{Args, Subcommand};
-use loggia_engine::changes::{Verdict, verify};
+use loggia_journal::{Verdict, verify};
 use std::process::ExitCode;
 
 /// The options of `loggia audit`.

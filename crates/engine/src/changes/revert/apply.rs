@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Action, Grants, Permit, decide, decide_created};
+use loggia_access::{Action, Grants, decide, decide_created};
 use loggia_model::error::UNPROCESSABLE_CONTENT;
 use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, InsertPlan, Plan, UpdatePlan};
@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::rewind::{Rewound, State};
 use crate::Error;
+use crate::changes::Recorder;
 use crate::changes::images::{self, Happened};
-use crate::changes::recorder::Recorder;
 use crate::system;
 
 /// A row that is written, and what of it.
@@ -145,12 +145,11 @@ async fn vacate(tx: &mut Recorder, rewound: &Rewound, generator: &Generator) -> 
                 };
                 let assign = vec![(field.clone(), empty)];
                 let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
-                tx.note(collection, state.now.iter().cloned().collect(), false);
                 plans.push(images::allowed(plan));
             }
         }
     }
-    tx.tx().run_all(plans).await?;
+    tx.run_all(plans).await?;
     Ok(())
 }
 
@@ -266,19 +265,9 @@ async fn update(
         let keys: Vec<_> = which.iter().map(|i| states[*i].1.key.clone()).collect();
         counts.push(keys.len());
         let plan = update_plan(collection, more, keys, assigned(collection, &changed)?);
-        let permit: Permit<Plan> = decide(grants, plan)?;
-        if let Plan::Update(plan) = permit.plan()
-            && !tx.moved(plan).is_empty()
-        {
-            let found = tx.run(permit).await?.into_keys().len();
-            all(found, counts.pop().unwrap_or_default())?;
-            continue;
-        }
-        let rows = which.iter().filter_map(|i| states[*i].1.now.clone());
-        tx.note(collection, rows.collect(), false);
-        plans.push(permit);
+        plans.push(decide(grants, plan)?);
     }
-    let outcomes = tx.tx().run_all(plans).await?;
+    let outcomes = tx.run_all(plans).await?;
     for (outcome, count) in outcomes.into_iter().zip(counts) {
         all(outcome.into_keys().len(), count)?;
     }
@@ -287,14 +276,13 @@ async fn update(
 
 async fn delete(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Result<(), Error> {
     let order = Order::of(nodes);
-    for (i, (collection, state, row)) in nodes.iter().enumerate() {
+    for (i, (collection, state, _)) in nodes.iter().enumerate() {
         let deferred = order.deferred(i);
         if deferred.is_empty() {
             continue;
         }
         let fields = deferred.iter().filter_map(|name| collection.field(name));
         let assign = fields.map(|field| (field.clone(), Scalar::Null)).collect();
-        tx.note(collection, vec![(*row).clone()], false);
         let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
         tx.run(images::allowed(plan)).await?;
     }

@@ -3,17 +3,15 @@
 use std::collections::HashMap;
 
 use loggia_access::Grants;
+use loggia_journal::tables::{column, plain, text, whole};
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{ReadPlan, Selected, Sort, Source};
 use loggia_model::{Filter, Problem, Record, Scalar};
 use serde_json::Value;
 
 use super::{RevertTarget, bounded};
-use crate::changes::ChangeFilter;
 use crate::changes::images::{self, Happened};
-use crate::changes::record::column;
-use crate::changes::recorder::Recorder;
-use crate::changes::verify::{plain, text, whole};
+use crate::changes::{ChangeFilter, Recorder};
 use crate::schema::definitions::{COLLECTIONS, FIELDS, RELATIONS};
 use crate::{Engine, Error};
 
@@ -130,7 +128,7 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
         ..only(revisions, &columns)?
     };
     let plans = vec![images::read(changes), images::read(entries)];
-    let mut outcomes = tx.tx().run_all(plans).await?.into_iter();
+    let mut outcomes = tx.run_all(plans).await?.into_iter();
     let mut next = || {
         outcomes
             .next()

@@ -16,8 +16,8 @@ use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED, SERVICE_UNAVAILABLE, U
 use loggia_model::{Problem, Problems};
 use serde_json::Value;
 
+use super::Recorder;
 use super::reading::Seen;
-use super::recorder::Recorder;
 use crate::engine::to_the_end;
 use crate::items::{Changed, Deletes, Receipt, WriteOptions};
 use crate::{Engine, Error, system};
@@ -107,7 +107,7 @@ impl Engine {
         target: RevertTarget,
         options: &RevertOptions,
     ) -> Result<Reverted, Error> {
-        crate::rights::writes_directly(caller)?;
+        loggia_journal::writes_directly(caller)?;
         for _ in 0..ATTEMPTS {
             if let Some(reverted) = self.try_revert(caller, &target, options).await? {
                 return Ok(reverted);
@@ -135,8 +135,8 @@ impl Engine {
                 .map(Some);
         }
         let schema = self.schema();
-        let mut tx = Recorder::new(self.parts().store.begin().await?, self, &schema, caller);
-        if tx.tx().schema_version().await? != schema.version {
+        let mut tx = self.begin(&schema, caller).await?;
+        if tx.schema_version().await? != schema.version {
             return Ok(None);
         }
         let loaded = load::entries(&mut tx, ids).await?;
@@ -172,7 +172,7 @@ impl Engine {
         reverted: &mut Reverted,
     ) -> Result<Recorder, Error> {
         reverted.not_restored = tokens_left_out(&mut loaded, options.conflicts)?;
-        let schema = tx.schema.clone();
+        let schema = tx.schema().clone();
         let grants = self.grants_under(&schema, caller).await?;
         if let [one] = loaded.changes.as_slice() {
             tx.reverts = Some(one.id.clone());

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use loggia_journal::{acts, pointing_to};
 use loggia_model::filter::Test;
 use loggia_model::schema::{Action, ForeignKey};
 use loggia_model::{Collection, Filter, Record, Scalar};
@@ -13,8 +14,8 @@ use serde_json::Value;
 use super::load::{Done, Loaded};
 use super::{Conflict, Conflicts};
 use crate::Error;
+use crate::changes::Recorder;
 use crate::changes::images::{self, Happened, MASK};
-use crate::changes::recorder::{Recorder, acts, pointing_to};
 use crate::items::Changed;
 use crate::query::is_secret;
 
@@ -153,7 +154,7 @@ pub(super) async fn rewind(
 async fn current(tx: &mut Recorder, loaded: &Loaded) -> Result<IndexMap<String, Rows>, Error> {
     let mut collections: IndexMap<String, Rows> = IndexMap::new();
     for done in &loaded.entries {
-        let schema = &tx.schema;
+        let schema = tx.schema();
         let found = schema
             .collection(&done.collection)
             .filter(|found| found.table.is_some());
@@ -185,7 +186,7 @@ async fn current(tx: &mut Recorder, loaded: &Loaded) -> Result<IndexMap<String, 
             keys,
         ))
     });
-    let outcomes = tx.tx().run_all(looks.collect()).await?;
+    let outcomes = tx.run_all(looks.collect()).await?;
     for (rows, outcome) in collections.values_mut().zip(outcomes) {
         let Some(primary) = rows.collection.primary.clone() else {
             continue;
@@ -316,7 +317,7 @@ pub(super) async fn pointing(
     rewound: &mut Rewound,
     conflicts: Conflicts,
 ) -> Result<(), Error> {
-    let schema = tx.schema.clone();
+    let schema = tx.schema().clone();
     let mut found: Vec<(String, String, Conflict)> = Vec::new();
     for (name, rows) in &rewound.collections {
         if !rows

@@ -1,6 +1,6 @@
 //! Whatever is done to the record by others shows.
 
-use loggia_engine::changes::{Verdict, verify};
+use loggia_journal::{Verdict, verify};
 use loggia_model::Scalar;
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ async fn a_changed_value_in_any_column_shows() {
                 continue;
             }
             let forged = if column == "parent" { Scalar::Null } else { forged };
-            let number = |broken: Option<loggia_engine::changes::Broken>| broken.map(|broken| broken.number);
+            let number = |broken: Option<loggia_journal::Broken>| broken.map(|broken| broken.number);
             shop.tamper(table, &row["id"], column, forged).await;
             let found = verdict(&shop).await.broken;
             assert!(found.is_some(), "{table}.{column} can be changed unnoticed");

@@ -2,8 +2,9 @@
 
 use loggia_access::{TokenFacts, TokenMode};
 use loggia_engine::Error;
-use loggia_engine::changes::{ChangeFilter, Conflicts, RevertOptions, RevertTarget, Reverted, verify};
+use loggia_engine::changes::{ChangeFilter, Conflicts, RevertOptions, RevertTarget, Reverted};
 use loggia_engine::items::{Deletes, WriteOptions};
+use loggia_journal::verify;
 use loggia_model::{Generator, Record};
 use serde_json::{Value, json};
 

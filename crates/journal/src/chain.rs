@@ -10,10 +10,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// What stands before the first change.
-pub(super) const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The columns of `loggia_changes` that say what a change was.
-pub(super) const HEADER: [&str; 17] = [
+pub(crate) const HEADER: [&str; 17] = [
     "id",
     "number",
     "timestamp",
@@ -34,7 +34,7 @@ pub(super) const HEADER: [&str; 17] = [
 ];
 
 /// The columns of `directus_activity` that belong to the record of a change.
-pub(super) const ACTIVITY: [&str; 10] = [
+pub(crate) const ACTIVITY: [&str; 10] = [
     "id",
     "action",
     "user",
@@ -49,7 +49,7 @@ pub(super) const ACTIVITY: [&str; 10] = [
 
 /// The columns of `directus_revisions` that belong to the record of a change. The revision before (`parent`) is not
 /// among them: it may be removed when it is old, and is checked by itself.
-pub(super) const REVISION: [&str; 12] = [
+pub(crate) const REVISION: [&str; 12] = [
     "id",
     "activity",
     "collection",
@@ -65,28 +65,28 @@ pub(super) const REVISION: [&str; 12] = [
 ];
 
 /// The hash of everything that is kept of a change besides its header.
-pub(super) struct Content(Sha256);
+pub(crate) struct Content(Sha256);
 
 impl Content {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Sha256::new())
     }
 
     /// One more row of what is kept; rows come by table, then by key.
-    pub(super) fn row<'v>(&mut self, table: &str, values: impl Iterator<Item = (&'v str, &'v Scalar)>) {
+    pub(crate) fn row<'v>(&mut self, table: &str, values: impl Iterator<Item = (&'v str, &'v Scalar)>) {
         feed(&mut self.0, "table", &Scalar::from(table));
         for (name, value) in values {
             feed(&mut self.0, name, value);
         }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         hexadecimal(self.0)
     }
 }
 
 /// The hash of a change.
-pub(super) fn hash<'v>(
+pub(crate) fn hash<'v>(
     previous: &str,
     header: impl Iterator<Item = (&'v str, &'v Scalar)>,
     reverts: &Scalar,
@@ -103,7 +103,7 @@ pub(super) fn hash<'v>(
 }
 
 /// The values of a row that was read, in the order of `names`.
-pub(super) fn values<'n>(
+pub(crate) fn values<'n>(
     collection: &Collection,
     names: &'n [&'n str],
     row: &Record,
@@ -118,7 +118,7 @@ pub(super) fn values<'n>(
 }
 
 /// A value as it is stored. What cannot have been stored by us is taken as the text that it is.
-pub(super) fn canonical(collection: &Collection, name: &str, value: &Value) -> Scalar {
+pub(crate) fn canonical(collection: &Collection, name: &str, value: &Value) -> Scalar {
     if value.is_null() {
         return Scalar::Null;
     }

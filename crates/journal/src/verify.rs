@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use loggia_model::filter::{Operand, Test};
-use loggia_model::plan::{ReadPlan, Selected, Sort, Source};
+use loggia_model::filter::Test;
+use loggia_model::plan::{ReadPlan, Selected, Source};
 use loggia_model::{Filter, Problem, Record, Scalar};
 use loggia_store::Store;
 use serde_json::Value;
 
-use super::chain::{self, ACTIVITY, Content, HEADER, REVISION};
-use super::images;
-use super::record::{column, table};
 use crate::Error;
+use crate::chain::{self, ACTIVITY, Content, HEADER, REVISION};
+use crate::images;
+use crate::tables::{ascending, column, plain, table, text, whole};
 
 /// Changes looked at at once.
 const PAGE: u64 = 100;
@@ -278,18 +278,6 @@ impl Walk<'_> {
     }
 }
 
-/// Whole rows of one of the system's own tables.
-pub(super) fn plain(name: &str) -> Result<ReadPlan, Problem> {
-    let collection = table(name)?;
-    let columns: Vec<_> = collection
-        .fields
-        .values()
-        .filter(|field| !field.is_alias())
-        .cloned()
-        .collect();
-    Ok(crate::query::plain_read(collection, &columns, Filter::All))
-}
-
 /// One entry of a change behind the last that was seen.
 fn behind(name: &str, last: i64) -> Result<ReadPlan, Problem> {
     Ok(ReadPlan {
@@ -298,13 +286,6 @@ fn behind(name: &str, last: i64) -> Result<ReadPlan, Problem> {
         limit: Some(1),
         ..plain(name)?
     })
-}
-
-pub(super) fn ascending(name: &str, field: &str) -> Result<Vec<Sort>, Problem> {
-    Ok(vec![Sort {
-        operand: Operand::Field(column(name, field)?),
-        descending: false,
-    }])
 }
 
 fn by_change(rows: Vec<Record>) -> HashMap<String, Vec<Record>> {
@@ -316,16 +297,4 @@ fn by_change(rows: Vec<Record>) -> HashMap<String, Vec<Record>> {
             .push(row);
     }
     found
-}
-
-pub(super) fn text<'r>(row: &'r Record, name: &str) -> &'r str {
-    row.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(super) fn whole(value: Option<&Value>) -> i64 {
-    match value {
-        Some(Value::Number(number)) => number.as_i64().unwrap_or(0),
-        Some(Value::String(text)) => text.parse().unwrap_or(0),
-        _ => 0,
-    }
 }

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_access::{Caller, Permit};
-use loggia_model::plan::{DeletePlan, Plan, SchemaPlan, SchemaStep, UpdatePlan};
-use loggia_model::schema::{Action, ForeignKey};
+use loggia_model::plan::{DeletePlan, Plan, ReadPlan, SchemaPlan, SchemaStep, UpdatePlan};
+use loggia_model::schema::{Action, ForeignKey, Table};
 use loggia_model::{Collection, Filter, Record, Scalar, Schema, filter::Test};
 use loggia_store::{Error, Outcome, Tx};
 
-use super::images::{self, Entry, Row, Touched};
-use super::record;
-use crate::items::Changed;
-use crate::schema::definitions::Difference;
-use crate::{Engine, Parts};
+use crate::Journal;
+use crate::images::{self, Changed, Difference, Entry, Row, Touched};
+use crate::record;
 
 /// Collections whose rows the system keeps for itself: what they are like is nobody's change. What collections, fields
 /// and relations are like is recorded as whole definitions instead of rows.
@@ -27,37 +25,52 @@ const NOT_RECORDED: [&str; 7] = [
     "directus_relations",
 ];
 
-/// The only way in which the engine writes rows: runs plans in a transaction and notes what they change.
-pub(crate) struct Recorder {
-    tx: Tx,
-    pub(super) caller: Caller,
-    engine: Engine,
+/// The only way in which rows are written: runs plans in a transaction and notes what they change. Dropping it rolls
+/// everything back.
+pub struct Recorder {
+    pub(crate) tx: Tx,
+    pub(crate) caller: Caller,
+    pub(crate) journal: Journal,
     /// The schema as the transaction sees it.
-    pub(super) schema: Arc<Schema>,
+    pub(crate) schema: Arc<Schema>,
     touched: IndexMap<String, Touched>,
-    pub(super) definitions: Vec<Entry>,
+    pub(crate) definitions: Vec<Entry>,
     /// Something was written that cannot be taken back.
-    pub(super) lossy: bool,
-    /// The change that this one takes back.
-    pub(super) reverts: Option<String>,
-    pub(super) title: Option<String>,
+    pub(crate) lossy: bool,
+    /// The key of the change that this one takes back.
+    pub reverts: Option<String>,
+    /// What it is for, in place of what the caller says.
+    pub title: Option<String>,
 }
 
 /// What a recorded transaction did.
 #[derive(Debug, Default)]
-pub(crate) struct Recorded {
+pub struct Recorded {
     /// The key of the change, if anything changed.
-    pub(crate) change: Option<String>,
+    pub change: Option<String>,
     /// What the database changed on its own, by collection.
-    pub(crate) cascaded: IndexMap<String, Changed>,
+    pub cascaded: IndexMap<String, Changed>,
+}
+
+/// The foreign keys by which the database acts on its own, with the collection that each belongs to.
+type Follow = Vec<(Arc<Collection>, ForeignKey)>;
+
+/// What a plan writes, and what must be looked at before it does.
+enum Writes {
+    /// Nothing that is recorded.
+    Nothing,
+    /// Rows that were not there.
+    New(Arc<Collection>),
+    /// Rows that are there; and what the database will change with them.
+    Rows(Arc<Collection>, Box<ReadPlan>, Follow),
 }
 
 impl Recorder {
-    pub(crate) fn new(tx: Tx, engine: &Engine, schema: &Arc<Schema>, caller: &Caller) -> Self {
+    pub(crate) fn new(tx: Tx, journal: Journal, schema: &Arc<Schema>, caller: &Caller) -> Self {
         Self {
             tx,
             caller: caller.clone(),
-            engine: engine.clone(),
+            journal,
             schema: schema.clone(),
             touched: IndexMap::new(),
             definitions: Vec::new(),
@@ -68,45 +81,121 @@ impl Recorder {
     }
 
     /// Runs a plan of any kind; what it writes is noted.
-    pub(crate) async fn run(&mut self, permit: Permit<Plan>) -> Result<Outcome, Error> {
-        match permit.plan() {
-            Plan::Insert(plan) if recorded(&plan.collection) => {
-                let collection = plan.collection.clone();
-                let outcome = self.tx.run(permit).await?;
-                self.note_new(&collection, &outcome);
-                Ok(outcome)
+    ///
+    /// # Errors
+    /// What the database refuses.
+    pub async fn run(&mut self, permit: Permit<Plan>) -> Result<Outcome, Error> {
+        let outcome = self.run_all(vec![permit]).await?.pop();
+        Ok(outcome.unwrap_or(Outcome::Keys(Vec::new())))
+    }
+
+    /// Runs plans of any kind one after the other; what they write is noted. The outcomes come in the order of the
+    /// plans, and each plan sees what those before it have written. They wait for the writer together, as far as what
+    /// the database will do on its own need not be looked at in between.
+    ///
+    /// # Errors
+    /// What the database refuses: then what was written before the refused plan is there, and this is to be dropped.
+    pub async fn run_all(&mut self, permits: Vec<Permit<Plan>>) -> Result<Vec<Outcome>, Error> {
+        let mut outcomes = Vec::with_capacity(permits.len());
+        let mut together = Vec::with_capacity(permits.len());
+        for permit in permits {
+            match self.writes(permit.plan()) {
+                Writes::Rows(collection, look, follow) if !follow.is_empty() => {
+                    outcomes.extend(self.flush(std::mem::take(&mut together)).await?);
+                    let rows = self.tx.run(images::read(*look)).await?.into_rows();
+                    let deletes = matches!(permit.plan(), Plan::Delete(_));
+                    self.cascade(&collection, &rows, &follow, deletes).await?;
+                    self.note(&collection, rows, false);
+                    outcomes.push(self.tx.run(permit).await?);
+                }
+                writes => together.push((writes, permit)),
             }
+        }
+        outcomes.extend(self.flush(together).await?);
+        Ok(outcomes)
+    }
+
+    /// Runs plans with one wait for the writer: each after the look at what it is about to write.
+    async fn flush(&mut self, together: Vec<(Writes, Permit<Plan>)>) -> Result<Vec<Outcome>, Error> {
+        let mut plans = Vec::with_capacity(together.len());
+        let mut notes = Vec::with_capacity(together.len());
+        for (writes, permit) in together {
+            notes.push(match writes {
+                Writes::Nothing => None,
+                Writes::New(collection) => Some((collection, true)),
+                Writes::Rows(collection, look, _) => {
+                    plans.push(images::read(*look));
+                    Some((collection, false))
+                }
+            });
+            plans.push(permit);
+        }
+        let mut done = self.tx.run_all(plans).await?.into_iter();
+        let mut next = || done.next().unwrap_or(Outcome::Keys(Vec::new()));
+        let mut outcomes = Vec::with_capacity(notes.len());
+        for note in notes {
+            if let Some((collection, false)) = &note {
+                self.note(collection, next().into_rows(), false);
+            }
+            let outcome = next();
+            if let Some((collection, true)) = &note {
+                self.note_new(collection, &outcome);
+            }
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// What a plan is about to write.
+    fn writes(&self, plan: &Plan) -> Writes {
+        let rows = |collection: &Arc<Collection>, filter: &Filter, follow| {
+            let look = Box::new(images::look(collection, filter.clone()));
+            Writes::Rows(collection.clone(), look, follow)
+        };
+        match plan {
+            Plan::Insert(plan) if recorded(&plan.collection) => Writes::New(plan.collection.clone()),
             Plan::Update(plan) if recorded(&plan.collection) => {
-                let (collection, follow) = (plan.collection.clone(), self.moved(plan));
-                let look = images::look(&collection, plan.filter.clone());
-                self.looked(collection, look, &follow, permit).await
+                rows(&plan.collection, &plan.filter, self.moved(plan))
             }
             Plan::Delete(plan) if recorded(&plan.collection) => {
-                let (collection, follow) = (plan.collection.clone(), self.followed(plan));
-                let look = images::look(&collection, plan.filter.clone());
-                self.looked(collection, look, &follow, permit).await
+                rows(&plan.collection, &plan.filter, self.followed(plan))
             }
-            _ => self.tx.run(permit).await,
+            _ => Writes::Nothing,
         }
     }
 
-    /// The transaction, for what changes no rows.
-    pub(crate) fn tx(&mut self) -> &mut Tx {
-        &mut self.tx
+    /// The tables as the transaction sees them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn tables(&mut self) -> Result<IndexMap<String, Table>, Error> {
+        self.tx.tables().await
+    }
+
+    /// The schema's version, with what this transaction has done to it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn schema_version(&mut self) -> Result<u64, Error> {
+        self.tx.schema_version().await
+    }
+
+    /// The schema as the transaction sees it.
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// The schema as it is from now on.
-    pub(crate) fn see(&mut self, schema: &Arc<Schema>) {
+    pub fn see(&mut self, schema: &Arc<Schema>) {
         self.schema = schema.clone();
     }
 
-    /// What the engine is made of.
-    pub(super) fn parts(&self) -> &Parts {
-        self.engine.parts()
-    }
-
     /// Notes what tables hold before they lose rows or values, and changes them.
-    pub(crate) async fn change_tables(&mut self, permit: Permit<SchemaPlan>) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// What stands against it.
+    pub async fn change_tables(&mut self, permit: Permit<SchemaPlan>) -> Result<(), Error> {
         let mut looks = Vec::new();
         for step in &permit.plan().steps {
             let table = match step {
@@ -125,7 +214,10 @@ impl Recorder {
             let Some(collection) = table.and_then(|table| self.schema.collection(table)) else {
                 continue;
             };
-            looks.push((collection.clone(), images::look(collection, Filter::All)));
+            looks.push((
+                collection.clone(),
+                images::read(images::look(collection, Filter::All)),
+            ));
         }
         if !looks.is_empty() {
             let (collections, looks): (Vec<_>, Vec<_>) = looks.into_iter().unzip();
@@ -138,7 +230,7 @@ impl Recorder {
     }
 
     /// Notes rows as they were before they are written; those that were noted before keep what they were at first.
-    pub(super) fn note(&mut self, collection: &Arc<Collection>, rows: Vec<Record>, cascaded: bool) {
+    fn note(&mut self, collection: &Arc<Collection>, rows: Vec<Record>, cascaded: bool) {
         let Some(primary) = &collection.primary else {
             self.lossy |= !rows.is_empty();
             return;
@@ -177,36 +269,15 @@ impl Recorder {
         }
     }
 
-    /// Looks at rows, and at what the database will change with them, and then runs what writes them.
-    async fn looked(
-        &mut self,
-        collection: Arc<Collection>,
-        look: Permit<Plan>,
-        follow: &[(Arc<Collection>, ForeignKey)],
-        permit: Permit<Plan>,
-    ) -> Result<Outcome, Error> {
-        if follow.is_empty() {
-            let mut outcomes = self.tx.run_all(vec![look, permit]).await?.into_iter();
-            let rows = outcomes.next().map(Outcome::into_rows).unwrap_or_default();
-            self.note(&collection, rows, false);
-            return Ok(outcomes.next().unwrap_or(Outcome::Keys(Vec::new())));
-        }
-        let rows = self.tx.run(look).await?.into_rows();
-        let deletes = matches!(permit.plan(), Plan::Delete(_));
-        self.cascade(&collection, &rows, follow, deletes).await?;
-        self.note(&collection, rows, false);
-        self.tx.run(permit).await
-    }
-
     /// Notes what the database changes on its own when these rows go, or when what others point to in them changes.
     async fn cascade(
         &mut self,
         collection: &Arc<Collection>,
         rows: &[Record],
-        follow: &[(Arc<Collection>, ForeignKey)],
+        follow: &Follow,
         deletes: bool,
     ) -> Result<(), Error> {
-        let mut waiting = vec![(collection.clone(), rows.to_vec(), follow.to_vec())];
+        let mut waiting = vec![(collection.clone(), rows.to_vec(), follow.clone())];
         let mut seen = std::collections::HashSet::new();
         while let Some((collection, rows, follow)) = waiting.pop() {
             for (child, key) in follow {
@@ -224,7 +295,7 @@ impl Recorder {
                     continue;
                 }
                 let look = images::look(&child, Filter::field(column, Test::In(values)));
-                let mut found = self.tx.run(look).await?.into_rows();
+                let mut found = self.tx.run(images::read(look)).await?.into_rows();
                 self.note(&child, found.clone(), true);
                 if deletes && key.on_delete == Action::Cascade {
                     found.retain(|row| {
@@ -242,12 +313,12 @@ impl Recorder {
     }
 
     /// The foreign keys that make the database act when rows go.
-    fn followed(&self, plan: &DeletePlan) -> Vec<(Arc<Collection>, ForeignKey)> {
+    fn followed(&self, plan: &DeletePlan) -> Follow {
         pointing_to(&self.schema, &plan.collection.name, |key| acts(key.on_delete))
     }
 
     /// The foreign keys that make the database act when these columns change.
-    pub(super) fn moved(&self, plan: &UpdatePlan) -> Vec<(Arc<Collection>, ForeignKey)> {
+    fn moved(&self, plan: &UpdatePlan) -> Follow {
         let assigned = |name: &str| plan.assign.iter().any(|(field, _)| field.name == name);
         pointing_to(&self.schema, &plan.collection.name, |key| {
             acts(key.on_update) && assigned(&key.foreign_column)
@@ -255,13 +326,13 @@ impl Recorder {
     }
 
     /// Notes what became of definitions.
-    pub(crate) fn define(&mut self, differences: Vec<Difference>) {
+    pub fn define(&mut self, differences: Vec<Difference>) {
         let entries = differences.into_iter().filter_map(Entry::of);
         self.definitions.extend(entries);
     }
 
     /// What was written, as it was noted; the transaction goes on without it.
-    pub(super) fn take_touched(&mut self) -> IndexMap<String, Touched> {
+    pub(crate) fn take_touched(&mut self) -> IndexMap<String, Touched> {
         std::mem::take(&mut self.touched)
     }
 
@@ -269,7 +340,7 @@ impl Recorder {
     ///
     /// # Errors
     /// When the record cannot be written, or the caller's budget is spent: then nothing is.
-    pub(crate) async fn commit(mut self) -> Result<Recorded, crate::Error> {
+    pub async fn commit(mut self) -> Result<Recorded, crate::Error> {
         if self.touched.is_empty() && self.definitions.is_empty() {
             self.tx.commit().await?;
             return Ok(Recorded::default());
@@ -294,16 +365,14 @@ fn recorded(collection: &Collection) -> bool {
     !NOT_RECORDED.contains(&collection.name.as_str())
 }
 
-pub(super) fn acts(action: Action) -> bool {
+/// Whether a foreign key makes the database act on its own.
+#[must_use]
+pub fn acts(action: Action) -> bool {
     !matches!(action, Action::NoAction | Action::Restrict)
 }
 
 /// The foreign keys that point to a table, with the collection that each belongs to.
-pub(super) fn pointing_to(
-    schema: &Schema,
-    table: &str,
-    wanted: impl Fn(&ForeignKey) -> bool,
-) -> Vec<(Arc<Collection>, ForeignKey)> {
+pub fn pointing_to(schema: &Schema, table: &str, wanted: impl Fn(&ForeignKey) -> bool) -> Follow {
     let mut found = Vec::new();
     for collection in schema
         .collections

@@ -1,37 +1,24 @@
 //! The record of a transaction: what became of its rows, and the rows that say so.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jiff::{SignedDuration, Timestamp};
-use loggia_access::{Origin, Permit, TokenFacts};
-use loggia_model::error::REQUESTS_EXCEEDED;
+use jiff::Timestamp;
+use loggia_access::{Origin, Permit};
 use loggia_model::field_types::calendar;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
     Aggregate, AggregatePlan, Figure, Group, InsertPlan, Plan, ReadPlan, Selected, Sort, Source,
 };
-use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema, system};
+use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema};
 use serde_json::{Value, json};
 
-use super::chain::{self, ACTIVITY, Content, HEADER, REVISION};
-use super::images::{self, Entry, Happened, Touched};
-use super::recorder::{Recorded, Recorder};
 use crate::Error;
-use crate::items::Changed;
-
-/// The system's own collections, as they are defined: what the record is written by.
-static SYSTEM: LazyLock<Schema> = LazyLock::new(system::schema);
-
-/// One of [`SYSTEM`].
-pub(super) fn table(name: &str) -> Result<&'static Arc<Collection>, Problem> {
-    SYSTEM.collection(name).ok_or_else(Problem::forbidden)
-}
-
-/// A column of one of [`SYSTEM`].
-pub(super) fn column(name: &str, field: &str) -> Result<Arc<Field>, Problem> {
-    table(name)?.field(field).cloned().ok_or_else(Problem::forbidden)
-}
+use crate::budget::{budget, limited, spent};
+use crate::chain::{self, ACTIVITY, Content, HEADER, REVISION};
+use crate::images::{self, Changed, Entry, Touched};
+use crate::recorder::{Recorded, Recorder};
+use crate::tables::{column, table, text, whole};
 
 /// What stands in the journal already.
 struct Before {
@@ -44,11 +31,11 @@ struct Before {
 }
 
 /// Writes the record of what a transaction has done so far.
-pub(super) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
+pub(crate) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
     let touched = recorder.take_touched();
     let definitions = std::mem::take(&mut recorder.definitions);
     let plans = looks(recorder, &touched, &definitions)?;
-    let mut outcomes = recorder.tx().run_all(plans).await?.into_iter();
+    let mut outcomes = recorder.tx.run_all(plans).await?.into_iter();
     let mut next = || {
         outcomes
             .next()
@@ -72,7 +59,7 @@ pub(super) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
     }
     budget(recorder, &spent, entries.len() as u64)?;
     let (change, plans) = rows(recorder, &entries, &before)?;
-    recorder.tx().run_all(plans).await?;
+    recorder.tx.run_all(plans).await?;
     Ok(Recorded {
         change: Some(change),
         cascaded,
@@ -95,7 +82,7 @@ fn looks(
     for (name, touched) in touched {
         if let Some((collection, primary)) = there(&recorder.schema, name) {
             let keys = touched.rows.values().map(|row| row.key.clone()).collect();
-            plans.push(images::look_at(collection, primary, keys));
+            plans.push(images::read(images::look_at(collection, primary, keys)));
         }
         let keys = touched.rows.keys().map(|key| Scalar::from(key.as_str()));
         items.entry(name).or_default().extend(keys);
@@ -109,14 +96,14 @@ fn looks(
     plans.push(largest("directus_revisions")?);
     plans.push(images::allowed(Plan::Aggregate(last_revisions(&items)?)));
     if let Some((token, _)) = limited(recorder) {
-        let now = recorder.parts().clock.now();
+        let now = recorder.journal.clock.now();
         plans.push(images::read(spent(&token.id, now)?));
     }
     Ok(plans)
 }
 
 /// The last change.
-pub(super) fn head() -> Result<Permit<Plan>, Problem> {
+fn head() -> Result<Permit<Plan>, Problem> {
     let changes = table("loggia_changes")?;
     let select = ["number", "hash"].into_iter();
     let select = select.filter_map(|name| changes.field(name));
@@ -180,11 +167,6 @@ fn last_revisions(items: &IndexMap<&str, Vec<Scalar>>) -> Result<AggregatePlan, 
 
 impl Before {
     fn read(next: &mut impl FnMut() -> Vec<Record>) -> Self {
-        let whole = |value: Option<&Value>| match value {
-            Some(Value::Number(number)) => number.as_i64().unwrap_or(0),
-            Some(Value::String(text)) => text.parse().unwrap_or(0),
-            _ => 0,
-        };
         let head = next();
         let head = head.first();
         let number = whole(head.and_then(|row| row.get("number")));
@@ -195,16 +177,10 @@ impl Before {
             whole(rows.first().and_then(|row| row.get("max")?.get("id")))
         };
         let (last_activity, last_revision) = (largest(), largest());
-        let named = |row: &Record, name: &str| {
-            row.get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
         let revisions = next().into_iter().map(|row| {
             let figures = row.get("max");
             let figure = |name: &str| whole(figures.and_then(|figures| figures.get(name)));
-            let key = (named(&row, "collection"), named(&row, "item"));
+            let key = (text(&row, "collection").to_owned(), text(&row, "item").to_owned());
             (key, (figure("number"), figure("id")))
         });
         Self {
@@ -240,17 +216,9 @@ fn settle(
         };
         if row.cascaded {
             let changed = cascaded.entry(name.to_owned()).or_default();
-            count(changed, entry.happened);
+            changed.count(entry.happened);
         }
         entries.push(entry);
-    }
-}
-
-fn count(changed: &mut Changed, happened: Happened) {
-    match happened {
-        Happened::Create => changed.created += 1,
-        Happened::Update => changed.updated += 1,
-        Happened::Delete => changed.deleted += 1,
     }
 }
 
@@ -271,78 +239,6 @@ fn kept(schema: &Schema, collection: &str) -> Kept {
         Some(Value::String(text)) if text == "activity" => Kept::Activity,
         _ => Kept::All,
     }
-}
-
-fn limited(recorder: &Recorder) -> Option<(&TokenFacts, u64)> {
-    let token = recorder.caller.claims().token.as_ref()?;
-    Some((token, token.changed_rows_per_hour?))
-}
-
-/// How long what was spent counts.
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
-
-/// What a token has changed within the last hour.
-fn spent(token: &str, now: Timestamp) -> Result<ReadPlan, Problem> {
-    let name = "loggia_changes";
-    let (by, at, rows) = (
-        column(name, "token")?,
-        column(name, "timestamp")?,
-        column(name, "rows")?,
-    );
-    let since = now.saturating_sub(HOUR).unwrap_or(Timestamp::MIN);
-    let since = Scalar::from(calendar::timestamp(since));
-    Ok(ReadPlan {
-        collection: table(name)?.clone(),
-        select: [&at, &rows]
-            .map(|field| Selected::new(field.name.as_str(), Source::Field(field.clone())))
-            .into(),
-        filter: Filter::field(&by, Test::Equal(Scalar::from(token)))
-            .and(Filter::field(&at, Test::Greater(since))),
-        sort: vec![Sort {
-            operand: Operand::Field(at),
-            descending: false,
-        }],
-        limit: None,
-        offset: 0,
-    })
-}
-
-/// Whether the caller's token may change so many rows more.
-fn budget(recorder: &Recorder, spent: &[Record], more: u64) -> Result<(), Problem> {
-    crate::rights::writes_directly(&recorder.caller)?;
-    let Some((token, most)) = limited(recorder) else {
-        return Ok(());
-    };
-    let rows = |row: &Record| row.get("rows").and_then(Value::as_u64).unwrap_or(0);
-    let sum: u64 = spent.iter().map(rows).sum();
-    if sum + more <= most {
-        return Ok(());
-    }
-    let message = format!(
-        "The access token {:?} may change {most} rows in an hour: {sum} are spent, and this would change {more}.",
-        token.name
-    );
-    let problem = Problem::new(&REQUESTS_EXCEEDED, message)
-        .with("limit", most)
-        .with("spent", sum);
-    if more > most {
-        return Err(problem.hint(format!(
-            "Nothing was changed. Change at most {most} rows at once."
-        )));
-    }
-    let mut left = sum;
-    let freeing = spent.iter().find(|row| {
-        left -= rows(row);
-        left + more <= most
-    });
-    let at = freeing.and_then(|row| row.get("timestamp")?.as_str()?.parse::<Timestamp>().ok());
-    let free = at
-        .and_then(|at| at.checked_add(HOUR).ok())
-        .map(calendar::timestamp);
-    let free = free.unwrap_or_default();
-    Err(problem
-        .with("free_at", free.as_str())
-        .hint(format!("Nothing was changed. Enough is free again at {free}.")))
 }
 
 /// A row that is to be written, by the names of its columns.
@@ -369,8 +265,8 @@ fn rows(
     entries: &[Entry],
     before: &Before,
 ) -> Result<(String, Vec<Permit<Plan>>), Problem> {
-    let now = recorder.parts().clock.now();
-    let change = recorder.parts().generator.ordered_uuid(now).to_string();
+    let now = recorder.journal.clock.now();
+    let change = recorder.journal.generator.ordered_uuid(now).to_string();
     let (activity, revisions) = (table("directus_activity")?, table("directus_revisions")?);
     let header = Header::of(recorder, now);
     let mut content = Content::new();
@@ -521,7 +417,10 @@ impl<'r> Header<'r> {
         let said = self.recorder.caller.attribution();
         let mut counts: IndexMap<&str, Changed> = IndexMap::new();
         for entry in entries {
-            count(counts.entry(&entry.collection).or_default(), entry.happened);
+            counts
+                .entry(entry.collection.as_str())
+                .or_default()
+                .count(entry.happened);
         }
         let counts: Record = counts
             .iter()
