@@ -75,11 +75,11 @@ pub struct Permission {
     pub validation: Value,
     /// Values that are filled in when they are not given.
     pub presets: Record,
-    /// Which fields; `*` among them: all. The primary key always belongs to them.
+    /// Which fields; `*` among them: all; none: none but the primary key, which always belongs to them.
     pub fields: Vec<String>,
-    /// Only items whose `locale` is one of these.
+    /// Only items whose `locale` is one of these; `None`: of all. One of none: nothing is granted.
     pub locales: Option<Vec<String>>,
-    /// Only items whose `status` is one of these.
+    /// Only items whose `status` is one of these, in the same way.
     pub statuses: Option<Vec<String>>,
 }
 
@@ -121,6 +121,11 @@ pub trait Conditions {
 
     /// A value with every variable in it replaced by what it stands for.
     fn substituted(&self, value: &Value) -> Value;
+
+    /// A rule on written values, in the same way: nothing passes a test against a variable that stands for nothing.
+    fn substituted_rule(&self, rule: &Value) -> Value {
+        self.substituted(rule)
+    }
 }
 
 impl Rulebook {

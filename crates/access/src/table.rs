@@ -66,7 +66,7 @@ pub(crate) struct Values<'v> {
 fn limits(permission: &Permission) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
     let limits = [("locale", &permission.locales), ("status", &permission.statuses)];
     let limits = limits.into_iter();
-    limits.filter_map(|(field, values)| Some((field, values.as_ref().filter(|values| !values.is_empty())?)))
+    limits.filter_map(|(field, values)| Some((field, values.as_ref()?)))
 }
 
 impl Table {
@@ -106,10 +106,14 @@ impl Table {
         conditions: &dyn Conditions,
         known: &mut HashMap<String, usize>,
     ) -> Result<(), Problems> {
-        let validation = replaced(conditions, &permission.validation, "validation")?;
-        let presets = replaced(conditions, &Value::Object(permission.presets.clone()), "presets")?;
-        for (field, _) in limits(permission) {
+        let validation = replaced(conditions.substituted_rule(&permission.validation), "validation")?;
+        let presets = Value::Object(permission.presets.clone());
+        let presets = replaced(conditions.substituted(&presets), "presets")?;
+        for (field, values) in limits(permission) {
             stored(&group.collection, field)?;
+            if values.is_empty() {
+                return Err(none_named(field).into());
+            }
         }
         // Permissions with the same condition differ by fields alone.
         let same = if group.action.has_items() {
@@ -323,12 +327,11 @@ fn any(conditions: &[Filter], which: &BTreeSet<usize>) -> Filter {
     Filter::or_all(some.collect())
 }
 
-/// A value with its variables replaced.
+/// What variables were replaced in.
 ///
 /// # Errors
 /// When something else stands there that looks like one: it would be taken for a value.
-fn replaced(conditions: &dyn Conditions, value: &Value, what: &str) -> Result<Value, Problems> {
-    let replaced = conditions.substituted(value);
+fn replaced(replaced: Value, what: &str) -> Result<Value, Problems> {
     match left_over(&replaced) {
         None => Ok(replaced),
         Some(variable) => {
@@ -361,6 +364,13 @@ fn condition(
         }
     }
     Ok(filter)
+}
+
+/// A limit that names nothing leaves nothing: only one that is left out is no limit.
+fn none_named(field: &str) -> Problem {
+    let message = "The list is empty, so the permission grants nothing.";
+    let hint = "Name at least one value, or leave the list out (null) for no limit.";
+    Problem::new(&INVALID_PAYLOAD, message).at(field).hint(hint)
 }
 
 /// A field that has a column, for a limit on its values.

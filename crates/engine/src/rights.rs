@@ -15,7 +15,7 @@ use loggia_model::{Collection, Filter, Problems, Query, Record, Schema, system};
 use loggia_store::Store;
 use serde_json::Value;
 
-use crate::query::{Facts, Resolver, Sight, plain_read, substituted};
+use crate::query::{Facts, Resolver, Sight, plain_read, substituted, substituted_rule};
 use crate::{Engine, Error};
 
 /// Callers whose compiled permissions are kept, at most.
@@ -140,7 +140,9 @@ impl Compiled {
 /// A row of `directus_permissions`; `None`: its action is not known, so it allows nothing.
 pub(crate) fn permission(row: &Record) -> Option<Permission> {
     let text = |name: &str| row.get(name).and_then(Value::as_str);
+    // What is there and is no list names nothing: only null leaves a limit out.
     let list = |name: &str| match row.get(name)? {
+        Value::Null => None,
         Value::Array(entries) => Some(
             entries
                 .iter()
@@ -148,8 +150,15 @@ pub(crate) fn permission(row: &Record) -> Option<Permission> {
                 .map(str::to_owned)
                 .collect(),
         ),
-        Value::String(entries) => Some(entries.split(',').map(|entry| entry.trim().to_owned()).collect()),
-        _ => None,
+        Value::String(entries) => Some(
+            entries
+                .split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        ),
+        _ => Some(Vec::new()),
     };
     Some(Permission {
         policy: text("policy")?.to_owned(),
@@ -318,10 +327,13 @@ impl Engine {
         if unread.is_empty() {
             return Ok(unread);
         }
+        let Some(user) = caller.user() else {
+            return Ok(unread.of_nobody());
+        };
         let blind = Grants::assemble(caller, []);
         let on = self.resolver_of_everything(schema, &blind);
-        let Some(plan) = on.facts_plan(&unread) else {
-            return Ok(unread);
+        let Some(plan) = on.facts_plan(&unread, user) else {
+            return Ok(unread.unreadable());
         };
         let reason = "permissions compare items with what is stored of the caller's user";
         let outcome = self
@@ -329,10 +341,10 @@ impl Engine {
             .store
             .run(Permit::system(reason, Plan::Read(plan)))
             .await?;
-        Ok(outcome
-            .into_rows()
+        let rows = outcome.into_rows();
+        Ok(rows
             .first()
-            .map_or(unread.clone(), |row| unread.read(row)))
+            .map_or_else(|| unread.unreadable(), |row| unread.read(row)))
     }
 
     /// Calls `work` with what turns the filters of permissions into conditions.
@@ -389,6 +401,10 @@ impl Conditions for Rules<'_> {
 
     fn substituted(&self, value: &Value) -> Value {
         substituted(&self.on, value)
+    }
+
+    fn substituted_rule(&self, rule: &Value) -> Value {
+        substituted_rule(&self.on, rule)
     }
 }
 

@@ -178,7 +178,7 @@ fn limits_on_locales_and_statuses() {
             "create",
             json!({"statuses": ["draft", "review"], "locales": ["en"]}),
         ),
-        rule("update", json!({"statuses": ["draft", "review"], "locales": []})),
+        rule("update", json!({"statuses": ["draft", "review"]})),
         rule(
             "read",
             json!({"statuses": ["public"], "items": {"title": {"_eq": "t"}}}),
@@ -218,6 +218,22 @@ fn limits_on_locales_and_statuses() {
         ..read
     };
     delete.check(json!({}), &[], Ok("locale in en/de"));
+
+    // A limit that names nothing leaves nothing, whatever the action; it takes nothing from others.
+    let empty = |action: &str| {
+        [
+            rule(action, json!({"locales": []})),
+            rule(action, json!({"statuses": [], "locales": ["en"]})),
+        ]
+    };
+    for (name, action) in Action::ALL {
+        let grants = world.grants(&[&empty(name)]);
+        assert!(!grants.may(action, articles), "{name}");
+        assert_eq!(grants.broken().count(), 2, "{name}");
+        let [first, second] = empty(name);
+        let grants = world.grants(&[&[first, second, rule(name, json!({}))]]);
+        assert!(grants.everywhere(action, articles), "{name}");
+    }
 
     // Comments have no locale to limit.
     let comments = world.grants(&[&[json!({"collection": "comments", "action": "read", "locales": ["en"]})]]);

@@ -56,7 +56,12 @@ impl Resolution<'_> {
         match name {
             "_and" | "$and" => return Filter::and_all(self.list(scope, value, path, depth)),
             "_or" | "$or" => return Filter::or_all(self.list(scope, value, path, depth)),
-            "_not" | "$not" => return Filter::Not(Box::new(self.filter(scope, value, path, depth + 1))),
+            "_not" | "$not" => {
+                self.negated = !self.negated;
+                let filter = self.filter(scope, value, path, depth + 1);
+                self.negated = !self.negated;
+                return Filter::Not(Box::new(filter));
+            }
             "_some" | "_none" => {
                 let hint = "Write it as {\"tags\": {\"_some\": {…}}}.";
                 self.problem(path, format!("`{name}` stands inside a to-many field."), hint);
@@ -326,7 +331,10 @@ impl Resolution<'_> {
             alias: &nothing,
             at: &at,
         };
+        let opposite = matches!(meant, Meant::Counted(Quantifier::None));
+        self.negated ^= opposite;
         let filter = self.filter(&beyond, value, path, depth + 1);
+        self.negated ^= opposite;
         match meant {
             Meant::Counted(quantifier) => Filter::Related {
                 step,

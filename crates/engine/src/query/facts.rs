@@ -16,7 +16,15 @@ const MOST_STEPS: usize = 10;
 /// What paths from the caller's user lead to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    values: HashMap<String, Fact>,
+    values: HashMap<String, Known>,
+}
+
+/// One path.
+#[derive(Clone, Debug)]
+struct Known {
+    /// What is read for it: of an item that it leads to, the key.
+    read: String,
+    fact: Fact,
 }
 
 /// What one path leads to.
@@ -26,21 +34,42 @@ pub(crate) enum Fact {
     One(Value),
     /// As many as there are.
     Many(Vec<Value>),
+    /// It cannot be told: what names it cannot be applied.
+    Unreadable,
 }
 
 impl Facts {
     /// What is known while nothing was read: of each path only whether it leads to one value or to many.
     pub(crate) fn unread(schema: &Schema, paths: &BTreeSet<String>) -> Self {
         let values = paths.iter().filter_map(|path| {
-            let fact = match shape(schema, path)? {
+            let (read, shape) = shape(schema, path)?;
+            let fact = match shape {
                 Shape::One => Fact::One(Value::Null),
                 Shape::Many => Fact::Many(Vec::new()),
             };
-            Some((path.clone(), fact))
+            Some((path.clone(), Known { read, fact }))
         });
         Self {
             values: values.collect(),
         }
+    }
+
+    /// The same paths of somebody who did not sign in: there is no user to start from.
+    pub(crate) fn of_nobody(&self) -> Self {
+        self.all(&Fact::One(Value::Null))
+    }
+
+    /// The same paths where the caller's user cannot be read.
+    pub(crate) fn unreadable(&self) -> Self {
+        self.all(&Fact::Unreadable)
+    }
+
+    fn all(&self, fact: &Fact) -> Self {
+        let mut all = self.clone();
+        for known in all.values.values_mut() {
+            known.fact = fact.clone();
+        }
+        all
     }
 
     /// Whether there is nothing to read.
@@ -50,40 +79,43 @@ impl Facts {
 
     /// What `$CURRENT_USER.path` stands for, by the text of the variable; `None`: nothing that is known.
     pub(super) fn of_variable(&self, text: &str) -> Option<&Fact> {
-        if let Some(path) = text.strip_prefix("$CURRENT_USER.") {
-            return self.values.get(path);
-        }
-        let path = text.strip_prefix("$CURRENT_ROLE.")?;
-        self.values.get(&format!("role.{path}"))
+        let known = match text.strip_prefix("$CURRENT_USER.") {
+            Some(path) => self.values.get(path),
+            None => {
+                let path = text.strip_prefix("$CURRENT_ROLE.")?;
+                self.values.get(&format!("role.{path}"))
+            }
+        };
+        known.map(|known| &known.fact)
     }
 
     /// The same paths, with what a row of the user says of them.
     pub(crate) fn read(&self, row: &Record) -> Self {
         let row = Value::Object(row.clone());
-        let values = self.values.iter().map(|(path, unread)| {
+        let mut facts = self.clone();
+        for known in facts.values.values_mut() {
             let mut found = Vec::new();
-            let steps: Vec<_> = path.split('.').map(bare).collect();
+            let steps: Vec<_> = known.read.split('.').map(bare).collect();
             collect(&row, &steps, &mut found);
-            let fact = match unread {
+            // Nothing can be compared with an object, and to leave it out would be to compare with less than there is.
+            known.fact = match &known.fact {
+                _ if found.iter().any(Value::is_object) => Fact::Unreadable,
                 Fact::Many(_) => Fact::Many(found),
                 Fact::One(_) => Fact::One(found.into_iter().next().unwrap_or_default()),
+                Fact::Unreadable => Fact::Unreadable,
             };
-            (path.clone(), fact)
-        });
-        Self {
-            values: values.collect(),
         }
+        facts
     }
 }
 
 impl Resolver<'_> {
-    /// The read of the caller's user that says what these paths lead to.
-    pub(crate) fn facts_plan(&self, unread: &Facts) -> Option<ReadPlan> {
+    /// The read of the caller's user that says what these paths lead to; `None`: they cannot be read.
+    pub(crate) fn facts_plan(&self, unread: &Facts, user: &str) -> Option<ReadPlan> {
         let users = self.schema.collection("directus_users")?;
-        let user = self.grants.caller().user()?;
         let primary = users.primary.as_ref()?;
         let query = Query {
-            fields: Some(unread.values.keys().cloned().collect()),
+            fields: Some(unread.values.values().map(|known| known.read.clone()).collect()),
             ..Query::default()
         };
         let mut plan = self.read(users, &query).ok()?;
@@ -113,8 +145,8 @@ enum Shape {
     Many,
 }
 
-/// Where a path from a user leads; `None`: nowhere, or to a secret.
-fn shape(schema: &Schema, path: &str) -> Option<Shape> {
+/// What has to be read for a path from a user, and where it leads; `None`: nowhere, or to a secret.
+fn shape(schema: &Schema, path: &str) -> Option<(String, Shape)> {
     let mut here: Option<Arc<Collection>> = schema.collection("directus_users").cloned();
     let mut shape = Shape::One;
     let steps: Vec<_> = path.split('.').collect();
@@ -143,7 +175,9 @@ fn shape(schema: &Schema, path: &str) -> Option<Shape> {
             None => {}
         }
     }
-    Some(shape)
+    // An item is compared by its key, also where another path leads further.
+    let key = here.and_then(|target| Some(format!("{path}.{}", target.primary.as_ref()?.name)));
+    Some((key.unwrap_or_else(|| path.to_owned()), shape))
 }
 
 /// A step without the collection that it names.
@@ -161,6 +195,8 @@ fn collect(value: &Value, steps: &[&str], found: &mut Vec<Value>) {
                 // The resolver keeps the collection in the member's name where the path names one.
                 let member = members.get(*first);
                 member.into_iter().for_each(|member| collect(member, rest, found));
+            } else {
+                found.push(value.clone());
             }
         }
         value if steps.is_empty() => found.push(value.clone()),
@@ -176,7 +212,8 @@ mod tests {
     fn paths_lead_to_one_value_or_to_many_and_never_to_secrets() {
         let schema = loggia_model::system::schema();
         let check = |path: &str, expect: Option<Shape>| {
-            assert!(shape(&schema, path) == expect, "{path}");
+            let shape = shape(&schema, path).map(|(_, shape)| shape);
+            assert!(shape == expect, "{path}");
         };
         check("email", Some(Shape::One));
         check("role.name", Some(Shape::One));

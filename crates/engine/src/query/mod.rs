@@ -34,7 +34,7 @@ pub(crate) use facts::Facts;
 pub(crate) use selection::plain_read;
 pub(crate) use sight::Sight;
 pub(crate) use unknown::suggest;
-pub(crate) use values::substituted;
+pub(crate) use values::{substituted, substituted_rule};
 
 /// What names are looked up in and values are worked out from.
 #[derive(Clone, Copy)]
@@ -63,6 +63,8 @@ struct Resolution<'a> {
     too_far: bool,
     /// Conditions so far.
     conditions: usize,
+    /// Whether what is resolved now must not hold (`_not`, `_none`).
+    negated: bool,
 }
 
 /// Where names are looked up: a collection, under the aliases of the query on it.
@@ -142,6 +144,7 @@ impl<'a> Resolver<'a> {
             reads: 0,
             too_far: false,
             conditions: 0,
+            negated: false,
         }
     }
 }

@@ -106,10 +106,20 @@ impl Resolution<'_> {
             Argument::Value => self.value_test(tested, row, value, path),
             Argument::Geometry => self.shape_test(row.operator, value, path),
         };
-        test.map_or(Filter::Nothing, |test| Filter::Test {
+        let known = |test| Filter::Test {
             operand: operand.clone(),
             test,
-        })
+        };
+        test.map_or_else(|| self.with_nothing(), known)
+    }
+
+    /// A comparison with a variable that stands for nothing: neither it nor its opposite holds.
+    fn with_nothing(&self) -> Filter {
+        if self.negated {
+            Filter::All
+        } else {
+            Filter::Nothing
+        }
     }
 
     fn wrong_operator(&mut self, tested: Tested<'_>, row: Option<&Row>, name: &str, path: &str) {
@@ -154,7 +164,11 @@ impl Resolution<'_> {
     }
 
     fn text_test(&mut self, operator: Operator, value: &Value, path: &str) -> Option<Test> {
-        let piece = match value {
+        let value = match self.replaced(value, path)? {
+            Value::Null if !value.is_null() => return None,
+            value => value,
+        };
+        let piece = match &value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => truth.to_string(),
@@ -249,6 +263,7 @@ impl Resolution<'_> {
         path: &str,
     ) -> Option<Test> {
         let entries = self.entries(value, path)?;
+        let entries = self.spread(entries);
         let most = self.on.limits.in_list;
         if entries.len() > most {
             let message = format!(
@@ -269,8 +284,11 @@ impl Resolution<'_> {
                 );
                 continue;
             }
-            if let Some(Parsed::Scalar(scalar)) = self.scalar(tested, entry, &path) {
-                scalars.push(scalar);
+            match self.scalar(tested, entry, &path) {
+                Some(Parsed::Scalar(scalar)) => scalars.push(scalar),
+                // One value less to be found; but what is not found must be said of all of them.
+                Some(Parsed::Nothing) if self.negated == (operator == Operator::In) => return None,
+                Some(Parsed::Nothing) | None => {}
             }
         }
         Some(match operator {
@@ -303,7 +321,7 @@ impl Resolution<'_> {
         }
     }
 
-    /// An array, or values with commas between them; variables that stand for lists are spread out.
+    /// An array, or values with commas between them.
     fn entries(&mut self, value: &Value, path: &str) -> Option<Vec<Value>> {
         let entries = match value {
             Value::Array(entries) => entries.clone(),
@@ -322,27 +340,38 @@ impl Resolution<'_> {
                 return None;
             }
         };
+        Some(entries)
+    }
+
+    /// Variables that stand for lists are spread out.
+    fn spread(&self, entries: Vec<Value>) -> Vec<Value> {
         let spread = entries.into_iter().flat_map(|entry| {
             match entry.as_str().and_then(|text| self.on.list_variable(text)) {
                 Some(values) => values,
                 None => vec![entry],
             }
         });
-        Some(spread.collect())
+        spread.collect()
+    }
+
+    /// What a variable stands for; any other value as it is.
+    fn replaced(&mut self, value: &Value, path: &str) -> Option<Value> {
+        let Some(text) = value.as_str().filter(|text| text.starts_with('$')) else {
+            return Some(value.clone());
+        };
+        match self.on.variable(text) {
+            Ok(found) => Some(found.unwrap_or_else(|| value.clone())),
+            Err(problem) => {
+                self.problems.push(problem.at(path));
+                None
+            }
+        }
     }
 
     fn scalar(&mut self, tested: Tested<'_>, value: &Value, path: &str) -> Option<Parsed> {
-        let value = match value.as_str().filter(|text| text.starts_with('$')) {
-            Some(text) => match self.on.variable(text) {
-                Ok(Some(Value::Null)) => return Some(Parsed::Nothing),
-                Ok(Some(value)) => value,
-                Ok(None) => value.clone(),
-                Err(problem) => {
-                    self.problems.push(problem.at(path));
-                    return None;
-                }
-            },
-            None => value.clone(),
+        let value = match self.replaced(value, path)? {
+            Value::Null if !value.is_null() => return Some(Parsed::Nothing),
+            value => value,
         };
         let parsed = match tested {
             Tested::Field(field) => {

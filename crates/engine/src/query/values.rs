@@ -4,8 +4,8 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use loggia_model::Problem;
 use loggia_model::field_types::calendar::timestamp;
-use loggia_model::operator::{Argument, Operator};
-use serde_json::Value;
+use loggia_model::operator::{Argument, Operator, Row};
+use serde_json::{Map, Value};
 
 use super::facts::Fact;
 use super::{Resolver, invalid};
@@ -23,7 +23,8 @@ impl Resolver<'_> {
             }
             _ if self.fact(text).is_some() => match self.fact(text) {
                 Some(Fact::One(value)) => value.clone(),
-                _ => return Err(a_list(text)),
+                Some(Fact::Many(_)) => return Err(a_list(text)),
+                _ => return Err(invalid(format!("What `{text}` stands for cannot be read."))),
             },
             _ => match text.strip_prefix("$NOW(").and_then(|rest| rest.strip_suffix(')')) {
                 Some(adjustment) => timestamp(adjusted(self.now, adjustment)?).into(),
@@ -47,6 +48,7 @@ impl Resolver<'_> {
         match self.fact(text) {
             Some(Fact::One(value)) => Some(value.clone()),
             Some(Fact::Many(values)) => Some(Value::Array(values.clone())),
+            Some(Fact::Unreadable) => None,
             None => match self.list_variable(text) {
                 Some(values) => Some(Value::Array(values)),
                 None => self.variable(text).ok().flatten(),
@@ -57,11 +59,10 @@ impl Resolver<'_> {
     /// What a variable that stands for several values stands for.
     pub(super) fn list_variable(&self, text: &str) -> Option<Vec<Value>> {
         if let Some(fact) = self.fact(text) {
-            return Some(match fact {
-                Fact::Many(values) => values.clone(),
-                Fact::One(Value::Null) => Vec::new(),
-                Fact::One(value) => vec![value.clone()],
-            });
+            return match fact {
+                Fact::Many(values) => Some(values.clone()),
+                Fact::One(_) | Fact::Unreadable => None,
+            };
         }
         let claims = self.grants.caller().claims();
         let keys = match text {
@@ -77,36 +78,94 @@ fn a_list(text: &str) -> Problem {
     invalid(format!("`{text}` stands for a list.")).hint("Use it with _in or _nin.")
 }
 
-/// A rule with its variables replaced by what they stand for now; what cannot be replaced stays.
-pub(crate) fn substituted(on: &Resolver<'_>, rule: &Value) -> Value {
-    match rule {
-        Value::String(text) if text.starts_with('$') => on.stands_for(text).unwrap_or_else(|| rule.clone()),
-        Value::Array(entries) => spread(on, entries.iter().cloned()),
+/// A value with its variables replaced by what they stand for now; what cannot be replaced stays.
+pub(crate) fn substituted(on: &Resolver<'_>, value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with('$') => on.stands_for(text).unwrap_or_else(|| value.clone()),
+        Value::Array(entries) => entries.iter().map(|entry| substituted(on, entry)).collect(),
         Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| {
-                let takes_list = Operator::parse(name)
-                    .is_some_and(|row| matches!(row.argument, Argument::List | Argument::Range));
-                let value = match value {
-                    Value::String(text) if takes_list && text.contains('$') => {
-                        spread(on, text.split(',').map(|entry| Value::from(entry.trim())))
-                    }
-                    value => substituted(on, value),
-                };
-                (name.clone(), value)
-            });
+            let members = members.iter();
+            let members = members.map(|(name, value)| (name.clone(), substituted(on, value)));
             Value::Object(members.collect())
         }
         other => other.clone(),
     }
 }
 
-/// A list with its variables replaced; those that stand for lists are spread out.
-fn spread(on: &Resolver<'_>, entries: impl Iterator<Item = Value>) -> Value {
-    let entries = entries.flat_map(|entry| {
-        let values = entry.as_str().and_then(|text| on.list_variable(text));
-        values.unwrap_or_else(|| vec![substituted(on, &entry)])
+/// A rule on values that are written, in the same way. Against a variable that stands for nothing no test is passed,
+/// neither that of what a value must be nor that of what it must not be.
+pub(crate) fn substituted_rule(on: &Resolver<'_>, rule: &Value) -> Value {
+    let Some(members) = rule.as_object() else {
+        return rule.clone();
+    };
+    let members = members.iter().map(|(name, value)| {
+        let value = match (name.as_str(), value) {
+            ("_and" | "$and" | "_or" | "$or", Value::Array(rules)) => {
+                rules.iter().map(|rule| substituted_rule(on, rule)).collect()
+            }
+            (_, tests) => substituted_tests(on, tests),
+        };
+        (name.clone(), value)
     });
-    entries.collect()
+    Value::Object(members.collect())
+}
+
+/// What stands behind a field: tests, conditions on what it leads to, or a value.
+fn substituted_tests(on: &Resolver<'_>, tests: &Value) -> Value {
+    const NONE_OF_NOTHING: &str = "_in";
+    let Some(members) = tests.as_object() else {
+        return match substituted(on, tests) {
+            Value::Null if !tests.is_null() => serde_json::json!({ NONE_OF_NOTHING: [] }),
+            value => value,
+        };
+    };
+    let mut replaced = Map::new();
+    let mut nothing = false;
+    for (name, argument) in members {
+        match Operator::parse(name) {
+            Some(row) => match substituted_argument(on, row, argument) {
+                Some(argument) => {
+                    replaced.insert(name.clone(), argument);
+                }
+                None => nothing = true,
+            },
+            None => {
+                replaced.insert(name.clone(), substituted_tests(on, argument));
+            }
+        }
+    }
+    if nothing {
+        replaced.insert(NONE_OF_NOTHING.to_owned(), Value::Array(Vec::new()));
+    }
+    Value::Object(replaced)
+}
+
+/// `None`: a variable in it stands for nothing, and the test needs it.
+fn substituted_argument(on: &Resolver<'_>, row: &Row, argument: &Value) -> Option<Value> {
+    let entries = match (row.argument, argument) {
+        (Argument::List | Argument::Range, Value::String(text)) if text.contains('$') => {
+            text.split(',').map(|entry| Value::from(entry.trim())).collect()
+        }
+        (Argument::List | Argument::Range, Value::Array(entries)) => entries.clone(),
+        _ => {
+            let replaced = substituted(on, argument);
+            return (!replaced.is_null() || argument.is_null()).then_some(replaced);
+        }
+    };
+    let mut replaced = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if let Some(values) = entry.as_str().and_then(|text| on.list_variable(text)) {
+            replaced.extend(values);
+            continue;
+        }
+        match substituted(on, &entry) {
+            // One of several that a value may be is not there; the others are.
+            Value::Null if !entry.is_null() && row.operator == Operator::In => {}
+            Value::Null if !entry.is_null() => return None,
+            value => replaced.push(value),
+        }
+    }
+    Some(Value::Array(replaced))
 }
 
 /// A moment moved by `-1 day`, `+2 months`, `1y`.

@@ -64,6 +64,15 @@ fn shapes(draft: &Draft, row: &Record) -> Problems {
             problems.push(problem.hint(format!("Write it as {example}.")));
         }
     }
+    // Read as it would be read later, so that every way of writing an empty list is one.
+    let read = permission(row.clone());
+    let limits = read
+        .iter()
+        .flat_map(|read| [("locales", &read.locales), ("statuses", &read.statuses)]);
+    for (name, _) in limits.filter(|(_, values)| values.as_ref().is_some_and(Vec::is_empty)) {
+        let problem = invalid(format!("`{name}` is empty: nothing would be granted.")).at(draft.at(name));
+        problems.push(problem.hint("Name at least one value, or leave it out (null) for no limit."));
+    }
     problems
 }
 
@@ -111,6 +120,7 @@ fn no_field(collection: &Collection, name: &str) -> Problem {
 /// The permission that a row says; what is not sent does not matter here.
 fn permission(mut row: Record) -> Option<Permission> {
     row.insert("policy".to_owned(), "new".into());
+    row.entry("collection").or_insert_with(|| "new".into());
     if row.get("action").is_none_or(|action| !action.is_string()) {
         row.insert("action".to_owned(), "read".into());
     }

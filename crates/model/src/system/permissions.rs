@@ -30,8 +30,8 @@ const FIELDS: &[F] = &[
     F::reference("policy").not_null().indexed().hidden(),
     F::csv("locales")
         .since(2)
-        .note("Only items in these locales; none named: in all"),
+        .note("Only items in these locales; null: in all"),
     F::csv("statuses")
         .since(2)
-        .note("Only items with these statuses; none named: with any"),
+        .note("Only items with these statuses; null: with any"),
 ];

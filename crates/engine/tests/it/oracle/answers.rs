@@ -108,11 +108,7 @@ struct Wanted {
 /// # Errors
 /// Why not.
 pub(super) fn answer(copy: &Copy, who: &Who, question: &Question) -> Result<Answer, BTreeSet<Refusal>> {
-    let on = Evaluation {
-        copy,
-        who,
-        refusals: Default::default(),
-    };
+    let on = Evaluation::new(copy, who);
     let Some(table) = copy.table(&question.collection) else {
         return Err(BTreeSet::from([Refusal::Unknown]));
     };

@@ -495,16 +495,16 @@ impl Asking<'_> {
                 "_null" | "_nnull" | "_empty" | "_nempty" => json!(dice.chance(70)),
                 "_in" | "_nin" => match kind {
                     Kind::Field(Ty::Uuid) if dice.chance(30) => json!("$CURRENT_ROLES"),
+                    Kind::Field(Ty::String | Ty::Text) if self.rule && dice.chance(30) => {
+                        json!(["$CURRENT_USER.tags", "red"][..dice.between(1, 2)])
+                    }
                     _ => (0..dice.below(4)).map(|_| self.argument(dice, kind)).collect(),
                 },
                 "_between" | "_nbetween" => {
-                    let plain = Asking {
-                        copy: self.copy,
-                        rule: false,
-                    };
-                    json!([plain.argument(dice, kind), plain.argument(dice, kind)])
+                    json!([self.argument(dice, kind), self.argument(dice, kind)])
                 }
                 "_eq" | "_neq" | "_lt" | "_lte" | "_gt" | "_gte" => self.argument(dice, kind),
+                _ if self.rule && dice.chance(15) => json!("$CURRENT_USER.first_name"),
                 _ => json!(*dice.one(&["", "a", "A", "ed", "äS", "b_", "%", " "])),
             };
             tests.insert(operator.to_owned(), argument);

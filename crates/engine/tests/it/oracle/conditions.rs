@@ -1,9 +1,10 @@
-//! Filters, read plainly: a condition on NULL does not hold, and `_not` holds for whatever does not hold.
+//! Filters, read plainly: a condition on NULL does not hold, and `_not` holds for whatever does not hold; but neither a
+//! comparison with a variable that stands for nothing holds, nor its opposite.
 //!
 //! Everything can also be asked of no item at all (`None`), whose values are all NULL and to which nothing is related:
 //! that is what a left join makes of an item without related items, and it visits every name that is written.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -29,6 +30,8 @@ pub(super) struct Evaluation<'c> {
     pub(super) copy: &'c Copy,
     pub(super) who: &'c Who,
     pub(super) refusals: RefCell<BTreeSet<Refusal>>,
+    /// Whether what is looked at must not hold.
+    negated: Cell<bool>,
 }
 
 /// Other names for fields.
@@ -37,7 +40,24 @@ pub(super) type Aliases = Map<String, Value>;
 /// What is tested or sorted by: the value (NULL of no item) and its kind.
 pub(super) type Operand = (Value, Kind);
 
-impl Evaluation<'_> {
+impl<'c> Evaluation<'c> {
+    pub(super) fn new(copy: &'c Copy, who: &'c Who) -> Self {
+        Self {
+            copy,
+            who,
+            refusals: RefCell::default(),
+            negated: Cell::new(false),
+        }
+    }
+
+    /// Looks at what must not hold.
+    fn opposite<T>(&self, look: impl FnOnce() -> T) -> T {
+        self.negated.set(!self.negated.get());
+        let seen = look();
+        self.negated.set(!self.negated.get());
+        seen
+    }
+
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.refusals.borrow_mut().insert(refusal);
     }
@@ -84,7 +104,7 @@ impl Evaluation<'_> {
                 let any = several();
                 return any.is_empty() || any.contains(&true);
             }
-            "_not" => return !self.holds(table, item, value, aliases),
+            "_not" => return !self.opposite(|| self.holds(table, item, value, aliases)),
             _ => {}
         }
         if let Some(inside) = name
@@ -166,11 +186,15 @@ impl Evaluation<'_> {
             match (member.as_str(), link) {
                 ("_some" | "_none", Link::Many(relation, many)) => {
                     let pointing = item.map(|item| self.copy.pointing(many, relation, table, item));
-                    // Visits the names though nothing may point here.
-                    self.matches(many, None, value);
-                    let found = pointing.into_iter().flatten();
-                    let count = found.filter(|row| self.matches(many, Some(row), value)).count();
-                    holds &= (count > 0) == (member == "_some");
+                    let some = member == "_some";
+                    let count = || {
+                        // Visits the names though nothing may point here.
+                        self.matches(many, None, value);
+                        let found = pointing.into_iter().flatten();
+                        found.filter(|row| self.matches(many, Some(row), value)).count()
+                    };
+                    let count = if some { count() } else { self.opposite(count) };
+                    holds &= (count > 0) == some;
                 }
                 ("_some" | "_none", _) => {
                     self.refuse(Refusal::Invalid);
@@ -347,51 +371,74 @@ impl Evaluation<'_> {
             "_neq" if argument.is_null() => return !tested.is_null(),
             _ => {}
         }
-        let compared = |argument: &Value| {
-            let argument = self.replaced(argument)?;
-            values::compare(tested, &argument, kind)
-        };
-        let entries = || self.entries(argument);
+        let nothing = self.negated.get();
+        let compared = |argument: &Value| values::compare(tested, argument, kind);
         match name {
-            "_eq" => compared(argument) == Some(Ordering::Equal),
-            "_neq" => compared(argument).is_some_and(Ordering::is_ne),
-            "_lt" => compared(argument).is_some_and(Ordering::is_lt),
-            "_lte" => compared(argument).is_some_and(Ordering::is_le),
-            "_gt" => compared(argument).is_some_and(Ordering::is_gt),
-            "_gte" => compared(argument).is_some_and(Ordering::is_ge),
-            "_in" => entries()
-                .iter()
-                .any(|entry| compared(entry) == Some(Ordering::Equal)),
-            "_nin" => {
-                !tested.is_null()
-                    && !entries()
-                        .iter()
-                        .any(|entry| compared(entry) == Some(Ordering::Equal))
+            "_in" | "_nin" => {
+                let entries = self.entries(argument);
+                // What is not found must be said of every entry.
+                if entries.contains(&None) && (name == "_in") == nothing {
+                    return nothing;
+                }
+                let mut entries = entries.iter().flatten();
+                let found = entries.any(|entry| compared(entry) == Some(Ordering::Equal));
+                !tested.is_null() && found == (name == "_in")
             }
             "_between" | "_nbetween" => {
-                let entries = entries();
+                let entries = self.entries(argument);
                 let [low, high] = entries.as_slice() else {
                     self.refuse(Refusal::Unsure);
                     return false;
+                };
+                let (Some(low), Some(high)) = (low, high) else {
+                    return nothing;
                 };
                 match (compared(low), compared(high)) {
                     (Some(low), Some(high)) => (low.is_ge() && high.is_le()) == (name == "_between"),
                     _ => false,
                 }
             }
-            _ => values::text_matches(tested, name, argument),
+            _ => {
+                let Some(argument) = self.replaced(argument) else {
+                    return nothing;
+                };
+                let holds = |ordering: fn(Ordering) -> bool| compared(&argument).is_some_and(ordering);
+                match name {
+                    "_eq" => holds(Ordering::is_eq),
+                    "_neq" => holds(Ordering::is_ne),
+                    "_lt" => holds(Ordering::is_lt),
+                    "_lte" => holds(Ordering::is_le),
+                    "_gt" => holds(Ordering::is_gt),
+                    "_gte" => holds(Ordering::is_ge),
+                    _ => values::text_matches(tested, name, &argument),
+                }
+            }
         }
     }
 
-    fn entries(&self, argument: &Value) -> Vec<Value> {
+    /// The values of a list, each `None` that stands for nothing.
+    fn entries(&self, argument: &Value) -> Vec<Option<Value>> {
         let entries = match argument {
             Value::Array(entries) => entries.clone(),
             value => vec![value.clone()],
         };
         let spread = entries.into_iter().flat_map(|entry| match entry.as_str() {
-            Some("$CURRENT_ROLES") => self.who.roles.iter().map(|role| ROLES[*role].into()).collect(),
-            Some("$CURRENT_POLICIES") => self.policies(),
-            _ => vec![entry],
+            Some("$CURRENT_ROLES") => self
+                .who
+                .roles
+                .iter()
+                .map(|role| Some(ROLES[*role].into()))
+                .collect(),
+            Some("$CURRENT_POLICIES") => self.policies().into_iter().map(Some).collect(),
+            Some("$CURRENT_USER.tags") => match self.who.user {
+                Some(user) => {
+                    let tags = World::users()[user]["tags"].clone();
+                    let tags = tags.as_array().cloned().unwrap_or_default();
+                    tags.into_iter().map(Some).collect()
+                }
+                None => vec![None],
+            },
+            _ => vec![self.replaced(&entry)],
         });
         spread.collect()
     }
@@ -412,7 +459,10 @@ impl Evaluation<'_> {
             Some("$NOW(-1 day)") => Some("2026-11-20T12:00:00.000Z".into()),
             Some("$NOW(+1 day)") => Some("2026-11-22T12:00:00.000Z".into()),
             Some("$CURRENT_USER") => user.map(|user| USERS[user].into()),
-            Some("$CURRENT_USER.first_name") => user.map(|user| World::users()[user]["first_name"].clone()),
+            Some("$CURRENT_USER.first_name") => {
+                let name = World::users()[user?]["first_name"].clone();
+                (!name.is_null()).then_some(name)
+            }
             Some("$CURRENT_ROLE") => self.who.roles.first().map(|role| ROLES[*role].into()),
             _ => Some(value.clone()),
         }

@@ -1,7 +1,6 @@
 //! A copy of the data as somebody sees it: rows that are not for them are gone, values that are not for them are NULL,
 //! names that are not for them do not exist.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -108,11 +107,7 @@ impl Copy {
 
     /// Takes away what a set of policies does not grant to read. Their conditions look at everything.
     fn mask(&mut self, world: &World, full: &Self, policies: &[usize], who: &Who) {
-        let on_all = Evaluation {
-            copy: full,
-            who,
-            refusals: RefCell::default(),
-        };
+        let on_all = Evaluation::new(full, who);
         for table in &mut self.tables {
             let permissions: Vec<_> = world
                 .permissions

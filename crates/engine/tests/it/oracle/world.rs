@@ -169,11 +169,12 @@ impl World {
 
     /// The rows of `directus_users`.
     pub(super) fn users() -> Vec<Value> {
-        let names = ["red", "Ab", "zz a"];
+        let names = [json!("red"), json!("Ab"), Value::Null];
+        let tags = [json!(["a", "Ab"]), json!([]), Value::Null];
         let user = |(i, key): (usize, &&str)| {
             json!({
                 "id": key, "email": format!("user{i}@example.com"), "status": "active",
-                "first_name": names[i], "role": ROLES[i % 2],
+                "first_name": names[i], "tags": tags[i], "role": ROLES[i % 2],
             })
         };
         USERS.iter().enumerate().map(user).collect()

@@ -128,11 +128,7 @@ fn attempt(dice: &mut Dice, world: &World) -> Option<Attempt> {
 /// Whether every layer grants it: the item to some permission, and each field to one that lets the item.
 fn allowed(world: &World, who: &Who, attempt: &Attempt) -> bool {
     let full = Copy::full(world);
-    let on = Evaluation {
-        copy: &full,
-        who,
-        refusals: Default::default(),
-    };
+    let on = Evaluation::new(&full, who);
     let Some(table) = full.table(&attempt.collection) else {
         return false;
     };

@@ -57,6 +57,19 @@ async fn a_permission_that_could_not_be_applied_is_refused() {
             &["INVALID_PAYLOAD presets.titel", "INVALID_PAYLOAD presets.views"],
         ),
         (json!({"locales": ["de"]}), &["INVALID_PAYLOAD locales"]),
+        (json!({"locales": []}), &["INVALID_PAYLOAD locales"]),
+        (
+            json!({"statuses": " , ", "locales": ""}),
+            &["INVALID_PAYLOAD locales", "INVALID_PAYLOAD statuses"],
+        ),
+        (
+            json!({"collection": "not_yet", "statuses": []}),
+            &["INVALID_PAYLOAD statuses"],
+        ),
+        (
+            json!({"permissions": {"views": {"_between": ["$CURRENT_ROLES", 5]}}}),
+            &["INVALID_QUERY permissions.views._between[0]"],
+        ),
         (json!({"action": "destroy"}), &["FAILED_VALIDATION action"]),
         (
             json!({"permissions": {"titel": 1}, "validation": {"titel": {"_eq": 1}}, "locales": ["de"]}),
@@ -84,7 +97,11 @@ async fn a_permission_that_could_not_be_applied_is_refused() {
             {"title": {"_in": "$CURRENT_USER.tags"}},
             {"author": {"name": {"_eq": "$CURRENT_ROLE.name"}}},
             {"published_on": {"_lt": "$NOW(-1 day)"}},
-        ]}, "statuses": ["published"]},
+            {"published_on": {"_between": ["$NOW(-1 day)", "$NOW"]}},
+            {"title": {"_between": ["$CURRENT_USER.title", "$CURRENT_USER.location"]}},
+            {"title": {"_nbetween": "$CURRENT_USER.title,z"}},
+            {"created_by": {"_between": ["$CURRENT_USER", "$CURRENT_USER"]}},
+        ]}, "statuses": ["published"], "locales": null},
         {"collection": "articles", "action": "create", "presets": {"created_by": "$CURRENT_USER", "views": 1},
          "validation": {"title": {"_regex": "^[A-Z]"}}},
         {"collection": "*", "action": "read"},

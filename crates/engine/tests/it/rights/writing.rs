@@ -369,6 +369,65 @@ async fn nested_items_are_written_by_the_rights_on_their_own_collection() {
 }
 
 #[tokio::test]
+async fn an_empty_list_of_fields_grants_the_key_alone() {
+    for fields in [json!([]), json!(null)] {
+        let desk = desk(json!([
+            {"collection": "articles", "action": "read", "fields": fields},
+            {"collection": "articles", "action": "update", "fields": fields},
+            {"collection": "articles", "action": "create", "fields": fields, "presets": {"title": "Preset", "status": "draft"}},
+            {"collection": "articles", "action": "delete", "fields": fields, "permissions": {"id": {"_gt": 5}}},
+        ]))
+        .await;
+        let all = desk.rows("articles", json!({"sort": ["-id"], "limit": 1})).await;
+        assert_eq!(all, json!([{"id": 5}]));
+        for name in ["title", "qqqqqq"] {
+            let told = refused(desk.page("articles", json!({"filter": {name: "Alpha"}})).await);
+            assert_eq!(told, [format!("FORBIDDEN filter.{name}")]);
+            let told = refused(desk.create("articles", json!({name: "x"})).await);
+            assert_eq!(told, [format!("INVALID_PAYLOAD {name}")]);
+            let told = refused(desk.update("articles", json!([1]), json!({name: "x"})).await);
+            assert_eq!(told, [format!("INVALID_PAYLOAD {name}")]);
+        }
+        let made = desk.create("articles", json!({})).await.unwrap();
+        assert_eq!(made.rows, [record(json!({"id": 6}))]);
+        let titles = column(desk.engine(), "articles", "title").await;
+        assert_eq!(titles[0], "Alpha");
+        assert_eq!(titles[5], "Preset");
+        desk.delete("articles", json!([6])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_locales_or_statuses_that_is_empty_grants_nothing() {
+    let desk = desk(
+        json!([{"collection": "articles", "action": "read", "fields": ["status"], "statuses": ["draft"]}]),
+    )
+    .await;
+    assert_eq!(desk.ids("articles", json!({})).await, json!([2, 4]));
+    // As older versions stored it: what is there grants nothing, whatever it said then.
+    let policy = desk.caller.claims().policies[0].clone();
+    for action in ["read", "create", "update", "delete", "share", "publish"] {
+        let row = json!({"policy": policy, "collection": "articles", "action": action, "fields": "*", "statuses": []});
+        insert(desk.engine(), "directus_permissions", &[row]).await;
+    }
+    desk.engine().refresh().await.unwrap();
+    assert_eq!(desk.ids("articles", json!({})).await, json!([2, 4]));
+    assert_eq!(
+        refused(desk.page("articles", json!({"fields": ["title"]})).await),
+        ["FORBIDDEN fields[0]"]
+    );
+    assert_eq!(
+        refused(desk.create("articles", json!({"title": "x"})).await),
+        ["FORBIDDEN "]
+    );
+    assert_eq!(
+        refused(desk.update("articles", json!([2]), json!({"title": "x"})).await),
+        ["FORBIDDEN "]
+    );
+    assert_eq!(refused(desk.delete("articles", json!([2])).await), ["FORBIDDEN "]);
+}
+
+#[tokio::test]
 async fn a_token_that_only_proposes_writes_nothing() {
     let mut desk =
         desk(json!([{"collection": "articles", "action": ["read", "create", "update", "delete"]}])).await;
