@@ -30,7 +30,7 @@ use std::sync::Arc;
 pub use budget::writes_directly;
 pub use error::Error;
 pub use images::{Changed, Difference, Happened};
-pub use recorder::{Recorded, Recorder, acts, pointing_to};
+pub use recorder::{Noted, Recorded, Recorder, acts, pointing_to};
 pub use verify::{Broken, Verdict, verify};
 
 /// Where changes are written down. Cheap to clone.

@@ -43,6 +43,21 @@ pub struct Recorder {
     pub title: Option<String>,
 }
 
+/// What was noted of a row that was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Noted<'r> {
+    /// Where it is.
+    pub collection: &'r Arc<Collection>,
+    /// Its key, as text.
+    pub text: &'r str,
+    /// Its key.
+    pub key: &'r Scalar,
+    /// What it was like before the request, secrets as they are stored; `None`: it was not there.
+    pub before: Option<&'r Record>,
+    /// The database wrote it on its own.
+    pub cascaded: bool,
+}
+
 /// What a recorded transaction did.
 #[derive(Debug, Default)]
 pub struct Recorded {
@@ -184,6 +199,12 @@ impl Recorder {
     #[must_use]
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Whose change it is.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The schema as it is from now on.
@@ -329,6 +350,20 @@ impl Recorder {
     pub fn define(&mut self, differences: Vec<Difference>) {
         let entries = differences.into_iter().filter_map(Entry::of);
         self.definitions.extend(entries);
+    }
+
+    /// What was noted so far of the rows of every collection, in the order in which they were first written; what the
+    /// database did on its own is among it.
+    pub fn noted(&self) -> impl Iterator<Item = Noted<'_>> {
+        self.touched.values().flat_map(|touched| {
+            touched.rows.iter().map(|(text, row)| Noted {
+                collection: &touched.collection,
+                text,
+                key: &row.key,
+                before: row.before.as_ref(),
+                cascaded: row.cascaded,
+            })
+        })
     }
 
     /// What was written, as it was noted; the transaction goes on without it.

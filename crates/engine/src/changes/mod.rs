@@ -10,6 +10,6 @@ mod reading;
 pub(crate) mod revert;
 
 pub use loggia_journal::Happened;
-pub(crate) use loggia_journal::{Recorded, Recorder};
+pub(crate) use loggia_journal::{Noted, Recorded, Recorder};
 pub use reading::{ChangeDiff, ChangeFilter, ChangePage, ChangedItem};
 pub use revert::{Conflict, Conflicts, RevertOptions, RevertTarget, Reverted};

@@ -128,23 +128,6 @@ impl Draft {
             && self.lists.is_empty()
     }
 
-    /// Where it writes, at any depth.
-    pub(super) fn collections<'d>(&'d self, found: &mut Vec<&'d Arc<Collection>>) {
-        let mut add = |collection: &'d Arc<Collection>| {
-            if !found.iter().any(|known| known.name == collection.name) {
-                found.push(collection);
-            }
-        };
-        add(&self.collection);
-        self.lists.iter().for_each(|list| add(&list.target));
-        for one in &self.ones {
-            one.draft.collections(found);
-        }
-        for draft in self.lists.iter().flat_map(|list| list.edit.items()) {
-            draft.collections(found);
-        }
-    }
-
     /// Calls `visit` for it and for everything nested in it, outermost first.
     pub(super) fn visit(&self, visit: &mut dyn FnMut(&Draft)) {
         visit(self);

@@ -22,7 +22,6 @@ use super::{Deletes, Receipt, keys};
 use crate::Error;
 use crate::changes::Recorder;
 use crate::query::{count, plain_read};
-use crate::system::Standing;
 
 /// A list of items that point to an item which is written now.
 struct Owned {
@@ -39,14 +38,8 @@ pub(crate) struct Writer<'a> {
     pub(super) schema: &'a Schema,
     pub(super) deletes: Deletes,
     pub(super) receipt: Receipt,
-    /// Keys of system collections that were written, for those who keep copies.
-    pub(crate) touched: IndexMap<String, Vec<Value>>,
-    /// Users whose password changed.
-    pub(crate) new_passwords: Vec<Scalar>,
     /// Items that were made, and what must hold of each, by collection.
     pub(super) made: IndexMap<String, Made>,
-    /// Who was an administrator before, where that may change.
-    pub(crate) standing: Option<Standing>,
 }
 
 /// Items of one collection that were made, by key, and what must hold of each.
@@ -169,9 +162,6 @@ impl Writer<'_> {
             return Ok(());
         }
         let primary = keys::primary(&first.collection)?;
-        if first.collection.name == "directus_users" && first.values.contains_key("password") {
-            self.new_passwords.extend(wanted.iter().cloned());
-        }
         let plan = Plan::Update(UpdatePlan {
             collection: first.collection.clone(),
             filter: keys::among(primary, wanted.clone()),
@@ -463,12 +453,6 @@ impl Writer<'_> {
             .unwrap_or(0))
     }
 
-    /// Whether items that were there before changed or went.
-    pub(crate) fn changed_existing(&self, collection: &str) -> bool {
-        let changed = self.receipt.changed.get(collection);
-        changed.is_some_and(|changed| changed.updated + changed.deleted > 0)
-    }
-
     /// Deletes items that exist.
     pub(super) async fn delete(
         &mut self,
@@ -511,10 +495,6 @@ impl Writer<'_> {
         }
         let changed = self.receipt.changed.entry(collection.name.clone()).or_default();
         add(changed, touched.len() as u64);
-        if let (true, Some(primary)) = (collection.system, &collection.primary) {
-            let known = self.touched.entry(collection.name.clone()).or_default();
-            known.extend(touched.iter().map(|key| keys::value(primary, key)));
-        }
     }
 }
 

@@ -17,7 +17,6 @@ use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
 use crate::changes::{Recorder, expecting};
-use crate::engine::to_the_end;
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error, system};
 
@@ -195,9 +194,7 @@ impl Engine {
                 return Err(deletes_disabled(wanted.len() as u64, &collection).into());
             }
             system::deletable(&collection, &wanted)?;
-            let standing = system::standing(&on, &mut tx, &[&collection]).await?;
             let mut writer = self.writer(&on, tx, options, prepared.receipt);
-            writer.standing = standing;
             writer.delete(&collection, wanted.clone()).await?;
             return self
                 .finish(&on, writer, &collection, wanted, None)
@@ -207,9 +204,7 @@ impl Engine {
         let wanted = targets(&mut tx, &on, &collection, request, &mut prepared).await?;
         expecting::hold(self, &mut tx, &on, &collection, &options.expect).await?;
         let drafts = self.settle(&mut tx, &on, options, prepared, wanted).await?;
-        let standing = system::standing(&on, &mut tx, &drafts.collections()).await?;
         let mut writer = self.writer(&on, tx, options, drafts.receipt);
-        writer.standing = standing;
         let keys = writer.save_shared(drafts.shared, drafts.drafts).await?;
         self.finish(&on, writer, &collection, keys, returning)
             .await
@@ -229,10 +224,7 @@ impl Engine {
             schema: on.schema,
             deletes: options.deletes,
             receipt,
-            touched: IndexMap::new(),
-            new_passwords: Vec::new(),
             made: IndexMap::new(),
-            standing: None,
         }
     }
 
@@ -303,7 +295,6 @@ impl Engine {
         returning: Option<(ReadPlan, Option<usize>)>,
     ) -> Result<Written, Error> {
         writer.made_rightly().await?;
-        system::after(on, &mut writer).await?;
         let primary = keys::primary(collection)?;
         let rows = match returning {
             Some((plan, most)) => {
@@ -312,25 +303,8 @@ impl Engine {
             }
             None => Vec::new(),
         };
-        let Writer {
-            tx,
-            mut receipt,
-            touched,
-            ..
-        } = writer;
-        let engine = self.clone();
-        let recorded = to_the_end(async move {
-            let recorded = tx.commit().await?;
-            for (collection, keys) in &touched {
-                engine.announce(collection, keys).await?;
-            }
-            let cascaded = recorded.cascaded.keys();
-            for collection in cascaded.filter(|name| !touched.contains_key(*name)) {
-                engine.announce(collection, &[]).await?;
-            }
-            Ok(recorded)
-        })
-        .await?;
+        let Writer { tx, mut receipt, .. } = writer;
+        let recorded = self.conclude(tx).await?;
         receipt.applied.dedup();
         receipt.add(recorded.cascaded);
         let known = |name: &str| {
@@ -353,18 +327,6 @@ struct Settled {
     drafts: Vec<Draft>,
     shared: Vec<super::draft::One>,
     receipt: Receipt,
-}
-
-impl Settled {
-    /// Where it writes, at any depth.
-    fn collections(&self) -> Vec<&Arc<Collection>> {
-        let mut collections: Vec<&Arc<Collection>> = Vec::new();
-        let drafts = self.drafts.iter().chain(self.shared.iter().map(|one| &one.draft));
-        for draft in drafts {
-            draft.collections(&mut collections);
-        }
-        collections
-    }
 }
 
 /// Reads what was sent.

@@ -8,7 +8,7 @@ use loggia_model::filter::Test;
 use loggia_model::plan::{
     DeletePlan, InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source, UpdatePlan,
 };
-use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar, Schema, system};
+use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar, Schema};
 use loggia_store::Outcome;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
@@ -16,10 +16,11 @@ use tokio::sync::OwnedMutexGuard;
 use super::{definitions, snapshot};
 use crate::changes::{Recorded, Recorder};
 use crate::engine::to_the_end;
+use crate::system::{self, Written};
 use crate::{Engine, Error};
 
 /// The system collections as they are defined: what metadata is written by.
-static SYSTEM: LazyLock<Schema> = LazyLock::new(system::schema);
+static SYSTEM: LazyLock<Schema> = LazyLock::new(loggia_model::system::schema);
 
 /// The definition of a system collection.
 pub(super) fn definition(name: &str) -> Result<&'static Arc<Collection>, Problem> {
@@ -224,6 +225,10 @@ impl Change {
             let permit = decide_schema(self.grants.caller(), SchemaPlan { steps: Vec::new() })?;
             self.tx.change_tables(permit).await?;
         }
+        let mut news = system::after(&mut self.tx, Written::Tables).await?;
+        for collection in &self.touched {
+            news.entry((*collection).to_owned()).or_default();
+        }
         to_the_end(async move {
             let schema = Arc::new(snapshot::read_within(&mut self.tx).await?);
             self.tx.see(&schema);
@@ -231,9 +236,7 @@ impl Change {
             let recorded = self.tx.commit().await?;
             let schema = self.engine.swap_schema(schema);
             drop(self.turn);
-            for collection in self.touched {
-                self.engine.announce(collection, &[]).await?;
-            }
+            self.engine.tell(&news).await?;
             Ok((schema, recorded))
         })
         .await

@@ -78,9 +78,6 @@ pub(crate) async fn revert(
         return Ok(reverted);
     }
     let (_, recorded) = work.change.finish_recorded().await?;
-    for name in reverted.changed.keys() {
-        engine.announce(name, &[]).await?;
-    }
     reverted.change = recorded.change;
     Ok(reverted)
 }

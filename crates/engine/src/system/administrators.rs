@@ -3,19 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use std::sync::Arc;
-
-use loggia_access::{IpAccess, Permit};
+use loggia_access::{Caller, IpAccess, Permit};
 use loggia_model::error::UNPROCESSABLE_CONTENT;
-use loggia_model::filter::Test;
 use loggia_model::plan::Plan;
-use loggia_model::{Collection, Filter, Problem, Record, Scalar};
+use loggia_model::{Filter, Problem, Record};
 use serde_json::Value;
 
+use super::Written;
 use crate::Error;
-use crate::changes::Recorder;
-use crate::items::writer::Writer;
-use crate::query::{Resolver, plain_read};
+use crate::changes::{Noted, Recorder};
+use crate::query::plain_read;
 
 /// The collections that say who is an administrator.
 const DECISIVE: [&str; 4] = [
@@ -27,33 +24,56 @@ const DECISIVE: [&str; 4] = [
 
 /// Who is an administrator, and which roles make one.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+struct Standing {
     users: HashSet<String>,
     roles: HashSet<String>,
 }
 
-/// What says who is an administrator, as it is stored.
-struct Stored {
-    users: Vec<Record>,
-    roles: Vec<Record>,
-    /// The policies that allow everything.
-    policies: Vec<Record>,
-    access: Vec<Record>,
-}
+/// What says who is an administrator, as it is stored: by collection, in the order of [`DECISIVE`].
+#[derive(Clone)]
+struct Stored([Vec<Record>; DECISIVE.len()]);
 
 impl Stored {
-    async fn read(on: &Resolver<'_>, tx: &mut Recorder) -> Result<Self, Error> {
-        let admin = ("admin_access", Test::Equal(Scalar::Bool(true)));
-        Ok(Self {
-            users: rows(on, tx, "directus_users", &["id", "role", "status"], None).await?,
-            roles: rows(on, tx, "directus_roles", &["id", "parent"], None).await?,
-            policies: rows(on, tx, "directus_policies", &["id", "ip_access"], Some(admin)).await?,
-            access: rows(on, tx, "directus_access", &["policy", "user", "role"], None).await?,
-        })
+    async fn read(tx: &mut Recorder) -> Result<Self, Error> {
+        Ok(Self([
+            rows(tx, DECISIVE[0], &["id", "role", "status"]).await?,
+            rows(tx, DECISIVE[1], &["id", "parent"]).await?,
+            rows(tx, DECISIVE[2], &["id", "admin_access", "ip_access"]).await?,
+            rows(tx, DECISIVE[3], &["id", "policy", "user", "role"]).await?,
+        ]))
+    }
+
+    /// What was stored before the rows that were noted were written, whoever or whatever wrote them.
+    fn before(&self, tx: &Recorder) -> Self {
+        let mut before = self.clone();
+        for (name, rows) in DECISIVE.into_iter().zip(&mut before.0) {
+            let noted: HashMap<_, _> = of(tx, name).map(|noted| (noted.text, noted.before)).collect();
+            rows.retain(|row| text(row, "id").is_none_or(|id| !noted.contains_key(id)));
+            rows.extend(noted.into_values().flatten().cloned());
+        }
+        before
+    }
+
+    fn users(&self) -> &[Record] {
+        &self.0[0]
+    }
+
+    fn roles(&self) -> &[Record] {
+        &self.0[1]
+    }
+
+    /// The policies that allow everything.
+    fn policies(&self) -> impl Iterator<Item = &Record> {
+        let allows = |policy: &&Record| policy.get("admin_access") == Some(&Value::Bool(true));
+        self.0[2].iter().filter(allows)
+    }
+
+    fn access(&self) -> &[Record] {
+        &self.0[3]
     }
 
     fn parents(&self) -> HashMap<&str, &str> {
-        let parents = self.roles.iter();
+        let parents = self.roles().iter();
         parents
             .filter_map(|role| Some((text(role, "id")?, text(role, "parent")?)))
             .collect()
@@ -61,20 +81,16 @@ impl Stored {
 
     /// Who is an administrator, active or not.
     fn standing(&self) -> Standing {
-        let policies: HashSet<&str> = self
-            .policies
-            .iter()
-            .filter_map(|policy| text(policy, "id"))
-            .collect();
+        let policies: HashSet<&str> = self.policies().filter_map(|policy| text(policy, "id")).collect();
         let granted =
             |access: &&Record| text(access, "policy").is_some_and(|policy| policies.contains(policy));
         let (mut users, mut direct) = (HashSet::new(), HashSet::new());
-        for access in self.access.iter().filter(granted) {
+        for access in self.access().iter().filter(granted) {
             users.extend(text(access, "user"));
             direct.extend(text(access, "role"));
         }
         let parents = self.parents();
-        let ids = self.roles.iter().filter_map(|role| text(role, "id"));
+        let ids = self.roles().iter().filter_map(|role| text(role, "id"));
         let roles: HashSet<_> = ids.filter(|role| inherits(role, &direct, &parents)).collect();
         let is_admin = |user: &&Record| {
             text(user, "id").is_some_and(|id| users.contains(id))
@@ -82,7 +98,7 @@ impl Stored {
         };
         Standing {
             users: self
-                .users
+                .users()
                 .iter()
                 .filter(is_admin)
                 .filter_map(|user| Some(text(user, "id")?.to_owned()))
@@ -90,57 +106,56 @@ impl Stored {
             roles: roles.into_iter().map(str::to_owned).collect(),
         }
     }
+
+    /// Whether an administrator is there who may sign in.
+    fn has_active(&self, standing: &Standing) -> bool {
+        let mut active = self
+            .users()
+            .iter()
+            .filter(|user| text(user, "status") == Some("active"));
+        active.any(|user| text(user, "id").is_some_and(|id| standing.users.contains(id)))
+    }
 }
 
-/// Who is an administrator before a write by somebody who is none; `None`: it cannot matter.
-///
-/// # Errors
-/// When the database cannot be read.
-pub(crate) async fn standing(
-    on: &Resolver<'_>,
-    tx: &mut Recorder,
-    written: &[&Arc<Collection>],
-) -> Result<Option<Standing>, Error> {
-    let decisive = written
-        .iter()
-        .any(|collection| DECISIVE.contains(&collection.name.as_str()));
-    if on.grants.is_admin() || !decisive {
-        return Ok(None);
-    }
-    Ok(Some(Stored::read(on, tx).await?.standing()))
+/// What was noted of one collection.
+fn of<'t>(tx: &'t Recorder, name: &'t str) -> impl Iterator<Item = Noted<'t>> {
+    tx.noted().filter(move |noted| noted.collection.name == name)
 }
 
 /// # Errors
 /// When nobody would remain, roles would be above themselves, the caller would shut themselves out, or somebody who is
 /// no administrator changed or made one.
-pub(super) async fn remain(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result<(), Error> {
-    if !DECISIVE.iter().any(|name| writer.touched.contains_key(*name)) {
+pub(super) async fn remain(tx: &mut Recorder, written: Written) -> Result<(), Error> {
+    if !tx
+        .noted()
+        .any(|noted| DECISIVE.contains(&noted.collection.name.as_str()))
+    {
         return Ok(());
     }
-    let stored = Stored::read(on, &mut writer.tx).await?;
-    if let Some(role) = in_a_ring(&stored.parents()) {
+    let after = Stored::read(tx).await?;
+    if let Some(role) = in_a_ring(&after.parents()) {
         let message = format!("The role {role} would be above itself. Nothing was changed.");
         let problem = Problem::new(&UNPROCESSABLE_CONTENT, message).at("parent");
         return Err(problem
             .hint("Choose a parent that is not among the role's own children.")
             .into());
     }
-    let standing = stored.standing();
-    if !writer.grants.is_admin() {
-        return unchanged(writer, &standing);
+    let before = after.before(tx);
+    let (then, now) = (before.standing(), after.standing());
+    let caller = tx.caller();
+    if !caller.is_admin() {
+        return unchanged(tx, &then, &now);
     }
-    stays_in(writer, &stored)?;
-    // New rows take nothing from anybody; and while nobody is signed in (the first start, the command line), there may
-    // be no administrator yet.
-    let taken = DECISIVE.iter().any(|name| writer.changed_existing(name));
-    if !taken || writer.grants.caller().user().is_none() {
+    stays_in(caller, tx, &after)?;
+    // While nobody is signed in (the first start, the command line), there may be no administrator yet.
+    if caller.user().is_none() || after.has_active(&now) {
         return Ok(());
     }
-    let mut active = stored
-        .users
-        .iter()
-        .filter(|user| text(user, "status") == Some("active"));
-    if active.any(|user| text(user, "id").is_some_and(|id| standing.users.contains(id))) {
+    // New rows take nothing from anybody; and where nobody was an administrator, only who changes users themselves must
+    // make one.
+    let changed = |name: &&str| of(tx, name).any(|noted| noted.before.is_some() && !noted.cascaded);
+    let taken = written == Written::Rows && DECISIVE.iter().any(changed);
+    if !before.has_active(&then) && !taken {
         return Ok(());
     }
     let message = "No active administrator would remain. Nothing was changed.";
@@ -148,20 +163,20 @@ pub(super) async fn remain(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result
     Err(Problem::new(&UNPROCESSABLE_CONTENT, message).hint(hint).into())
 }
 
-/// Somebody who is no administrator neither changes nor makes one, nor a role that makes one.
-fn unchanged(writer: &Writer<'_>, after: &Standing) -> Result<(), Error> {
-    let Some(before) = &writer.standing else {
-        return Err(Problem::forbidden().into());
-    };
-    let touched = |collection: &str| {
-        let keys = writer.touched.get(collection).into_iter().flatten();
-        keys.filter_map(Value::as_str)
-    };
+/// Somebody who is no administrator neither changes nor makes one, nor a role that makes one; nor does the database for
+/// them.
+fn unchanged(tx: &Recorder, before: &Standing, after: &Standing) -> Result<(), Error> {
     let either = |key: &str, set: fn(&Standing) -> &HashSet<String>| {
         set(before).contains(key) || set(after).contains(key)
     };
-    let of_users = touched("directus_users").any(|key| either(key, |standing| &standing.users));
-    let of_roles = touched("directus_roles").any(|key| either(key, |standing| &standing.roles));
+    // A column that the database empties is one that was added: of it, nobody is an administrator.
+    let written = |name| {
+        of(tx, name)
+            .filter(|noted| !noted.cascaded)
+            .map(|noted| noted.text)
+    };
+    let of_users = written("directus_users").any(|key| either(key, |standing| &standing.users));
+    let of_roles = written("directus_roles").any(|key| either(key, |standing| &standing.roles));
     if of_users || of_roles || before != after {
         return Err(Problem::forbidden().into());
     }
@@ -169,21 +184,21 @@ fn unchanged(writer: &Writer<'_>, after: &Standing) -> Result<(), Error> {
 }
 
 /// An administrator must not shut themselves out by the addresses that their policies count from.
-fn stays_in(writer: &Writer<'_>, stored: &Stored) -> Result<(), Error> {
-    let claims = writer.grants.caller().claims();
+fn stays_in(caller: &Caller, tx: &Recorder, stored: &Stored) -> Result<(), Error> {
+    let claims = caller.claims();
     let (Some(user), Some(ip)) = (claims.user.as_deref(), claims.ip) else {
         return Ok(());
     };
-    if !writer.touched.contains_key("directus_policies") {
+    if of(tx, "directus_policies").next().is_none() {
         return Ok(());
     }
     let held = |policy: &&Record| {
-        stored.access.iter().any(|access| {
+        stored.access().iter().any(|access| {
             let by_role = text(access, "role").is_some_and(|role| claims.roles.iter().any(|own| own == role));
             text(access, "policy") == text(policy, "id") && (text(access, "user") == Some(user) || by_role)
         })
     };
-    let mut held = stored.policies.iter().filter(held).peekable();
+    let mut held = stored.policies().filter(held).peekable();
     let admits = |policy: &Record| {
         let entries: Vec<&str> = match policy.get("ip_access") {
             Some(Value::Array(entries)) => entries.iter().filter_map(Value::as_str).collect(),
@@ -206,16 +221,9 @@ fn stays_in(writer: &Writer<'_>, stored: &Stored) -> Result<(), Error> {
 
 /// Whether a role or one of those above it is among `direct`.
 fn inherits(role: &str, direct: &HashSet<&str>, parents: &HashMap<&str, &str>) -> bool {
-    let mut role = role;
-    loop {
-        if direct.contains(role) {
-            return true;
-        }
-        match parents.get(role) {
-            Some(parent) => role = parent,
-            None => return false,
-        }
-    }
+    let above = std::iter::successors(Some(role), |role| parents.get(role).copied());
+    // Another program may have left a ring.
+    above.take(parents.len() + 1).any(|role| direct.contains(role))
 }
 
 /// A role that is its own ancestor.
@@ -233,28 +241,16 @@ fn in_a_ring<'r>(parents: &HashMap<&'r str, &'r str>) -> Option<&'r str> {
     })
 }
 
-async fn rows(
-    on: &Resolver<'_>,
-    tx: &mut Recorder,
-    collection: &str,
-    fields: &[&str],
-    test: Option<(&str, Test)>,
-) -> Result<Vec<Record>, Error> {
-    let Some(collection) = on.schema.collection(collection) else {
+async fn rows(tx: &mut Recorder, collection: &str, fields: &[&str]) -> Result<Vec<Record>, Error> {
+    let schema = tx.schema().clone();
+    let Some(collection) = schema.collection(collection) else {
         return Ok(Vec::new());
     };
     let fields: Vec<_> = fields
         .iter()
         .filter_map(|name| collection.field(name).cloned())
         .collect();
-    let filter = match test {
-        Some((name, test)) => match collection.field(name) {
-            Some(field) => Filter::field(field, test),
-            None => Filter::All,
-        },
-        None => Filter::All,
-    };
-    let plan = Plan::Read(plain_read(collection, &fields, filter));
+    let plan = Plan::Read(plain_read(collection, &fields, Filter::All));
     let reason = "who is an administrator does not depend on who asks";
     Ok(tx.run(Permit::system(reason, plan)).await?.into_rows())
 }

@@ -3,27 +3,29 @@
 //! - [`writable`]: which of them are written elsewhere, or only by the system.
 //! - [`deletable`]: what must stay.
 //! - [`check`]: rules on what is sent, before anything is written.
-//! - [`after`]: rules on what the database would then hold, before the commit.
+//! - [`after`]: rules on what the database would then hold, before the commit; [`Engine::conclude`] asks them of every
+//!   transaction.
 //!
 //! To add a rule on one collection: its file here, and its line in [`check`] or [`after`].
 
+use indexmap::IndexMap;
 use loggia_access::Grants;
 use loggia_model::error::{FORBIDDEN, UNPROCESSABLE_CONTENT};
 use loggia_model::system::PUBLIC_POLICY;
 use loggia_model::{Collection, Problem, Problems, Scalar};
+use serde_json::Value;
 
-use crate::Error;
+use crate::changes::{Recorded, Recorder};
+use crate::engine::to_the_end;
 use crate::items::draft::Draft;
-use crate::items::writer::Writer;
 use crate::query::Resolver;
+use crate::{Engine, Error};
 
 mod administrators;
 mod permissions;
 mod policies;
 mod settings;
 mod users;
-
-pub(crate) use administrators::{Standing, standing};
 
 /// Collections that are not written as items, and where they are written instead.
 const ELSEWHERE: [(&str, &str); 7] = [
@@ -96,11 +98,61 @@ pub(crate) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
     }
 }
 
-/// What would be wrong with the database after the write.
+/// What a transaction has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Rows, by whoever asked for it.
+    Rows,
+    /// Tables, with what was in them.
+    Tables,
+}
+
+/// What is to be told of a transaction once it is committed: rows of system collections by their keys.
+pub(crate) type News = IndexMap<String, Vec<Value>>;
+
+/// What would be wrong with the database after the write, cascades included; and what follows from it.
 ///
 /// # Errors
 /// The rule that would be broken; the transaction must not be committed then.
-pub(crate) async fn after(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result<(), Error> {
-    users::end_sessions(on, writer).await?;
-    administrators::remain(on, writer).await
+pub(crate) async fn after(tx: &mut Recorder, written: Written) -> Result<News, Error> {
+    let ended = users::end_sessions(tx).await?;
+    administrators::remain(tx, written).await?;
+    let mut news = News::new();
+    for noted in tx.noted().filter(|noted| noted.collection.system) {
+        let keys = news.entry(noted.collection.name.clone()).or_default();
+        let primary = noted.collection.primary.as_ref();
+        keys.extend(primary.map(|primary| primary.ty.print(noted.key.clone())));
+    }
+    if ended {
+        news.entry("directus_sessions".to_owned()).or_default();
+    }
+    Ok(news)
+}
+
+impl Engine {
+    /// How every transaction ends: the system's own rules, the commit, and the news of it.
+    ///
+    /// # Errors
+    /// The rule that would be broken, or why there is no record; then nothing was changed.
+    pub(crate) async fn conclude(&self, mut tx: Recorder) -> Result<Recorded, Error> {
+        let news = after(&mut tx, Written::Rows).await?;
+        let engine = self.clone();
+        to_the_end(async move {
+            let recorded = tx.commit().await?;
+            engine.tell(&news).await?;
+            Ok(recorded)
+        })
+        .await
+    }
+
+    /// After the commit and before the answer: tells of rows of system collections that changed.
+    ///
+    /// # Errors
+    /// When what is kept of them cannot be read again.
+    pub(crate) async fn tell(&self, news: &News) -> Result<(), Error> {
+        for (collection, keys) in news {
+            self.announce(collection, keys).await?;
+        }
+        Ok(())
+    }
 }

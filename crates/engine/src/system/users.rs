@@ -1,17 +1,20 @@
 //! `directus_users`: e-mail addresses are well formed and kept in lower case, so that nobody shares one; static tokens
-//! cannot be guessed; a new password ends the sessions of the old one.
+//! cannot be guessed; a new password or address ends the sessions of the old one.
+
+use std::collections::HashMap;
 
 use loggia_access::Permit;
 use loggia_model::error::FORBIDDEN;
 use loggia_model::filter::Test;
-use loggia_model::plan::{DeletePlan, Plan};
+use loggia_model::plan::{DeletePlan, Plan, ReadPlan, Selected, Source};
 use loggia_model::validation::failure;
-use loggia_model::{Filter, Problem, Problems, Scalar};
+use loggia_model::{Field, Filter, Problem, Problems, Record, Scalar};
+use serde_json::Value;
 
 use crate::Error;
+use crate::changes::Recorder;
 use crate::items::draft::{Draft, Intent};
-use crate::items::writer::Writer;
-use crate::query::Resolver;
+use crate::query::{Resolver, plain_read};
 
 /// Addresses are at most so long (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const LONGEST_ADDRESS: usize = 254;
@@ -96,26 +99,74 @@ fn is_address(text: &str) -> bool {
         && domain.split('.').all(label)
 }
 
-/// Ends the sessions of users whose password changed.
+/// Ends the sessions of users who sign in otherwise from now on: by another password, or another address. Whoever
+/// changes their own address stays signed in where they do. Whether there were any.
 ///
 /// # Errors
 /// When the database refuses.
-pub(super) async fn end_sessions(on: &Resolver<'_>, writer: &mut Writer<'_>) -> Result<(), Error> {
-    let users: Vec<_> = std::mem::take(&mut writer.new_passwords);
-    let Some(sessions) = on.schema.collection("directus_sessions") else {
-        return Ok(());
+pub(super) async fn end_sessions(tx: &mut Recorder) -> Result<bool, Error> {
+    let schema = tx.schema().clone();
+    let (Some(users), Some(sessions)) = (
+        schema.collection("directus_users"),
+        schema.collection("directus_sessions"),
+    ) else {
+        return Ok(false);
     };
-    let Some(user) = sessions.field("user").filter(|_| !users.is_empty()) else {
-        return Ok(());
+    let ways = [users.field("password"), users.field("email")];
+    let (Some(key), Some(user), [Some(password), Some(email)]) =
+        (&users.primary, sessions.field("user"), ways)
+    else {
+        return Ok(false);
     };
+    let were: HashMap<String, (Scalar, Record)> = tx
+        .noted()
+        .filter(|noted| noted.collection.name == users.name)
+        .filter_map(|noted| Some((noted.text.to_owned(), (noted.key.clone(), noted.before?.clone()))))
+        .collect();
+    if were.is_empty() {
+        return Ok(false);
+    }
+    let keys = were.values().map(|(key, _)| key.clone()).collect();
+    let plan = ReadPlan {
+        select: [key, password, email]
+            .map(|field| Selected::new(field.name.as_str(), Source::Secret(field.clone())))
+            .into(),
+        ..plain_read(users, &[], Filter::field(key, Test::In(keys)))
+    };
+    let reason = "how users sign in is compared with how they did, and not shown";
+    let rows = tx
+        .run(Permit::system(reason, Plan::Read(plan)))
+        .await?
+        .into_rows();
+    let (mut passwords, mut addresses) = (Vec::new(), Vec::new());
+    for row in rows {
+        let was = row
+            .get(&key.name)
+            .and_then(Value::as_str)
+            .and_then(|key| were.get(key));
+        let Some((key, was)) = was else { continue };
+        let differs = |field: &Field| was.get(&field.name) != row.get(&field.name);
+        if differs(password) {
+            passwords.push(key.clone());
+        } else if differs(email) {
+            addresses.push(key.clone());
+        }
+    }
+    if passwords.is_empty() && addresses.is_empty() {
+        return Ok(false);
+    }
+    let mut others = Filter::field(user, Test::In(addresses));
+    if let (Some(here), Some(session)) = (&tx.caller().claims().session, &sessions.primary) {
+        let here = Filter::field(session, Test::NotEqual(Scalar::from(here.as_str())));
+        others = others.and(here);
+    }
     let plan = Plan::Delete(DeletePlan {
         collection: sessions.clone(),
-        filter: Filter::field(user, Test::In(users)),
+        filter: Filter::or_all(vec![Filter::field(user, Test::In(passwords)), others]),
     });
-    let reason = "a new password ends the sessions of the old one, whoever may delete sessions";
-    writer.tx.run(Permit::system(reason, plan)).await?;
-    writer.touched.entry("directus_sessions".to_owned()).or_default();
-    Ok(())
+    let reason = "a new way to sign in ends the sessions of the old one, whoever may delete sessions";
+    tx.run(Permit::system(reason, plan)).await?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use loggia_model::{Filter, Problem, Problems, Record, token};
 use serde_json::Value;
 
 use crate::changes::Recorder;
-use crate::engine::to_the_end;
 use crate::items::payload::invalid;
 use crate::query::plain_read;
 use crate::{Engine, Error};
@@ -173,7 +172,8 @@ impl Engine {
         may_change(caller)?;
         work.known(caller, id).await?;
         work.rows.delete(&mut work.tx, id).await?;
-        self.commit_tokens(work.tx, id).await
+        self.conclude(work.tx).await?;
+        Ok(())
     }
 
     async fn token_work(&self, caller: &Caller) -> Result<Work, Error> {
@@ -227,17 +227,8 @@ impl Engine {
             .one(&mut work.tx, id)
             .await?
             .ok_or_else(Problem::forbidden)?;
-        self.commit_tokens(work.tx, id).await?;
+        self.conclude(work.tx).await?;
         Ok(shown(row, self.parts().clock.now()))
-    }
-
-    async fn commit_tokens(&self, tx: Recorder, id: &str) -> Result<(), Error> {
-        let (engine, id) = (self.clone(), Value::from(id));
-        to_the_end(async move {
-            tx.commit().await?;
-            engine.announce("loggia_tokens", &[id]).await
-        })
-        .await
     }
 }
 

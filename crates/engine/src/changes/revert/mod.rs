@@ -18,8 +18,7 @@ use serde_json::Value;
 
 use super::Recorder;
 use super::reading::Seen;
-use crate::engine::to_the_end;
-use crate::items::{Changed, Deletes, Receipt, WriteOptions};
+use crate::items::{Changed, Deletes};
 use crate::{Engine, Error, system};
 use load::Loaded;
 use rewind::Rewound;
@@ -148,16 +147,7 @@ impl Engine {
         if options.dry_run {
             return Ok(Some(reverted));
         }
-        let engine = self.clone();
-        let names: Vec<_> = reverted.changed.keys().cloned().collect();
-        let recorded = to_the_end(async move {
-            let recorded = tx.commit().await?;
-            for name in names {
-                engine.announce(&name, &[]).await?;
-            }
-            Ok(recorded)
-        })
-        .await?;
+        let recorded = self.conclude(tx).await?;
         reverted.change = recorded.change;
         Ok(Some(reverted))
     }
@@ -193,23 +183,10 @@ impl Engine {
                 .hint("Ask somebody who may delete, or switch deleting on in the settings.")
                 .into());
         }
-        let on = self.resolver(&schema, &grants);
-        let standing = system::standing(&on, &mut tx, &rewound.written()).await?;
         apply::apply(&mut tx, &grants, &rewound, &self.parts().generator).await?;
         reverted.changed = rewound.counts();
-        let mut writer = self.writer(
-            &on,
-            tx,
-            &WriteOptions::default(),
-            Receipt {
-                changed: reverted.changed.clone(),
-                ..Receipt::default()
-            },
-        );
-        writer.standing = standing;
-        writer.touched = rewound.keys();
-        system::after(&on, &mut writer).await?;
-        Ok(writer.tx)
+        system::after(&mut tx, system::Written::Rows).await?;
+        Ok(tx)
     }
 
     /// Narrows what conflicts say to what the caller may read; refuses unless they are to be passed over.

@@ -56,25 +56,6 @@ impl Rewound {
             .flat_map(|rows| rows.rows.values().map(|state| (&rows.collection, state)))
     }
 
-    /// The collections that rows change in.
-    pub(super) fn written(&self) -> Vec<&Arc<Collection>> {
-        let changes = |rows: &&Rows| rows.rows.values().any(|state| state.happens().is_some());
-        let written = self.collections.values().filter(changes);
-        written.map(|rows| &rows.collection).collect()
-    }
-
-    /// The keys of the rows that change, by collection.
-    pub(super) fn keys(&self) -> IndexMap<String, Vec<Value>> {
-        let mut keys: IndexMap<String, Vec<Value>> = IndexMap::new();
-        for (collection, state) in self.states() {
-            if let (Some(_), Some(primary)) = (state.happens(), &collection.primary) {
-                let known = keys.entry(collection.name.clone()).or_default();
-                known.push(primary.ty.print(state.key.clone()));
-            }
-        }
-        keys
-    }
-
     /// How many rows become what.
     pub(super) fn counts(&self) -> IndexMap<String, Changed> {
         let mut counts: IndexMap<String, Changed> = IndexMap::new();

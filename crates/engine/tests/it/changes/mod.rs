@@ -1,5 +1,6 @@
 //! Changes: recorded with what they changed, chained, taken back.
 
+mod administrators;
 mod chain;
 mod expecting;
 mod reading;
