@@ -94,6 +94,38 @@ async fn a_new_token_or_password_replaces_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_new_address_ends_the_sessions_of_the_old_one() {
+    let app = start().await;
+    let someone = app.user(EMAIL, TOKEN).await;
+    let user = id(&app).await;
+    let own = json!([{"collection": "directus_users", "action": ["read", "update"], "fields": ["id", "email"],
+        "permissions": {"id": {"_eq": "$CURRENT_USER"}}}]);
+    let policy = app.policy(json!({"permissions": own})).await;
+    let access = app.post("/access", json!({"user": user, "policy": policy})).await;
+    assert_eq!(access.status, 200, "{}", access.text);
+    let sign_in = async |email: &str| {
+        let login = json!({"email": email, "password": ADMIN_PASSWORD});
+        let session = app.anonymous().post("/auth/login", login).await;
+        someone.with_token(session.data()["access_token"].as_str().unwrap())
+    };
+    // Where somebody changes their own address they stay signed in, and nowhere else.
+    let (here, there) = (sign_in(EMAIL).await, sign_in(EMAIL).await);
+    let changed = here.patch("/users/me", json!({"email": "new@example.com"})).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    assert_eq!(standing(&here).await, "somebody");
+    assert_eq!(standing(&there).await, "INVALID_CREDENTIALS");
+    // What does not change ends nothing; and an address that comes back ends all of them.
+    let same = json!({"email": "New@example.com", "title": "Dr"});
+    app.patch(&format!("/users/{user}"), same).await;
+    assert_eq!(standing(&here).await, "somebody");
+    let change = changed.header("loggia-change");
+    let reverted = app.post(&format!("/changes/{change}/revert"), json!({})).await;
+    assert_eq!(reverted.status, 200, "{}", reverted.text);
+    assert_eq!(standing(&here).await, "INVALID_CREDENTIALS");
+    assert_eq!(standing(&sign_in(EMAIL).await).await, "somebody");
+}
+
+#[tokio::test]
 async fn rights_come_and_go_with_policies_and_roles() {
     let app = start().await;
     let someone = app.user(EMAIL, TOKEN).await;
