@@ -75,6 +75,7 @@ fn of_filter(filter: &Filter) -> bool {
             test: Test::Equal(_) | Test::In(_),
         } if is_key(field) => false,
         Filter::Test { operand, .. } => of_operand(operand),
+        Filter::Shared(shared) => of_filter(shared.filter()),
     }
 }
 

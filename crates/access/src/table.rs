@@ -94,7 +94,7 @@ impl Table {
         if table.rules.is_empty() {
             return None;
         }
-        table.rows = Filter::or_all(table.conditions.clone());
+        table.rows = Filter::or_all(table.conditions.clone()).shared();
         table.cases(&group.collection);
         Some(table)
     }
@@ -128,7 +128,7 @@ impl Table {
             Some(condition) => *condition,
             None => {
                 let condition = condition(group, permission, conditions)?;
-                self.conditions.push(condition);
+                self.conditions.push(condition.shared());
                 known.insert(same, self.conditions.len() - 1);
                 self.conditions.len() - 1
             }

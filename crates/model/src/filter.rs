@@ -1,6 +1,8 @@
 //! Which rows: one expression tree for every dialect's operators, with names already resolved.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use crate::{Collection, Field, Relation, Scalar};
 
@@ -36,6 +38,35 @@ pub enum Filter {
         /// The condition on them.
         filter: Box<Filter>,
     },
+    /// A condition that many plans have in common.
+    Shared(Arc<Shared>),
+}
+
+/// A condition that is kept and put into one plan after the other, with a place for what is made of it on the way to the
+/// database: that work is done once.
+pub struct Shared {
+    filter: Filter,
+    made: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Shared {
+    /// The condition.
+    #[must_use]
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// What was made of it, by `make` the first time; `None`: something of another type was.
+    pub fn made<T: Send + Sync + 'static>(&self, make: impl FnOnce(&Filter) -> T) -> Option<&T> {
+        let made = self.made.get_or_init(|| Box::new(make(&self.filter)));
+        made.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.filter.fmt(f)
+    }
 }
 
 /// What a test looks at, and what can be sorted and grouped by.
@@ -263,6 +294,18 @@ impl Filter {
             0 => Self::Nothing,
             1 => any.remove(0),
             _ => Self::Or(any),
+        }
+    }
+
+    /// The same, made to be shared; what holds always or never needs no work anyway.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        match self {
+            Self::All | Self::Nothing | Self::Shared(_) => self,
+            filter => Self::Shared(Arc::new(Shared {
+                filter,
+                made: OnceLock::new(),
+            })),
         }
     }
 

@@ -20,6 +20,7 @@ impl<'g> Masks<'g> {
             Filter::And(parts) => Filter::And(self.filters(here, parts)?),
             Filter::Or(parts) => Filter::Or(self.filters(here, parts)?),
             Filter::Not(inner) => Filter::Not(Box::new(self.filter(here, *inner)?)),
+            Filter::Shared(shared) => self.filter(here, shared.filter().clone())?,
             Filter::Test { operand, test } => {
                 let (operand, case) = self.operand(here, operand)?;
                 tested(operand, test, case)

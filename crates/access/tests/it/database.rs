@@ -85,6 +85,7 @@ impl Database {
             Filter::And(parts) => parts.iter().all(|part| self.holds(on, row, part)),
             Filter::Or(parts) => parts.iter().any(|part| self.holds(on, row, part)),
             Filter::Not(inner) => !self.holds(on, row, inner),
+            Filter::Shared(shared) => self.holds(on, row, shared.filter()),
             Filter::Test { operand, test } => passes(&self.value(on, row, operand), test),
             Filter::Related {
                 step,

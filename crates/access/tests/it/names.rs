@@ -71,6 +71,7 @@ impl Names<'_> {
             Filter::Not(inner) => self.filter(on, inner),
             Filter::Test { operand, .. } => self.operand(on, operand),
             Filter::Related { step, filter, .. } => self.step(on, step) && self.filter(&step.target, filter),
+            Filter::Shared(shared) => self.filter(on, shared.filter()),
         }
     }
 

@@ -77,6 +77,7 @@ pub(crate) fn filter(condition: &Filter) -> String {
         Filter::And(parts) => several(parts, " & "),
         Filter::Or(parts) => several(parts, " | "),
         Filter::Not(inner) => format!("!{}", filter(inner)),
+        Filter::Shared(shared) => filter(shared.filter()),
         Filter::Test { operand, test } => format!("{}{}", self::operand(operand), self::test(test)),
         Filter::Related {
             step,

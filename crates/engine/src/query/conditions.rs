@@ -454,5 +454,6 @@ fn holds_for_nothing(filter: &Filter) -> bool {
         Filter::Not(filter) => !holds_for_nothing(filter),
         Filter::Test { test, .. } => matches!(test, Test::Null | Test::Empty),
         Filter::Related { quantifier, .. } => *quantifier == Quantifier::None,
+        Filter::Shared(shared) => holds_for_nothing(shared.filter()),
     }
 }

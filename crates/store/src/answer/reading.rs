@@ -64,8 +64,12 @@ struct Layout<'p> {
     /// By position: whether more than one member needs the output, so that its value cannot be given away.
     shared: Vec<bool>,
     members: Vec<Member<'p>>,
-    /// By member: the position of what says whether it is shown.
-    shown: Vec<Option<usize>>,
+    /// By member.
+    shown: Vec<Shown>,
+    /// What is asked for already, by the address of the condition, and its position.
+    asked: Vec<(usize, usize)>,
+    /// Members are shown by conditions that differ.
+    differ: bool,
     /// The value is the bare key at this position.
     bare: Option<(usize, &'p Field)>,
 }
@@ -99,13 +103,20 @@ struct Edge<'p> {
     at: usize,
     /// M2A: the column that names the collection, and the field of the key.
     any: Option<(usize, &'p Field)>,
-    /// The position of what says whether it is shown: nothing is followed from rows that do not show it.
-    shown: Option<usize>,
+    /// Nothing is followed from rows that do not show it.
+    shown: Shown,
 }
 
-/// Whether a row shows what the condition at a position is about.
-fn is_shown(row: &[Scalar], shown: Option<usize>) -> bool {
-    shown.is_none_or(|at| row[at] == Scalar::Int(1))
+/// On which rows a member is shown: positions of conditions, of each list of which one must hold.
+#[derive(Clone, Default)]
+struct Shown(Vec<Vec<usize>>);
+
+impl Shown {
+    /// Whether a row shows it.
+    fn on(&self, row: &[Scalar]) -> bool {
+        let holds = |at: &usize| row[*at] == Scalar::Int(1);
+        self.0.iter().all(|any| any.iter().any(holds))
+    }
 }
 
 impl<'p> Layout<'p> {
@@ -115,6 +126,8 @@ impl<'p> Layout<'p> {
             shared: Vec::with_capacity(plan.select.len() + 1),
             members: Vec::with_capacity(plan.select.len()),
             shown: Vec::with_capacity(plan.select.len()),
+            asked: Vec::new(),
+            differ: differ(plan),
             bare: None,
         };
         if let (true, Some(primary)) = (keys_only, &plan.collection.primary) {
@@ -123,7 +136,10 @@ impl<'p> Layout<'p> {
         }
         for selected in &plan.select {
             let alias = selected.alias.as_str();
-            let shown = selected.when.as_ref().map(|when| layout.holds(when));
+            let shown = selected
+                .when
+                .as_ref()
+                .map_or_else(Shown::default, |when| layout.shown(when));
             let member = match &selected.source {
                 Source::Field(field) | Source::Secret(field) => Some(Member::Field {
                     alias,
@@ -143,7 +159,7 @@ impl<'p> Layout<'p> {
                 Source::Count(operand) => Some(layout.number(alias, Output::Count(operand))),
                 Source::Revision { revisions } => Some(layout.number(alias, Output::Revision(revisions))),
                 Source::Related(related) => layout
-                    .edge(&plan.collection, related, shown)
+                    .edge(&plan.collection, related, &shown)
                     .map(|related| Member::Related { alias, related }),
             };
             if let Some(member) = member {
@@ -173,13 +189,41 @@ impl<'p> Layout<'p> {
         at
     }
 
-    /// The position of what says whether a condition holds; asked once for all members that share it.
-    fn holds(&mut self, when: &'p Arc<Filter>) -> usize {
-        let same = |output: &Output<'p>| matches!(output, Output::Holds(other) if Arc::ptr_eq(other, when));
-        match self.outputs.iter().position(same) {
-            Some(at) => at,
-            None => self.push(Output::Holds(when)),
+    /// Where a member is shown. Where members differ in that, they are still shown by the same few conditions, put
+    /// together in different ways: the database is asked for each of those once.
+    fn shown(&mut self, when: &'p Arc<Filter>) -> Shown {
+        if !self.differ {
+            return Shown(vec![vec![self.holds(when)]]);
         }
+        let mut lists = Vec::new();
+        self.split(when, &mut lists);
+        Shown(lists)
+    }
+
+    fn split(&mut self, filter: &'p Filter, lists: &mut Vec<Vec<usize>>) {
+        match filter {
+            Filter::All => {}
+            Filter::And(parts) => parts.iter().for_each(|part| self.split(part, lists)),
+            Filter::Or(parts) if parts.iter().all(|part| matches!(part, Filter::Shared(_))) => {
+                let any = parts.iter().map(|part| self.holds(part)).collect();
+                lists.push(any);
+            }
+            filter => lists.push(vec![self.holds(filter)]),
+        }
+    }
+
+    /// The position of what says whether a condition holds. It is asked once, however often it is needed.
+    fn holds(&mut self, filter: &'p Filter) -> usize {
+        let address = match filter {
+            Filter::Shared(shared) => Arc::as_ptr(shared).addr(),
+            filter => std::ptr::from_ref(filter).addr(),
+        };
+        if let Some((_, at)) = self.asked.iter().find(|(asked, _)| *asked == address) {
+            return *at;
+        }
+        let at = self.push(Output::Holds(filter));
+        self.asked.push((address, at));
+        at
     }
 
     fn push(&mut self, output: Output<'p>) -> usize {
@@ -205,14 +249,14 @@ impl<'p> Layout<'p> {
     }
 
     /// `None` where the collection lacks the column that the relation needs: nothing can be related then.
-    fn edge(
-        &mut self,
-        collection: &'p Collection,
-        plan: &'p Related,
-        shown: Option<usize>,
-    ) -> Option<Edge<'p>> {
+    fn edge(&mut self, collection: &'p Collection, plan: &'p Related, shown: &Shown) -> Option<Edge<'p>> {
         let relation = plan.link.relation();
-        let edge = |at, any| Edge { plan, at, any, shown };
+        let edge = |at, any| Edge {
+            plan,
+            at,
+            any,
+            shown: shown.clone(),
+        };
         match &plan.link {
             Link::ToOne { .. } => {
                 let at = self.key(collection.field(&relation.many_field)?);
@@ -247,7 +291,7 @@ impl<'p> Layout<'p> {
         let mut record = Record::with_capacity(self.members.len());
         let mut below = below.iter_mut();
         for (member, shown) in self.members.iter().zip(&self.shown) {
-            let shown = is_shown(row, *shown);
+            let shown = shown.on(row);
             let (alias, value) = match member {
                 Member::Related { alias, related } => {
                     let value = match below.next() {
@@ -281,6 +325,13 @@ impl<'p> Layout<'p> {
     }
 }
 
+/// Whether some members are shown by other conditions than others.
+fn differ(plan: &ReadPlan) -> bool {
+    let mut conditions = plan.select.iter().filter_map(|selected| selected.when.as_ref());
+    let first = conditions.next();
+    first.is_some_and(|first| conditions.any(|other| !Arc::ptr_eq(first, other)))
+}
+
 /// What a JSON value holds at a path of keys and positions; null where it holds nothing there.
 fn inside(value: Value, path: &[String]) -> Value {
     path.iter().fold(value, |value, step| match value {
@@ -296,8 +347,7 @@ fn inside(value: Value, path: &[String]) -> Value {
 impl Edge<'_> {
     /// The rows to follow it from.
     fn from<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = &'r [Scalar]> {
-        let shown = self.shown;
-        rows.iter().filter(move |row| is_shown(row, shown))
+        rows.iter().filter(|row| self.shown.on(row))
     }
 
     /// What a row has that does not show it.
@@ -537,5 +587,55 @@ mod tests {
         assert_eq!(layout.outputs.iter().filter(conditions).count(), 2);
         assert_eq!(layout.outputs.len(), 6);
         assert_eq!(layout.members.len(), 5);
+    }
+
+    #[test]
+    fn members_that_differ_are_shown_by_the_same_conditions_put_together() {
+        let schema = system::schema();
+        let users = schema.collection("directus_users").unwrap();
+        let field = |name: &str| users.field(name).unwrap().clone();
+        let is = |status: &str| Filter::field(&field("status"), Test::Equal(status.into())).shared();
+        let (active, draft, invited) = (is("active"), is("draft"), is("invited"));
+        let member = |name: &str, when: Filter| Selected {
+            when: Some(Arc::new(when)),
+            ..Selected::new(name, Source::Field(field(name)))
+        };
+        let either = Filter::or_all(vec![active.clone(), draft.clone()]);
+        let plan = ReadPlan {
+            collection: users.clone(),
+            select: vec![
+                member("email", either.clone()),
+                member("title", Filter::or_all(vec![draft, invited.clone()])),
+                member("location", active),
+                member("theme_dark", either.and(invited)),
+            ],
+            filter: Filter::All,
+            sort: Vec::new(),
+            limit: None,
+            offset: 0,
+        };
+        let layout = Layout::of(&plan, false);
+        let asked = layout
+            .outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Holds(_)));
+        assert_eq!(asked.count(), 3);
+        let check = |member: usize, holding: &[i64], expect: bool| {
+            let mut row = vec![Scalar::Null; layout.outputs.len()];
+            for ((_, at), holds) in layout.asked.iter().zip(holding) {
+                row[*at] = if *holds == 1 { Scalar::Int(1) } else { Scalar::Null };
+            }
+            assert_eq!(layout.shown[member].on(&row), expect, "{member} {holding:?}");
+        };
+        // Active, draft, invited.
+        check(0, &[1, 0, 0], true);
+        check(0, &[0, 1, 0], true);
+        check(0, &[0, 0, 1], false);
+        check(1, &[1, 0, 0], false);
+        check(1, &[0, 0, 1], true);
+        check(2, &[0, 1, 1], false);
+        check(3, &[1, 0, 0], false);
+        check(3, &[0, 0, 1], false);
+        check(3, &[0, 1, 1], true);
     }
 }

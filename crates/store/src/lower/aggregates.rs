@@ -9,7 +9,7 @@ use super::{Dialect, Scope, Sql, Statement, kind_of, operands};
 /// could be that of a column as well.
 pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePlan) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
-    let scope = sql.scope(&plan.collection);
+    let scope = Scope::of(&plan.collection);
     sql.push("SELECT ");
     sql.join(", ", &plan.group_by, |sql, group| {
         operands::operand(sql, scope, &group.operand);

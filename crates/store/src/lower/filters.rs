@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use loggia_model::filter::{Direction, Filter, Operand, Quantifier, Step, Test};
 use loggia_model::{Scalar, StorageKind};
 
-use super::{Scope, Sql, operands, pointed_to};
+use super::{Scope, Sql, operands, pointed_to, shared};
 
 /// Appends a condition on the rows of `scope`.
 pub(crate) fn filter<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Filter) {
@@ -41,6 +41,7 @@ pub(crate) fn filter<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Fil
             reach(sql, scope, step, filter);
             sql.push(")");
         }
+        Filter::Shared(condition) => shared::shared(sql, scope, condition),
     }
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn reach<'p>(
     step: &'p Step,
     condition: &'p Filter,
 ) -> Scope<'p> {
-    let far = sql.scope(&step.target);
+    let far = near.within(&step.target);
     sql.push(" FROM ").table(far).push(" WHERE ");
     joined(sql, near, far, step);
     if !matches!(condition, Filter::All) {

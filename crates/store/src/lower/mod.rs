@@ -2,6 +2,7 @@
 //!
 //! Everything that databases disagree about is asked of a [`Dialect`]; nothing here knows a database by name.
 
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -17,10 +18,16 @@ pub(crate) mod filters;
 mod golden;
 pub(crate) mod operands;
 pub(crate) mod reads;
+mod shared;
 pub(crate) mod writes;
 
 /// What a database says in its own way. Each method appends to the statement that is being written.
-pub(crate) trait Dialect: Sync {
+pub(crate) trait Dialect: Sync + 'static {
+    /// Which one it is.
+    fn kind(&self) -> TypeId {
+        TypeId::of::<Self>()
+    }
+
     /// A quoted identifier.
     fn identifier(&self, text: &mut String, name: &str);
 
@@ -79,7 +86,8 @@ pub(crate) struct Sql<'p> {
     pub(crate) text: String,
     pub(crate) binds: Vec<Cow<'p, Scalar>>,
     pub(crate) dialect: &'static dyn Dialect,
-    aliases: u32,
+    /// Where in the text each placeholder begins and ends.
+    placeholders: Vec<(usize, usize)>,
 }
 
 /// A statement ready to run.
@@ -91,11 +99,27 @@ pub(crate) struct Statement<'p> {
     pub(crate) binds: Vec<Cow<'p, Scalar>>,
 }
 
-/// A table in a statement: the name it goes by there, and what it holds.
+/// A table in a statement: the name it goes by there, and what it holds. Names say how deep a table stands in subqueries,
+/// so that a condition reads the same wherever it stands at that depth.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'p> {
-    alias: u32,
+    depth: u32,
     pub(crate) collection: &'p Collection,
+}
+
+impl<'p> Scope<'p> {
+    /// The table that a statement is about.
+    pub(crate) fn of(collection: &'p Collection) -> Self {
+        Self { depth: 0, collection }
+    }
+
+    /// A table in a subquery on the rows of this one.
+    pub(crate) fn within<'c>(self, collection: &'c Collection) -> Scope<'c> {
+        Scope {
+            depth: self.depth + 1,
+            collection,
+        }
+    }
 }
 
 impl<'p> Sql<'p> {
@@ -104,7 +128,7 @@ impl<'p> Sql<'p> {
             text: String::with_capacity(256),
             binds: Vec::new(),
             dialect,
-            aliases: 0,
+            placeholders: Vec::new(),
         }
     }
 
@@ -123,15 +147,10 @@ impl<'p> Sql<'p> {
     /// Appends a placeholder and binds a value to it.
     pub(crate) fn bind(&mut self, value: Cow<'p, Scalar>) -> &mut Self {
         self.binds.push(value);
+        let begin = self.text.len();
         self.dialect.placeholder(&mut self.text, self.binds.len());
+        self.placeholders.push((begin, self.text.len()));
         self
-    }
-
-    /// A scope under a name of its own.
-    pub(crate) fn scope(&mut self, collection: &'p Collection) -> Scope<'p> {
-        let alias = self.aliases;
-        self.aliases += 1;
-        Scope { alias, collection }
     }
 
     /// Appends the table of a scope under its name.
@@ -147,7 +166,7 @@ impl<'p> Sql<'p> {
 
     fn alias(&mut self, scope: Scope<'p>) -> &mut Self {
         // Writing to a String does not fail.
-        let _ = write!(self.text, "t{}", scope.alias);
+        let _ = write!(self.text, "t{}", scope.depth);
         self
     }
 

@@ -66,7 +66,7 @@ fn through<'p>(
     condition: &'p Filter,
     value: &'p Operand,
 ) {
-    let far = sql.scope(&step.target);
+    let far = near.within(&step.target);
     sql.push("(SELECT ");
     operand(sql, far, value);
     sql.push(" FROM ").table(far).push(" WHERE ");

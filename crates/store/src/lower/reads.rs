@@ -19,7 +19,7 @@ pub(crate) enum Output<'p> {
     /// How many related items there are.
     Count(&'p Operand),
     /// Whether a condition holds: 1, or something else.
-    Holds(&'p Arc<Filter>),
+    Holds(&'p Filter),
     /// The number of the item's last revision.
     Revision(&'p Collection),
 }
@@ -52,7 +52,7 @@ pub(crate) fn select<'p>(
     reach: &Reach<'p>,
 ) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
-    let scope = sql.scope(&plan.collection);
+    let scope = Scope::of(&plan.collection);
     match reach {
         Reach::Root => {
             head(&mut sql, scope, outputs, None);
@@ -155,7 +155,7 @@ fn revision<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, revisions: &'p Collection) 
         sql.push("0");
         return;
     };
-    let far = sql.scope(revisions);
+    let far = scope.within(revisions);
     sql.push("(SELECT COALESCE(MAX(")
         .column(far, "number")
         .push("), 0) FROM ")

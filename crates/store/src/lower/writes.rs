@@ -57,7 +57,7 @@ pub(crate) fn update<'p>(dialect: &'static dyn Dialect, plan: &'p UpdatePlan) ->
         return matching(dialect, &plan.collection, &plan.filter);
     }
     let mut sql = Sql::new(dialect);
-    let scope = sql.scope(&plan.collection);
+    let scope = Scope::of(&plan.collection);
     sql.push("UPDATE ").table(scope).push(" SET ");
     sql.join(", ", &plan.assign, |sql, (field, value)| {
         sql.identifier(&field.name).push(" = ").bind(Cow::Borrowed(value));
@@ -70,7 +70,7 @@ pub(crate) fn update<'p>(dialect: &'static dyn Dialect, plan: &'p UpdatePlan) ->
 /// Every row that matches goes.
 pub(crate) fn delete<'p>(dialect: &'static dyn Dialect, plan: &'p DeletePlan) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
-    let scope = sql.scope(&plan.collection);
+    let scope = Scope::of(&plan.collection);
     sql.push("DELETE FROM ")
         .table(scope)
         .condition(scope, &plan.filter);
@@ -104,7 +104,7 @@ pub(crate) fn count_pointing<'p>(
     filter: &'p Filter,
 ) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
-    let scope = sql.scope(collection);
+    let scope = Scope::of(collection);
     sql.push("SELECT COUNT(*) FROM ")
         .identifier(table)
         .push(" WHERE ")
@@ -124,7 +124,7 @@ fn matching<'p>(
     filter: &'p Filter,
 ) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
-    let scope: Scope<'p> = sql.scope(collection);
+    let scope: Scope<'p> = Scope::of(collection);
     sql.push("SELECT ");
     match &collection.primary {
         Some(primary) => sql.column(scope, &primary.name),

@@ -262,7 +262,7 @@ async fn a_read_that_nobody_waits_for_frees_its_thread() {
 #[tokio::test]
 async fn a_transaction_left_idle_is_rolled_back_and_the_next_runs() {
     let store = Store::open(Options {
-        idle: Duration::from_millis(20),
+        idle: Duration::from_millis(500),
         durable: false,
         ..Options::new("sqlite::memory:")
     })
