@@ -29,7 +29,7 @@ pub(crate) struct Book {
     rows: Vec<Record>,
     rulebook: Rulebook,
     /// What was compiled under the schema that was asked for last.
-    compiled: Mutex<Arc<Compiled>>,
+    compiled: Mutex<Option<Arc<Compiled>>>,
     /// Broken permissions that were logged.
     told: Mutex<HashSet<(String, String, Action)>>,
 }
@@ -81,11 +81,10 @@ impl Book {
 
     fn of(rows: Vec<Record>) -> Self {
         let rulebook = Rulebook::new(rows.iter().filter_map(permission));
-        let compiled = Compiled::under(Arc::new(system::schema()));
         Self {
             rows,
             rulebook,
-            compiled: Mutex::new(Arc::new(compiled)),
+            compiled: Mutex::default(),
             told: Mutex::default(),
         }
     }
@@ -98,10 +97,13 @@ impl Book {
     /// What was compiled under this schema so far.
     fn under(&self, schema: &Arc<Schema>) -> Arc<Compiled> {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&compiled.schema, schema) {
-            *compiled = Arc::new(Compiled::under(schema.clone()));
+        let known = compiled
+            .as_ref()
+            .filter(|known| Arc::ptr_eq(&known.schema, schema));
+        match known {
+            Some(known) => known.clone(),
+            None => compiled.insert(Arc::new(Compiled::under(schema.clone()))).clone(),
         }
-        compiled.clone()
     }
 
     /// Logs the permissions of a set that grant nothing because they cannot be compiled; each once.
