@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use loggia_model::error::{CONTENT_TOO_LARGE, INVALID_PAYLOAD, UNSUPPORTED_MEDIA_TYPE};
-use loggia_model::{Problem, Problems};
+use loggia_model::{Problem, Problems, json};
 use serde_json::Value;
 
 use crate::App;
@@ -73,25 +73,16 @@ pub(crate) async fn read(body: axum::body::Body, limit: usize, key: &str) -> Res
 /// Reads JSON, nested at most `depth` levels.
 ///
 /// # Errors
-/// `INVALID_PAYLOAD` with line and column.
-pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Value, Problem> {
+/// `INVALID_PAYLOAD` with line and column, or with the path of every name that an object has twice.
+pub(crate) fn parse(bytes: &[u8], depth: usize) -> Result<Value, Problems> {
     if let Some(at) = deeper_than(bytes, depth) {
         return Err(Problem::new(
             &INVALID_PAYLOAD,
             format!("The JSON is nested more than {depth} levels deep (byte {at})."),
-        ));
-    }
-    serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new(
-            &INVALID_PAYLOAD,
-            format!("The body is not JSON: {}.", describe(&error)),
         )
-    })
-}
-
-/// What the JSON reader found, with line and column, safe to show.
-pub(crate) fn describe(error: &serde_json::Error) -> String {
-    error.to_string()
+        .into());
+    }
+    json::read(bytes).map_err(|error| error.problems(&INVALID_PAYLOAD, "The body"))
 }
 
 /// The position of the first bracket that is nested deeper than `depth`, outside texts.
@@ -148,15 +139,11 @@ mod tests {
 
     #[test]
     fn wrong_json_is_placed() {
-        let problem = parse(b"{\"a\": 1,\n  oops}", 8).unwrap_err();
-        assert_eq!(problem.code, &INVALID_PAYLOAD);
-        assert!(problem.message.contains("line 2 column"), "{problem}");
-        assert!(
-            parse(&b"[".repeat(100_000), 64)
-                .unwrap_err()
-                .message
-                .contains("64 levels")
-        );
+        let problems = parse(b"{\"a\": 1,\n  oops}", 8).unwrap_err();
+        assert_eq!(problems.0[0].code, &INVALID_PAYLOAD);
+        assert!(problems.to_string().contains("line 2 column"), "{problems}");
+        let problems = parse(&b"[".repeat(100_000), 64).unwrap_err();
+        assert!(problems.to_string().contains("64 levels"), "{problems}");
     }
 
     #[test]

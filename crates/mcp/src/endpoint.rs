@@ -348,7 +348,10 @@ impl Endpoint {
 
     async fn call(&self, request: &Request<'_>, incoming: &Incoming<'_>) -> Result<Vec<u8>, Refusal> {
         let name = request.params.tool()?;
-        let arguments = request.params.arguments()?;
+        let arguments = match request.params.arguments()? {
+            Ok(arguments) => arguments,
+            Err(problems) => return Ok(self.open(request, 0).failed(&ToolError::from(problems).render())),
+        };
         let mut context = self.context(request, incoming);
         if request.revision.is_stateless() {
             context.resumed = request.params.resumed()?;

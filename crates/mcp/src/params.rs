@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use loggia_model::error::INVALID_PAYLOAD;
+use loggia_model::{Problems, json};
 use loggia_tools::catalogue::{Asks, ClientInfo, Resumed};
 use loggia_tools::plain;
 use serde::Deserialize;
@@ -146,15 +148,16 @@ impl<'a> Params<'a> {
             .ok_or_else(|| Refusal::invalid_params("`name` is missing: which tool to call."))
     }
 
-    /// `tools/call`: with what. An object, or one that was written into a string by mistake.
-    pub(crate) fn arguments(&self) -> Result<Map<String, Value>, Refusal> {
+    /// `tools/call`: with what. An object, or one that was written into a string by mistake; else what is wrong with
+    /// it that a model can put right.
+    pub(crate) fn arguments(&self) -> Result<Result<Map<String, Value>, Problems>, Refusal> {
         let Some(raw) = self.arguments.map(RawValue::get) else {
-            return Ok(Map::new());
+            return Ok(Ok(Map::new()));
         };
         let inner;
         let text = match raw.as_bytes().first() {
             Some(b'{') => raw,
-            Some(b'n') => return Ok(Map::new()),
+            Some(b'n') => return Ok(Ok(Map::new())),
             Some(b'"') => {
                 inner = serde_json::from_str::<String>(raw).unwrap_or_default();
                 inner.trim()
@@ -164,8 +167,14 @@ impl<'a> Params<'a> {
         if !text.starts_with('{') {
             return Err(Refusal::invalid_params("`arguments` must be an object."));
         }
-        serde_json::from_str(text)
-            .map_err(|error| Refusal::parse(format!("`arguments` cannot be read: {error}.")))
+        match json::read(text.as_bytes()) {
+            Ok(Value::Object(arguments)) => Ok(Ok(arguments)),
+            Ok(_) => Err(Refusal::invalid_params("`arguments` must be an object.")),
+            Err(json::Error::Syntax(error)) => {
+                Err(Refusal::parse(format!("`arguments` cannot be read: {error}.")))
+            }
+            Err(repeated) => Ok(Err(repeated.problems(&INVALID_PAYLOAD, "The text"))),
+        }
     }
 
     /// `tools/call`: what the client brings back after it was asked to ask its user.

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod error;
 pub mod field_types;
 pub mod filter;
+pub mod json;
 pub mod operator;
 pub mod plan;
 pub mod query;

@@ -4,11 +4,13 @@
 //! such an object first. Where a member is an object or a list, it may also come as JSON inside a string. The engine
 //! resolves a query against the schema.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::error::{INVALID_QUERY, nearest};
-use crate::{Problem, Problems};
+use crate::{Problem, Problems, json};
 
 /// What is asked. The default asks for all fields of the first page.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,11 +93,12 @@ impl Query {
     /// # Errors
     /// Everything that is wrong with it, each with its path: `INVALID_QUERY`.
     pub fn from_json(value: &Value) -> Result<Self, Problems> {
-        let value = unpacked(value);
-        let Some(members) = value.as_object() else {
-            return Err(expected("an object", &value, "").into());
-        };
         let mut reader = Reader::default();
+        let value = reader.unpacked(value, "");
+        let Some(members) = value.as_object() else {
+            reader.problems.push(expected("an object", &value, ""));
+            return Err(reader.problems);
+        };
         let mut query = Self::default();
         for (name, value) in members {
             if !value.is_null() {
@@ -155,6 +158,31 @@ impl Reader {
         true
     }
 
+    /// JSON that came inside a string, where it is an object or an array.
+    fn unpacked<'v>(&mut self, value: &'v Value, path: &str) -> Cow<'v, Value> {
+        let packed = match value {
+            Value::String(text) if text.trim_start().starts_with(['{', '[']) => text,
+            other => return Cow::Borrowed(other),
+        };
+        match json::read(packed.as_bytes()) {
+            Ok(value) => Cow::Owned(value),
+            Err(json::Error::Syntax(_)) => Cow::Borrowed(value),
+            Err(repeated) => {
+                self.refuse(repeated, path);
+                // What else is wrong is said as well.
+                serde_json::from_str(packed).map_or(Cow::Borrowed(value), Cow::Owned)
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: json::Error, path: &str) {
+        let problems = error.problems(&INVALID_QUERY, "The text");
+        self.problems.extend(match path.is_empty() {
+            true => problems,
+            false => problems.within(path),
+        });
+    }
+
     fn consistent(&mut self, query: &Query, prefix: &str) {
         if query.offset.is_some_and(|offset| offset > 0) && query.page.is_some_and(|page| page > 1) {
             let problem = invalid("Both `offset` and `page` say where to start.")
@@ -172,7 +200,7 @@ impl Reader {
 
     /// `{relation: {_limit: 3, relation: {…}}}`.
     fn deep(&mut self, value: &Value, path: &str, depth: usize) -> IndexMap<String, Query> {
-        let value = unpacked(value);
+        let value = self.unpacked(value, path);
         let Some(members) = value.as_object() else {
             self.problems
                 .push(expected("an object of relational fields", &value, path));
@@ -192,7 +220,7 @@ impl Reader {
 
     fn deep_entry(&mut self, value: &Value, path: &str, depth: usize) -> Query {
         let mut query = Query::default();
-        let value = unpacked(value);
+        let value = self.unpacked(value, path);
         let Some(members) = value.as_object() else {
             self.problems.push(expected(
                 "an object with members such as _filter, _sort and _limit",
@@ -226,7 +254,7 @@ impl Reader {
 
     /// Texts, or objects of nested lists as the official SDK writes them: `["id", {"author": ["name"]}]`.
     fn fields(&mut self, value: &Value, path: &str) -> Vec<String> {
-        let value = unpacked(value);
+        let value = self.unpacked(value, path);
         let mut fields = Vec::new();
         match &*value {
             Value::String(text) => fields.extend(split(text)),
@@ -266,13 +294,17 @@ impl Reader {
 
     fn filter(&mut self, value: &Value, path: &str) -> Option<Value> {
         let value = match value {
-            Value::String(text) => match serde_json::from_str(text) {
+            Value::String(text) => match json::read(text.as_bytes()) {
                 Ok(value) => value,
-                Err(error) => {
+                Err(json::Error::Syntax(error)) => {
                     let problem = invalid(format!("The filter is not JSON: {error}."))
                         .at(path)
                         .hint("Write it as {\"field\": {\"_eq\": \"value\"}}.");
                     self.problems.push(problem);
+                    return None;
+                }
+                Err(repeated) => {
+                    self.refuse(repeated, path);
                     return None;
                 }
             },
@@ -303,7 +335,7 @@ impl Reader {
 
     /// An array of texts, or texts with commas between them.
     fn texts(&mut self, value: &Value, path: &str) -> Vec<String> {
-        let value = unpacked(value);
+        let value = self.unpacked(value, path);
         match &*value {
             Value::String(text) => split(text).collect(),
             Value::Array(entries) => {
@@ -373,7 +405,7 @@ impl Reader {
     }
 
     fn alias(&mut self, value: &Value, path: &str) -> IndexMap<String, String> {
-        let value = unpacked(value);
+        let value = self.unpacked(value, path);
         let Some(members) = value.as_object() else {
             self.problems
                 .push(expected("an object of alias to field", &value, path));
@@ -398,7 +430,7 @@ impl Reader {
     }
 
     fn aggregate(&mut self, value: &Value) -> IndexMap<String, Vec<String>> {
-        let value = unpacked(value);
+        let value = self.unpacked(value, "aggregate");
         let Some(members) = value.as_object() else {
             self.problems.push(expected(
                 "an object of function to fields such as {\"count\": [\"*\"]}",
@@ -463,17 +495,6 @@ fn split(text: &str) -> impl Iterator<Item = String> {
     parts.into_iter()
 }
 
-/// JSON that came inside a string, where it is an object or an array.
-fn unpacked(value: &Value) -> std::borrow::Cow<'_, Value> {
-    use std::borrow::Cow;
-    match value {
-        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
-            serde_json::from_str(text).map_or(Cow::Borrowed(value), Cow::Owned)
-        }
-        other => Cow::Borrowed(other),
-    }
-}
-
 fn invalid(message: impl Into<String>) -> Problem {
     let message = message.into();
     let reason = message.trim_end_matches('.').to_owned();
@@ -503,6 +524,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn names_given_twice_inside_a_text_are_refused() {
+        let check = |query: Value, expect: &[&str]| {
+            let problems = Query::from_json(&query).unwrap_err();
+            let paths: Vec<_> = problems.0.iter().map(|problem| problem.path.as_str()).collect();
+            assert_eq!(paths, expect, "{query}: {problems}");
+            assert!(problems.to_string().contains("more than once"), "{problems}");
+        };
+        check(
+            json!({"filter": r#"{"a": {"_gt": 1, "_gt": 2}}"#}),
+            &["filter.a._gt"],
+        );
+        check(
+            json!({"deep": r#"{"tags": {"_limit": 1, "_limit": 2}}"#}),
+            &["deep.tags._limit"],
+        );
+        check(
+            json!({"alias": r#"{"a": "b", "a": "c"}"#, "aggregate": r#"{"count": "*", "count": "id"}"#}),
+            &["alias.a", "aggregate.count"],
+        );
+        check(json!(r#"{"limit": 1, "limit": 2}"#), &["limit"]);
+    }
 
     #[test]
     fn every_member_is_read() {

@@ -6,7 +6,7 @@
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use loggia_model::error::{self, nearest};
-use loggia_model::{Problem, Problems};
+use loggia_model::{Problem, Problems, json};
 use serde_json::{Map, Value};
 
 use crate::schemas::inline;
@@ -43,8 +43,8 @@ impl Arguments {
     /// them, each with its path and, where it can be guessed, what was meant.
     pub(crate) fn check(&self, arguments: Map<String, Value>) -> (Map<String, Value>, Problems) {
         let mut arguments = Value::Object(arguments);
-        settle(&self.schema, &mut arguments);
         let mut problems = Problems::default();
+        settle(&self.schema, &mut arguments, &mut problems);
         if !self.validator.is_valid(&arguments) {
             for error in self.validator.iter_errors(&arguments).take(PROBLEMS) {
                 self.explain(&error, &mut problems);
@@ -70,10 +70,10 @@ impl Arguments {
 }
 
 /// Brings a value into the shape that is wanted, where its meaning is plain. What is not is left to be refused.
-fn settle(schema: &Value, value: &mut Value) {
+fn settle(schema: &Value, value: &mut Value, problems: &mut Problems) {
     if let Value::String(text) = value
         && !allows(schema, "string")
-        && let Some(meant) = meant(schema, text)
+        && let Some(meant) = meant(schema, text, problems)
     {
         *value = meant;
     }
@@ -91,25 +91,49 @@ fn settle(schema: &Value, value: &mut Value) {
             });
             for (name, value) in members {
                 if let Some(property) = properties.get(name) {
-                    settle(property, value);
+                    let before = problems.0.len();
+                    settle(property, value, problems);
+                    placed(problems, before, || name.clone());
                 }
             }
         }
         Value::Array(entries) => {
             if let Some(items) = schema.get("items") {
-                entries.iter_mut().for_each(|entry| settle(items, entry));
+                for (i, entry) in entries.iter_mut().enumerate() {
+                    let before = problems.0.len();
+                    settle(items, entry, problems);
+                    placed(problems, before, || format!("[{i}]"));
+                }
             }
         }
         _ => {}
     }
 }
 
+/// Puts a step in front of the paths of the problems that came after the first `before`.
+fn placed(problems: &mut Problems, before: usize, step: impl Fn() -> String) {
+    for problem in &mut problems.0[before..] {
+        *problem = problem.clone().within(&step());
+    }
+}
+
 /// What a text stands for where no text is wanted.
-fn meant(schema: &Value, text: &str) -> Option<Value> {
+fn meant(schema: &Value, text: &str, problems: &mut Problems) -> Option<Value> {
     let text = text.trim();
-    let value: Value = match text.as_bytes().first()? {
-        b'{' | b'[' | b't' | b'f' | b'-' | b'0'..=b'9' => serde_json::from_str(text).ok()?,
-        _ => return None,
+    if !matches!(
+        text.as_bytes().first()?,
+        b'{' | b'[' | b't' | b'f' | b'-' | b'0'..=b'9'
+    ) {
+        return None;
+    }
+    let value = match json::read(text.as_bytes()) {
+        Ok(value) => value,
+        Err(json::Error::Syntax(_)) => return None,
+        Err(repeated) => {
+            problems.extend(repeated.problems(&error::INVALID_PAYLOAD, "The text"));
+            // What else is wrong is said as well.
+            serde_json::from_str(text).ok()?
+        }
     };
     allows(schema, kind(&value)).then_some(value)
 }
@@ -494,6 +518,15 @@ mod tests {
         check(
             json!({"action": "create", "data": {"meta": 1, "field": "a"}}),
             Err(&[("data.meta", "or an object; got 1")]),
+        );
+        check(
+            json!({"action": "create", "data": ["{\"field\": 1, \"field\": 2}"], "query": "{\"limit\": -2, \"limit\": -2}"}),
+            Err(&[
+                ("data[0].field", "more than once"),
+                ("query.limit", "more than once"),
+                ("data[0].field", "a text"),
+                ("query.limit", "-1 or more"),
+            ]),
         );
     }
 

@@ -66,6 +66,43 @@ async fn arguments_are_an_object_however_they_are_written() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_given_twice_is_refused_with_its_place() {
+    let endpoint = endpoint();
+    let object = r#"{"a":1,"b":[{"c":1,"\u0063":2}],"a":2}"#;
+    for arguments in [object.to_owned(), json!(object).to_string()] {
+        // Whether there is such a tool makes no difference.
+        for tool in ["echo", "ecko"] {
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+            );
+            let (status, answer) = parts(&post(&endpoint, HttpFacts::default(), body.as_bytes()).await);
+            assert_eq!(
+                (status, &answer["result"]["isError"]),
+                (200, &json!(true)),
+                "{answer}"
+            );
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+            let error: Value = serde_json::from_str(text).unwrap();
+            let problems = error["error"]["problems"].as_array().unwrap();
+            let paths: Vec<_> = problems.iter().map(|problem| &problem["path"]).collect();
+            assert_eq!(paths, [&json!("b[0].c"), &json!("a")], "{text}");
+        }
+    }
+    // So is one of the message itself.
+    for body in [
+        r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","name":"fail"}}"#,
+    ] {
+        let (status, answer) = parts(&post(&endpoint, HttpFacts::default(), body.as_bytes()).await);
+        assert_eq!(status, 400, "{answer}");
+        assert!(
+            answer["error"]["message"].as_str().unwrap().contains("duplicate"),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_tool_cannot_do_is_one_object() {
     let endpoint = endpoint();
     let (status, answer) = modern(&endpoint, "tools/call", json!({ "name": "fail" }), json!({})).await;
