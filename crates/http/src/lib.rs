@@ -23,6 +23,7 @@ mod rest;
 mod router;
 mod serve;
 mod server;
+mod unreadable;
 pub mod verbs;
 pub mod who;
 pub mod wiring;

@@ -158,7 +158,8 @@ fn challenge(mut response: Box<Response>) -> Box<Response> {
     response
 }
 
-fn written(outgoing: Outgoing) -> Response {
+/// An answer of the protocol as one of HTTP.
+pub(crate) fn written(outgoing: Outgoing) -> Response {
     let status = StatusCode::from_u16(outgoing.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::new(outgoing.body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;

@@ -15,11 +15,7 @@ use tower::ServiceExt as _;
 
 use crate::config::HttpLimits;
 use crate::entrance::Peer;
-
-/// The largest head of a request, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
-/// The most headers of a request.
-const MAX_HEADERS: usize = 100;
+use crate::unreadable::{MAX_HEAD, MAX_HEADERS, Screen};
 
 /// Serves connections of `listener` until `stop` is ready; then takes no new ones, lets running requests finish within
 /// the configured time, and returns.
@@ -107,7 +103,7 @@ async fn converse(
         .keep_alive(true)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Screen::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let stop_asked = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -91,7 +91,7 @@ codes! {
     DELETES_DISABLED Forbidden 403 false "Deleting through assistants is switched off in the settings.";
     ROUTE_NOT_FOUND NotFound 404 false "There is no such address.";
     METHOD_NOT_ALLOWED Method 405 false "The address exists, the method does not.";
-    CONTENT_TOO_LARGE TooLarge 413 false "The body or the result is larger than the limit.";
+    CONTENT_TOO_LARGE TooLarge 413 false "The request or the result is larger than the limit.";
     UNSUPPORTED_MEDIA_TYPE MediaType 415 false "The body is of a kind that is not understood.";
     REQUESTS_EXCEEDED RateLimited 429 true "Too many requests: wait and retry.";
     SERVICE_UNAVAILABLE Unavailable 503 true "Something needed does not answer: retry.";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loggia_http::HttpConfig;
 use loggia_testkit::TestApp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::parrot::{builder, start};
 
@@ -204,6 +204,52 @@ async fn bodies_are_measured_and_judged() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_given_twice_is_refused_with_its_place() {
+    let app = crate::blog::blog().await;
+    let send = async |method: &str, path: &str, body: &str| {
+        let request = app
+            .request(method, path)
+            .header("content-type", "application/json");
+        app.send(request.body(body.to_owned())).await
+    };
+    let check = |answer: &loggia_testkit::Answer, code: &str, expect: &[&str]| {
+        let errors = answer.body["errors"].as_array().unwrap();
+        let paths: Vec<_> = errors
+            .iter()
+            .map(|error| error["extensions"]["path"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            (answer.status, paths.as_slice()),
+            (400, expect),
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.codes(), vec![code; expect.len()]);
+    };
+    let twice =
+        r#"[{"name": "Ann"}, {"name": "Bob", "posts": [{"title": "a", "title": "b"}], "name": "Cid"}]"#;
+    let answer = send("POST", "/items/authors", twice).await;
+    check(&answer, "INVALID_PAYLOAD", &["[1].posts[0].title", "[1].name"]);
+    let answer = send(
+        "POST",
+        "/auth/login",
+        r#"{"email": "a@b", "password": "x", "email": "c@d"}"#,
+    )
+    .await;
+    check(&answer, "INVALID_PAYLOAD", &["email"]);
+    let answer = send(
+        "SEARCH",
+        "/items/authors",
+        r#"{"query": {"filter": {"id": {"_gt": 1, "_gt": 2}}}}"#,
+    )
+    .await;
+    check(&answer, "INVALID_PAYLOAD", &["query.filter.id._gt"]);
+    let answer = app.get(r#"/items/authors?filter={"id":{"_gt":1,"_gt":2}}"#).await;
+    check(&answer, "INVALID_QUERY", &["filter.id._gt"]);
+    assert_eq!(app.get("/items/authors").await.data(), &json!([]));
+}
+
+#[tokio::test]
 async fn more_requests_than_there_are_turns_are_told_to_come_back() {
     let (builder, parrot) = builder();
     let app = builder
@@ -277,4 +323,80 @@ async fn a_stop_does_not_wait_for_idle_connections_nor_for_ever() {
     }
     app.stop().await;
     running.abort();
+}
+
+/// What comes back to bytes that are sent as they are, until the connection is closed.
+async fn raw(app: &TestApp, request: &[u8]) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let address = app.url().trim_start_matches("http://");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Status line, headers and JSON of what came back.
+fn read(answer: &str) -> (&str, &str, Value) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let (status, headers) = head.split_once("\r\n").unwrap();
+    let length = format!("content-length: {}", body.len());
+    assert!(headers.contains(&length), "{answer}");
+    (status, headers, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_refused_in_the_shape_of_every_refusal() {
+    let app = start().await;
+    let long = "x".repeat(200_000);
+    let many: String = (0..120).map(|i| format!("x-{i}: 1\r\n")).collect();
+    for (request, status, of_mcp) in [
+        (
+            format!("GET /items/articles?search={long} HTTP/1.1\r\n\r\n"),
+            431,
+            false,
+        ),
+        (format!("GET /{long} HTTP/1.1\r\n\r\n"), 431, false),
+        (format!("GET /mcpx?{long} HTTP/1.1\r\n\r\n"), 431, false),
+        (format!("POST /mcp?max_tokens={long} HTTP/1.1\r\n\r\n"), 431, true),
+        (format!("POST /mcp HTTP/1.1\r\nx-long: {long}\r\n\r\n"), 431, true),
+        (format!("GET /server/ping HTTP/1.1\r\n{many}\r\n"), 431, false),
+        ("oops\r\n\r\n".to_owned(), 400, false),
+        ("GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), 400, false),
+        ("POST /mcp HTTP/1.1\r\nno colon\r\n\r\n".to_owned(), 400, true),
+    ] {
+        let answer = raw(&app, request.as_bytes()).await;
+        let (line, headers, body) = read(&answer);
+        assert!(line.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(headers.contains("content-type: application/json"), "{answer}");
+        assert!(headers.contains("x-content-type-options: nosniff"), "{answer}");
+        if of_mcp {
+            assert_eq!(
+                (&body["jsonrpc"], &body["id"]),
+                (&json!("2.0"), &json!(null)),
+                "{answer}"
+            );
+            assert_eq!(body["error"]["code"], -32600, "{answer}");
+        } else {
+            let code = if status > 400 {
+                "CONTENT_TOO_LARGE"
+            } else {
+                "INVALID_PAYLOAD"
+            };
+            assert_eq!(body["errors"][0]["extensions"]["code"], code, "{answer}");
+        }
+    }
+    let head = raw(&app, format!("HEAD /?{long} HTTP/1.1\r\n\r\n").as_bytes()).await;
+    assert!(
+        head.starts_with("HTTP/1.1 431 ") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    // A request that can be read is answered first, on the same connection.
+    let second = format!("GET /server/ping HTTP/1.1\r\nhost: localhost\r\n\r\nGET /?{long} HTTP/1.1\r\n\r\n");
+    let answers = raw(&app, second.as_bytes()).await;
+    assert!(
+        answers.contains("\r\n\r\npong") && answers.contains("HTTP/1.1 431 "),
+        "{answers}"
+    );
+    assert_eq!(app.get("/server/ping").await.text, "pong");
 }
