@@ -98,11 +98,11 @@ impl Foundation {
             .context("cannot make the first administrator")
     }
 
-    /// Builds the upper rooms; `url` is the address that clients see.
+    /// Builds the upper rooms.
     ///
     /// # Errors
     /// When the schema or the settings cannot be read.
-    pub(crate) async fn build(self, configuration: &Configuration, url: &str) -> Result<House> {
+    pub(crate) async fn build(self, configuration: &Configuration) -> Result<House> {
         let engine = Engine::open(loggia_engine::Parts {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -119,7 +119,7 @@ impl Foundation {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             timeout: configuration.mcp_timeout,
         };
-        let endpoint = Endpoint::new(Arc::new(Tools::new(engine.clone(), url)), server);
+        let endpoint = Endpoint::new(Arc::new(Tools::new(engine.clone())), server);
         Ok(House {
             foundation: self,
             engine,

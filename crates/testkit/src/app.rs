@@ -169,7 +169,7 @@ impl Builder {
         let engine = engine(&store, &identity, &clock, &generator).await;
         let catalogue = match self.catalogue {
             Some(catalogue) => catalogue,
-            None => Arc::new(Tools::new(engine.clone(), &url)),
+            None => Arc::new(Tools::new(engine.clone())),
         };
         let server = Server {
             name: "loggia".to_owned(),

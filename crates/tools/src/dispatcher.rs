@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use loggia_access::{Attribution, Grants, TokenMode};
 use loggia_engine::{Engine, Settings};
-use loggia_model::Schema;
 use loggia_model::error::{self, nearest};
+use loggia_model::{Problems, Schema};
 use serde_json::{Map, Value};
 
 use crate::arguments::Arguments;
@@ -17,18 +17,13 @@ use crate::catalogue::{
     ToolResult,
 };
 use crate::plain_text::plain;
-use crate::tool::{Call, Surface, Switches, Tool};
+use crate::surface::{Surface, Switches};
+use crate::tool::{Call, Tool};
 use crate::tools::TOOLS;
 use crate::{lint, schemas};
 
 /// Snapshots that are kept. A snapshot depends on few facts, so more are not in use at one time.
 const SNAPSHOTS: usize = 64;
-
-/// More names of collections than this are not listed in a schema.
-const NAMES: usize = 60;
-
-/// Longer lists of names, in bytes, are not either.
-const NAMES_BYTES: usize = 2_400;
 
 /// Characters of what a caller says a call is for, at most.
 const REASON: usize = 200;
@@ -36,7 +31,6 @@ const REASON: usize = 200;
 /// The tools over one engine.
 pub struct Tools {
     engine: Engine,
-    public_url: Arc<str>,
     /// Newest first. Read without a lock, replaced whole.
     snapshots: ArcSwap<Vec<(Key, Arc<Snapshot>)>>,
     workshop: Workshop,
@@ -47,7 +41,7 @@ pub struct Tools {
 #[derive(Default)]
 struct Workshop(Mutex<HashMap<Made, Option<Arc<Compiled>>>>);
 
-/// The tool, the profile, the description and the arguments as they are written.
+/// The tool, the profile, the description, and the arguments and results as they are written.
 type Made = (&'static str, SchemaProfile, String, String);
 
 /// A tool that clients will take.
@@ -85,12 +79,11 @@ struct Prepared {
 }
 
 impl Tools {
-    /// The tools over `engine`. Links into the Studio start with `public_url`.
+    /// The tools over `engine`.
     #[must_use]
-    pub fn new(engine: Engine, public_url: &str) -> Self {
+    pub fn new(engine: Engine) -> Self {
         Self {
             engine,
-            public_url: public_url.trim_end_matches('/').into(),
             snapshots: ArcSwap::default(),
             workshop: Workshop::default(),
         }
@@ -167,15 +160,13 @@ impl Tools {
             grants: &grants,
             context,
             surface,
-            public_url: &self.public_url,
             bounds: bounds.asked(asked.or(context.narrowing.max_tokens.map(u64::from))),
             hash: &snapshot.hash,
         };
-        for problem in tool.examine(&call, &given).0 {
-            // What has a wrong shape is not said to be missing as well.
-            if !problems.0.iter().any(|known| known.path == problem.path) {
-                problems.push(problem);
-            }
+        // What has a wrong shape is not said to be missing as well.
+        add(&mut problems, tool.examine(&call, &given));
+        if !problems.0.is_empty() {
+            add(&mut problems, tool.foresee(&call, &given));
         }
         let given = problems.or(given)?;
         let mut result = tool.run(call, given).await?;
@@ -187,6 +178,15 @@ impl Tools {
             let _ = context.caller.attribution().change.set(change.clone());
         }
         Ok(result)
+    }
+}
+
+/// Adds problems at places of which nothing is said yet.
+fn add(problems: &mut Problems, more: Problems) {
+    for problem in more.0 {
+        if !problems.0.iter().any(|known| known.path == problem.path) {
+            problems.push(problem);
+        }
     }
 }
 
@@ -263,7 +263,7 @@ impl Snapshot {
         let (mut descriptions, mut tools) = (Vec::new(), Vec::new());
         for tool in wanted.filter(|tool| tool.offered(&surface)) {
             if let Some(compiled) = workshop.compiled(tool, &surface, key.profile) {
-                descriptions.push(narrowed(&compiled.description, tool, &surface));
+                descriptions.push(narrowed(&compiled.description, tool, &surface, key.profile));
                 tools.push(Prepared { tool, compiled });
             }
         }
@@ -285,7 +285,8 @@ impl Workshop {
         profile: SchemaProfile,
     ) -> Option<Arc<Compiled>> {
         let (description, input) = (tool.description(surface), tool.input(surface));
-        let made = (tool.name(), profile, description.into_owned(), input.to_string());
+        let shapes = format!("{input}{}", tool.output(surface));
+        let made = (tool.name(), profile, description.into_owned(), shapes);
         let known = |made| {
             self.0
                 .lock()
@@ -316,10 +317,10 @@ fn compile(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> Result
     let input = tool.input(surface);
     let description = ToolDescription {
         name: tool.name().to_owned(),
-        title: tool.title().to_owned(),
+        title: tool.title(),
         description: tool.description(surface).into_owned(),
         input_schema: Arc::new(schemas::compile(&input, profile)),
-        output_schema: Some(Arc::new(schemas::compile(&tool.output(), profile))),
+        output_schema: Some(Arc::new(schemas::compile(&tool.output(surface), profile))),
         annotations: tool.annotations(surface),
     };
     let mut findings = lint::tool(&description, profile);
@@ -336,25 +337,17 @@ fn compile(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> Result
     }
 }
 
-/// The tool as this caller sees it: names of collections are listed where they are few. Nothing that a client takes
-/// becomes one that it refuses by that.
-fn narrowed(description: &ToolDescription, tool: &dyn Tool, surface: &Surface) -> ToolDescription {
+/// The tool as this caller sees it, with names that they may use. Nothing that a client takes becomes one that it
+/// refuses by that.
+fn narrowed(
+    description: &ToolDescription,
+    tool: &dyn Tool,
+    surface: &Surface,
+    profile: SchemaProfile,
+) -> ToolDescription {
     let mut description = description.clone();
-    if let Some((place, names)) = tool.names(surface) {
-        enumerate(Arc::make_mut(&mut description.input_schema), place, &names);
-    }
+    tool.list_names(surface, Arc::make_mut(&mut description.input_schema), profile);
     description
-}
-
-/// Lists names where they are few.
-fn enumerate(input: &mut Value, place: &str, names: &[Arc<str>]) {
-    let bytes: usize = names.iter().map(|name| name.len() + 3).sum();
-    if (1..=NAMES).contains(&names.len())
-        && bytes <= NAMES_BYTES
-        && let Some(node) = input.pointer_mut(place)
-    {
-        node["enum"] = names.iter().map(|name| Value::from(&**name)).collect();
-    }
 }
 
 impl Catalogue for Tools {
@@ -382,6 +375,7 @@ impl Catalogue for Tools {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writable::sample;
 
     fn names(names: &[&str]) -> Vec<Arc<str>> {
         names.iter().map(|name| Arc::from(*name)).collect()
@@ -390,7 +384,7 @@ mod tests {
     /// The tool as it is listed.
     fn listed(tool: &dyn Tool, surface: &Surface, profile: SchemaProfile) -> ToolDescription {
         match compile(tool, surface, profile) {
-            Ok(compiled) => narrowed(&compiled.description, tool, surface),
+            Ok(compiled) => narrowed(&compiled.description, tool, surface, profile),
             Err(findings) => panic!("{} {profile:?}: {findings:#?}", tool.name()),
         }
     }
@@ -407,6 +401,10 @@ mod tests {
             },
             known: names(&reach.concat()),
             reach: reach.map(names),
+            writable: match schema_rights {
+                true => Vec::new(),
+                false => sample(80, 30),
+            },
         }
     }
 
@@ -431,6 +429,7 @@ mod tests {
                 },
                 known: names(&["a", "b"]),
                 reach: [reached(4), reached(5), reached(6), reached(7)],
+                writable: sample(5, 20),
             }
         })
     }
@@ -490,18 +489,6 @@ mod tests {
             &["a", "c"],
         );
         check([&["c"], &[], &[], &[]], &["create"], &["c"]);
-    }
-
-    #[test]
-    fn many_or_long_names_are_not_listed() {
-        let listed = |count: usize, length: usize| {
-            let names: Vec<Arc<str>> = (0..count).map(|i| format!("{i:0length$}").into()).collect();
-            let mut input = serde_json::json!({"properties": {"collection": {"type": "string"}}});
-            enumerate(&mut input, "/properties/collection", &names);
-            input["properties"]["collection"].get("enum").is_some()
-        };
-        assert!(listed(1, 5) && listed(60, 30));
-        assert!(!listed(61, 5) && !listed(40, 60) && !listed(0, 5));
     }
 
     #[test]

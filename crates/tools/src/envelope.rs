@@ -1,6 +1,6 @@
 //! What results look like: the same envelope for every tool that answers with rows.
 //!
-//! `{data: [row…], meta: {returned, total?, truncated, next?, omitted?, missing?}, receipt?, url?}`
+//! `{data: [row…], meta: {returned, total?, truncated, next?, omitted?, missing?}, receipt?}`
 
 use loggia_engine::items::Receipt;
 use loggia_model::Record;
@@ -17,7 +17,6 @@ pub(crate) struct Envelope {
     data: Vec<Record>,
     meta: Map<String, Value>,
     receipt: Option<Value>,
-    url: Option<String>,
 }
 
 impl Envelope {
@@ -37,7 +36,6 @@ impl Envelope {
             data: rows,
             meta,
             receipt: None,
-            url: None,
         }
     }
 
@@ -56,14 +54,6 @@ impl Envelope {
     /// Whether the first row lost members.
     pub(crate) fn has_omitted(&self) -> bool {
         self.meta.contains_key("omitted")
-    }
-
-    /// The row, if there is exactly one.
-    pub(crate) fn only(&self) -> Option<&Record> {
-        match self.data.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
     }
 
     /// Says that there is more than is shown.
@@ -86,18 +76,12 @@ impl Envelope {
         self.receipt = Some(receipt);
     }
 
-    /// Adds the link into the Studio.
-    pub(crate) fn url(&mut self, url: String) {
-        self.url = Some(url);
-    }
-
     /// The result.
     pub(crate) fn finish(self) -> ToolResult {
         let mut structured = Map::new();
         structured.insert("data".into(), self.data.into_iter().map(Value::Object).collect());
         structured.insert("meta".into(), self.meta.into());
         structured.extend(self.receipt.map(|receipt| ("receipt".to_owned(), receipt)));
-        structured.extend(self.url.map(|url| ("url".to_owned(), url.into())));
         ToolResult::new(structured)
     }
 }
@@ -139,9 +123,9 @@ fn receipt_json(receipt: &Receipt) -> Value {
     shown
 }
 
-/// The schema of the envelope. `$defs` of the tool may be added by the tool.
-pub(crate) fn schema(row: &str) -> Value {
-    json!({
+/// The schema of the envelope, with a receipt where something may be written.
+pub(crate) fn schema(row: &str, writes: bool) -> Value {
+    let mut schema = json!({
         "type": "object",
         "properties": {
             "data": {
@@ -178,11 +162,13 @@ pub(crate) fn schema(row: &str) -> Value {
                 },
                 "required": ["returned", "truncated"],
             },
-            "receipt": receipt_schema(),
-            "url": {"type": "string", "description": "The item in the Studio."},
         },
         "required": ["data", "meta"],
-    })
+    });
+    if writes {
+        schema["properties"]["receipt"] = receipt_schema();
+    }
+    schema
 }
 
 fn receipt_schema() -> Value {

@@ -22,12 +22,16 @@ mod envelope;
 pub mod lint;
 mod plain_text;
 pub mod schemas;
+mod surface;
 mod tool;
 mod tools;
+mod writable;
 
 pub use bounds::Bounds;
 pub use catalogue::{CallContext, CallError, Catalogue, ToolDescription, ToolError, ToolListing, ToolResult};
 pub use dispatcher::Tools;
 pub use plain_text::plain;
-pub use tool::{Call, Surface, Switches, Tool};
+pub use surface::{Surface, Switches};
+pub use tool::{Call, Tool};
 pub use tools::TOOLS;
+pub use writable::Writable;

@@ -47,6 +47,12 @@ pub fn name(name: &str) -> Vec<String> {
     Vec::new()
 }
 
+/// Whether every client takes a property of that name.
+pub(crate) fn is_property(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    (1..=64).contains(&name.len()) && name.chars().all(fits)
+}
+
 /// What is wrong with a schema in that profile; each finding starts with a JSON Pointer (RFC 6901) to its node.
 #[must_use]
 pub fn schema(written: &Value, profile: SchemaProfile) -> Vec<String> {
@@ -139,8 +145,7 @@ impl Walk<'_> {
     fn children(&mut self, members: &Map<String, Value>, at: &str, depth: usize) {
         let properties = members.get("properties").and_then(Value::as_object);
         for (name, property) in properties.into_iter().flatten() {
-            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-            if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+            if !is_property(name) {
                 self.find(
                     at,
                     &format!("the property {name:?} is not [A-Za-z0-9_.-]{{1,64}}"),

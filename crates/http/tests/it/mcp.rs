@@ -141,9 +141,16 @@ async fn the_caller_and_what_is_wanted_reach_the_tools() {
     let said = &narrowed.body["result"]["structuredContent"];
     assert_eq!(said["read_only"], true);
     assert_eq!(said["toolsets"], json!(["items", "schema"]));
-    let wrong = call("?tool_mode=nonsense").await;
-    refused(&wrong, 400);
-    assert!(wrong.text.contains("tool_mode"), "{}", wrong.text);
+    for (query, word) in [
+        ("?tool_mode=nonsense", "tool_mode"),
+        ("?toolsets=nope", "system-prompt, schema, items"),
+        ("?toolsets=items,nope", "`nope`"),
+        ("?toolsets=", "toolsets"),
+    ] {
+        let wrong = call(query).await;
+        refused(&wrong, 400);
+        assert!(wrong.text.contains(word), "{query}: {}", wrong.text);
+    }
 }
 
 #[tokio::test]

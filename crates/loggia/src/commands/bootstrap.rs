@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let foundation = Foundation::lay(&configuration, Role::Command).await?;
         let made = foundation.first_administrator(&configuration).await?;
         let url = configuration.url(&configuration.listen.to_string());
-        let house = foundation.build(&configuration, &url).await?;
+        let house = foundation.build(&configuration).await?;
         match made {
             Some(made) => {
                 print!(

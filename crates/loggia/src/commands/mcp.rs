@@ -63,8 +63,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn serve(configuration: &Configuration, token: &Secret) -> anyhow::Result<()> {
     let foundation = Foundation::lay(configuration, Role::Command).await?;
-    let url = configuration.url(&configuration.listen.to_string());
-    let house = foundation.build(configuration, &url).await?;
+    let house = foundation.build(configuration).await?;
     let visit = || admit(&house, configuration, token);
     let limit = configuration.http.mcp.body_bytes;
     stdio::serve(

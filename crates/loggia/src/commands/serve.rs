@@ -55,7 +55,7 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
     let url = configuration.url(&address.to_string());
     let foundation = Foundation::lay(configuration, Role::Server).await?;
     let made = foundation.first_administrator(configuration).await?;
-    let house = Arc::new(foundation.build(configuration, &url).await?);
+    let house = Arc::new(foundation.build(configuration).await?);
     let mcp = house.mcp_state(configuration);
     if let Some(made) = made {
         print!("{}", first_start::text(&made, &configuration.admin, &url, mcp));

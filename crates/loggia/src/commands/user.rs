@@ -136,8 +136,7 @@ pub(super) fn on_house<T>(
     log::start(&configuration.log);
     house::runtime()?.block_on(async {
         let foundation = Foundation::lay(&configuration, Role::Command).await?;
-        let url = configuration.url(&configuration.listen.to_string());
-        let house = foundation.build(&configuration, &url).await?;
+        let house = foundation.build(&configuration).await?;
         act(&house).await
     })
 }

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
+use loggia_access::Action;
 use loggia_model::{Problems, Record};
 use serde_json::{Map, Value, json};
 
+use super::definitions;
 use super::fields::field_schema;
 use super::model_receipt::{ModelReceipt, compact};
-use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
-use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
-use crate::envelope::{self, Envelope};
-use crate::tool::{
-    Call, REASON, Surface, Tool, action_names, array, companions, entries, objects, peek, text,
-};
+use crate::catalogue::{BoxFuture, CallError, ToolResult};
+use crate::envelope::Envelope;
+use crate::surface::Surface;
+use crate::tool::{Call, Tool, array, companions, entries, objects, peek, text};
 
 /// The tool.
 pub(super) struct Collections;
@@ -22,19 +22,18 @@ impl Tool for Collections {
         "collections"
     }
 
-    fn title(&self) -> &'static str {
-        "Collections"
-    }
-
-    fn description(&self, _: &Surface) -> Cow<'static, str> {
-        "Read, create, change or delete collections (tables, or folders that group them). create: `data` with \
-         `fields`; a primary key `id` is added when none is given; `schema: null` makes a folder. update: `data` with \
-         `collection` and `meta`. delete: `keys`; it takes all items along. read: `keys`, or your own collections. \
-         Connect collections with `relations`.".into()
-    }
-
-    fn annotations(&self, surface: &Surface) -> Annotations {
-        surface.annotations()
+    fn description(&self, surface: &Surface) -> Cow<'static, str> {
+        let how = [
+            (
+                Action::Create,
+                "`data` with `fields`; a primary key `id` is added when none is given; `schema: null` makes a folder",
+            ),
+            (Action::Update, "`data` with `collection` and `meta`"),
+            (Action::Delete, "`keys`; it takes all items along"),
+            (Action::Read, "`keys`, or your own collections"),
+        ];
+        let what = "collections (tables, or folders that group them)";
+        definitions::description(surface, what, &how, "Connect collections with `relations`.")
     }
 
     fn offered(&self, surface: &Surface) -> bool {
@@ -42,33 +41,21 @@ impl Tool for Collections {
     }
 
     fn input(&self, surface: &Surface) -> Value {
-        let mut properties = json!({
-            "action": {"type": "string", "enum": action_names(&surface.actions())},
-            "keys": {
-                "type": "array",
-                "description": "Names of collections.",
-                "items": {"type": "string"},
-            },
-            "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
-        });
-        if surface.switches.writes() {
-            properties["reason"] = json!({"type": "string", "description": REASON});
-            properties["data"] = json!({"anyOf": [
-                {"type": "array", "items": {"$ref": "#/$defs/collection"}},
-                {"$ref": "#/$defs/collection"},
-            ]});
-        }
-        json!({
-            "type": "object",
-            "properties": properties,
-            "required": ["action"],
-            "additionalProperties": false,
-            "$defs": {"collection": collection_schema(), "field": field_schema(&["field", "type"])},
-        })
+        let keys = json!({"keys": {
+            "type": "array",
+            "description": "Names of collections.",
+            "items": {"type": "string"},
+        }});
+        let data = json!({"anyOf": [
+            {"type": "array", "items": {"$ref": "#/$defs/collection"}},
+            {"$ref": "#/$defs/collection"},
+        ]});
+        let defs = json!({"collection": collection_schema(), "field": field_schema(&["field", "type"])});
+        definitions::input(surface, keys, data, defs)
     }
 
-    fn output(&self) -> Value {
-        envelope::schema("{collection, meta, schema}; members that are null are left out of meta and schema.")
+    fn output(&self, surface: &Surface) -> Value {
+        definitions::output(surface, "{collection, meta, schema}")
     }
 
     fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
@@ -157,14 +144,7 @@ fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, Ca
             .engine
             .list_collections(caller)
             .map_err(|error| call.refused("", &error))?;
-        let own = listed.into_iter().filter(|collection| {
-            let name = collection
-                .get("collection")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            !loggia_model::system::is_reserved(name)
-        });
-        return Ok(answer(call, own.collect()).finish());
+        return Ok(answer(call, definitions::of_project(listed)).finish());
     };
     let mut rows = Vec::new();
     for key in keys.iter().filter_map(Value::as_str) {
@@ -270,14 +250,9 @@ async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .collect();
     let deleted = call.engine.delete_collections(call.caller, &names).await;
     deleted.map_err(|error| call.refused("keys", &error))?;
-    let rows = names
-        .iter()
-        .map(|name| Record::from_iter([("collection".to_owned(), name.as_str().into())]));
-    let mut envelope = Envelope::of(rows.collect(), call.bounds);
-    let mut receipt = ModelReceipt::default();
-    receipt.count("directus_collections", "deleted", names.len());
-    envelope.receipt_value(receipt.finish());
-    Ok(envelope.finish())
+    let gone = names.into_iter();
+    let gone = gone.map(|name| Record::from_iter([("collection".to_owned(), name.into())]));
+    Ok(definitions::deleted(call, "directus_collections", gone.collect()))
 }
 
 /// The definitions, as far as there is room; `next` names the others.
@@ -290,10 +265,6 @@ fn answer(call: &Call<'_>, rows: Vec<Value>) -> Envelope {
         envelope.note("total", names.len());
         let rest: Vec<_> = names.into_iter().skip(envelope.returned()).collect();
         envelope.note("next", json!({"action": "read", "keys": rest}));
-    }
-    let only = envelope.only().map(name);
-    if let Some(Value::String(only)) = only {
-        envelope.url(call.collection_url(&only));
     }
     envelope
 }

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 
+use loggia_access::Action;
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems, Record, error};
 use serde_json::{Map, Value, json};
 
+use super::definitions;
 use super::model_receipt::{ModelReceipt, compact};
-use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
-use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
-use crate::envelope::{self, Envelope};
-use crate::tool::{Call, REASON, Surface, Tool, action_names, companions, entries, objects, peek, text};
+use crate::catalogue::{BoxFuture, CallError, ToolResult};
+use crate::envelope::Envelope;
+use crate::surface::Surface;
+use crate::tool::{Call, Tool, companions, entries, objects, peek, text};
 
 /// The tool.
 pub(super) struct Fields;
@@ -20,18 +22,18 @@ impl Tool for Fields {
         "fields"
     }
 
-    fn title(&self) -> &'static str {
-        "Fields"
-    }
-
-    fn description(&self, _: &Surface) -> Cow<'static, str> {
-        "Read, create, change or delete fields of a collection. create, update: `collection` + `data`, with `field` in \
-         each object; an update changes only what it names. delete: `collection` + `field`; its values go with it. \
-         read: `collection`, `field` for one. For a field that points to another collection, see `relations`.".into()
-    }
-
-    fn annotations(&self, surface: &Surface) -> Annotations {
-        surface.annotations()
+    fn description(&self, surface: &Surface) -> Cow<'static, str> {
+        let how = [
+            (
+                Action::Create,
+                "`collection` + `data`, with `field` in each object",
+            ),
+            (Action::Update, "the same; it changes only what it names"),
+            (Action::Delete, "`collection` + `field`; its values go with it"),
+            (Action::Read, "`collection`, `field` for one"),
+        ];
+        let more = "For a field that points to another collection, see `relations`.";
+        definitions::description(surface, "fields of a collection", &how, more)
     }
 
     fn offered(&self, surface: &Surface) -> bool {
@@ -39,32 +41,16 @@ impl Tool for Fields {
     }
 
     fn input(&self, surface: &Surface) -> Value {
-        let mut properties = json!({
-            "action": {"type": "string", "enum": action_names(&surface.actions())},
-            "collection": {"type": "string"},
-            "field": {"type": "string"},
-            "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
-        });
-        if surface.switches.writes() {
-            properties["reason"] = json!({"type": "string", "description": REASON});
-            properties["data"] = json!({"anyOf": [
-                {"type": "array", "items": {"$ref": "#/$defs/field"}},
-                {"$ref": "#/$defs/field"},
-            ]});
-        }
-        json!({
-            "type": "object",
-            "properties": properties,
-            "required": ["action"],
-            "additionalProperties": false,
-            "$defs": {"field": field_schema(&["field"])},
-        })
+        let own = json!({"collection": {"type": "string"}, "field": {"type": "string"}});
+        let data = json!({"anyOf": [
+            {"type": "array", "items": {"$ref": "#/$defs/field"}},
+            {"$ref": "#/$defs/field"},
+        ]});
+        definitions::input(surface, own, data, json!({"field": field_schema(&["field"])}))
     }
 
-    fn output(&self) -> Value {
-        envelope::schema(
-            "{collection, field, type, schema, meta}; members that are null are left out of meta and schema.",
-        )
+    fn output(&self, surface: &Surface) -> Value {
+        definitions::output(surface, "{collection, field, type, schema, meta}")
     }
 
     fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
@@ -86,8 +72,7 @@ impl Tool for Fields {
         let field = given.get("field").and_then(Value::as_str);
         if collection.is_empty() {
             if action == "read" && field.is_some() {
-                let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
-                problems.push(problem.at("collection").hint("Give both."));
+                problems.push(definitions::unplaced_field());
             }
             return problems;
         }
@@ -191,31 +176,13 @@ fn known_field(call: &Call<'_>, collection: &str, field: &str, path: &str) -> Re
         }))
 }
 
-fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let caller = call.caller;
-    let rows = match (text(&mut given, "collection"), text(&mut given, "field")) {
-        (Some(collection), Some(field)) => vec![
-            call.engine
-                .read_field(caller, &collection, &field)
-                .map_err(|error| call.refused("", &error))?,
-        ],
-        (collection, _) => {
-            let own = collection.is_none();
-            let listed = call
-                .engine
-                .list_fields(caller, collection.as_deref())
-                .map_err(|error| call.refused("", &error))?;
-            let wanted = |field: &Value| {
-                let name = field
-                    .get("collection")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                !(own && loggia_model::system::is_reserved(name))
-            };
-            listed.into_iter().filter(wanted).collect()
-        }
-    };
-    Ok(answer(call, rows).finish())
+fn read(call: &Call<'_>, given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let (engine, caller) = (call.engine, call.caller);
+    let one = |collection: &str, field: &str| engine.read_field(caller, collection, field);
+    let found = definitions::read(call, given, one, |collection| {
+        engine.list_fields(caller, collection)
+    })?;
+    Ok(answer(call, found).finish())
 }
 
 /// The objects of `data`, their `collection` (if they name it) being the one that is meant.
@@ -246,12 +213,8 @@ async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
     let field = text(&mut given, "field").unwrap_or_default();
     let deleted = call.engine.delete_field(call.caller, &collection, &field).await;
     deleted.map_err(|error| call.refused("field", &error))?;
-    let row = json!({"collection": collection, "field": field});
-    let mut envelope = Envelope::of(vec![compact(row)], call.bounds);
-    let mut receipt = ModelReceipt::default();
-    receipt.count("directus_fields", "deleted", 1);
-    envelope.receipt_value(receipt.finish());
-    Ok(envelope.finish())
+    let gone = compact(json!({"collection": collection, "field": field}));
+    Ok(definitions::deleted(call, "directus_fields", vec![gone]))
 }
 
 fn written(call: &Call<'_>, action: &str, bodies: &[Record], stored: Vec<Value>) -> ToolResult {
@@ -274,17 +237,7 @@ fn written(call: &Call<'_>, action: &str, bodies: &[Record], stored: Vec<Value>)
     envelope.finish()
 }
 
-/// The definitions, as far as there is room.
-fn answer(call: &Call<'_>, rows: Vec<Value>) -> Envelope {
-    let rows: Vec<_> = rows.into_iter().map(compact).collect();
-    let total = rows.len();
-    let mut envelope = Envelope::of(rows, call.bounds);
-    if envelope.returned() < total {
-        envelope.note("total", total);
-        envelope.note(
-            "hint",
-            "Read the fields of one collection, or one field; `schema` is shorter.",
-        );
-    }
-    envelope
+fn answer(call: &Call<'_>, fields: Vec<Value>) -> Envelope {
+    let hint = "Read the fields of one collection, or one field; `schema` is shorter.";
+    definitions::answer(call, fields, hint)
 }

@@ -4,6 +4,7 @@ use crate::Tool;
 
 mod changes;
 mod collections;
+mod definitions;
 mod fields;
 mod items;
 mod model_receipt;

@@ -3,7 +3,7 @@
 use loggia_model::Record;
 use serde_json::{Map, Value, json};
 
-use crate::plain_text::{NOTE, plain};
+use crate::plain_text::{NOTE, plain, plain_lines};
 
 /// Members that the server fills in, worth telling about.
 const FILLED_IN: [(&str, &str); 3] = [
@@ -78,7 +78,20 @@ impl ModelReceipt {
     }
 }
 
-/// A definition as it is shown: without the members that are null, to spare context, and its note as plain text.
+/// Members of a definition that are sentences for people.
+const SENTENCES: [&str; 4] = ["note", "comment", "translation", "validation_message"];
+
+/// Members of a definition of which every character counts: they are stored, or compared with what is.
+const EXACT: [&str; 6] = [
+    "value",
+    "default_value",
+    "archive_value",
+    "unarchive_value",
+    "validation",
+    "conditions",
+];
+
+/// A definition as it is shown: without the members that are null, to spare context, and its texts as plain text.
 pub(super) fn compact(definition: Value) -> Record {
     let Value::Object(members) = definition else {
         return Record::new();
@@ -86,14 +99,28 @@ pub(super) fn compact(definition: Value) -> Record {
     let compacted = members.into_iter().map(|(name, value)| match value {
         Value::Object(mut inner) if name == "meta" || name == "schema" => {
             inner.retain(|_, value| !value.is_null());
-            if let Some(Value::String(note)) = inner.get_mut("note") {
-                *note = plain(note, NOTE);
-            }
+            inner
+                .iter_mut()
+                .for_each(|(name, value)| show_plainly(name, value));
             (name, inner.into())
         }
         other => (name, other),
     });
     compacted.collect()
+}
+
+/// Takes out of texts what people would not see.
+fn show_plainly(name: &str, value: &mut Value) {
+    match value {
+        _ if EXACT.contains(&name) => {}
+        Value::String(text) if SENTENCES.contains(&name) => *text = plain(text, NOTE),
+        Value::String(text) => *text = plain_lines(text, usize::MAX),
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| show_plainly(name, entry)),
+        Value::Object(members) => members
+            .iter_mut()
+            .for_each(|(name, value)| show_plainly(name, value)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +165,24 @@ mod tests {
             shown.starts_with("Read this. xxx") && shown.chars().count() == NOTE,
             "{shown}"
         );
+    }
+
+    #[test]
+    fn what_people_would_not_see_is_taken_out_of_every_text_but_not_of_values() {
+        let hidden = |text: &str| format!("{text}\u{200b}\u{e0041}\u{202e}");
+        let given = json!({"schema": {"comment": hidden("c"), "default_value": hidden("d")}, "meta": {
+            "translations": [{"language": hidden("de"), "translation": hidden("Titel")}],
+            "validation_message": hidden("No."),
+            "validation": {"_and": [{"title": {"_eq": hidden("v")}}]},
+            "options": {"placeholder": hidden("p\n"), "choices": [{"text": hidden("A"), "value": hidden("a")}]},
+        }});
+        let expect = json!({"schema": {"comment": "c", "default_value": hidden("d")}, "meta": {
+            "translations": [{"language": "de", "translation": "Titel"}],
+            "validation_message": "No.",
+            "validation": {"_and": [{"title": {"_eq": hidden("v")}}]},
+            "options": {"placeholder": "p\n", "choices": [{"text": "A", "value": hidden("a")}]},
+        }});
+        assert_eq!(Value::from(compact(given)), expect);
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 
+use loggia_access::Action;
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems, Record, error};
 use serde_json::{Map, Value, json};
 
+use super::definitions;
 use super::model_receipt::{ModelReceipt, compact};
-use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
-use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
-use crate::envelope::{self, Envelope};
-use crate::tool::{Call, REASON, Surface, Tool, action_names, companions, object, peek, text};
+use crate::catalogue::{BoxFuture, CallError, ToolResult};
+use crate::envelope::Envelope;
+use crate::surface::Surface;
+use crate::tool::{Call, Tool, companions, object, peek, text};
 
 /// The tool.
 pub(super) struct Relations;
@@ -20,20 +22,19 @@ impl Tool for Relations {
         "relations"
     }
 
-    fn title(&self) -> &'static str {
-        "Relations"
-    }
-
-    fn description(&self, _: &Surface) -> Cow<'static, str> {
-        "Read, create, change or delete relations. A relation belongs to the field that points: `collection` + \
-         `field`. create: `data` with `related_collection`; `meta.one_field` names the list on the other side; for \
-         many-to-many make one relation for each field of the junction collection, with `meta.junction_field` naming \
-         the other; for many-to-any leave `related_collection` null and give `meta.one_allowed_collections` and \
-         `meta.one_collection_field`. Missing columns and lists are made. delete keeps the column.".into()
-    }
-
-    fn annotations(&self, surface: &Surface) -> Annotations {
-        surface.annotations()
+    fn description(&self, surface: &Surface) -> Cow<'static, str> {
+        let what = "relations. A relation belongs to the field that points: `collection` + `field`";
+        let how = [
+            (
+                Action::Create,
+                "`data` with `related_collection`; `meta.one_field` names the list on the other side; for many-to-many \
+                 make one relation for each field of the junction collection, with `meta.junction_field` naming the \
+                 other; for many-to-any leave `related_collection` null and give `meta.one_allowed_collections` and \
+                 `meta.one_collection_field`; missing columns and lists are made",
+            ),
+            (Action::Delete, "it keeps the column"),
+        ];
+        definitions::description(surface, what, &how, "")
     }
 
     fn offered(&self, surface: &Surface) -> bool {
@@ -41,28 +42,12 @@ impl Tool for Relations {
     }
 
     fn input(&self, surface: &Surface) -> Value {
-        let mut properties = json!({
-            "action": {"type": "string", "enum": action_names(&surface.actions())},
-            "collection": {"type": "string"},
-            "field": {"type": "string"},
-            "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
-        });
-        if surface.switches.writes() {
-            properties["reason"] = json!({"type": "string", "description": REASON});
-            properties["data"] = relation_schema();
-        }
-        json!({
-            "type": "object",
-            "properties": properties,
-            "required": ["action"],
-            "additionalProperties": false,
-        })
+        let own = json!({"collection": {"type": "string"}, "field": {"type": "string"}});
+        definitions::input(surface, own, relation_schema(), Value::Null)
     }
 
-    fn output(&self) -> Value {
-        envelope::schema(
-            "{collection, field, related_collection, schema, meta}; members that are null are left out of meta and schema.",
-        )
+    fn output(&self, surface: &Surface) -> Value {
+        definitions::output(surface, "{collection, field, related_collection, schema, meta}")
     }
 
     fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
@@ -84,8 +69,7 @@ impl Tool for Relations {
         match (action, collection.is_empty(), field.is_empty()) {
             ("create", ..) => problems.extend(created(call, given)),
             ("read", true, false) => {
-                let problem = Problem::new(&INVALID_PAYLOAD, "A field is named, but not its collection.");
-                problems.push(problem.at("collection").hint("Give both."));
+                problems.push(definitions::unplaced_field());
             }
             (_, false, true) => {
                 problems.take(call.collection(collection, "collection"));
@@ -138,31 +122,13 @@ fn relation_schema() -> Value {
     })
 }
 
-fn read(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolResult, CallError> {
-    let caller = call.caller;
-    let rows = match (text(&mut given, "collection"), text(&mut given, "field")) {
-        (Some(collection), Some(field)) => vec![
-            call.engine
-                .read_relation(caller, &collection, &field)
-                .map_err(|error| call.refused("", &error))?,
-        ],
-        (collection, _) => {
-            let own = collection.is_none();
-            let listed = call
-                .engine
-                .list_relations(caller, collection.as_deref())
-                .map_err(|error| call.refused("", &error))?;
-            let wanted = |relation: &Value| {
-                let name = relation
-                    .get("collection")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                !(own && loggia_model::system::is_reserved(name))
-            };
-            listed.into_iter().filter(wanted).collect()
-        }
-    };
-    Ok(answer(call, rows).finish())
+fn read(call: &Call<'_>, given: Map<String, Value>) -> Result<ToolResult, CallError> {
+    let (engine, caller) = (call.engine, call.caller);
+    let one = |collection: &str, field: &str| engine.read_relation(caller, collection, field);
+    let found = definitions::read(call, given, one, |collection| {
+        engine.list_relations(caller, collection)
+    })?;
+    Ok(answer(call, found).finish())
 }
 
 /// A relation that exists, by the field that points.
@@ -268,12 +234,8 @@ async fn delete(call: &Call<'_>, mut given: Map<String, Value>) -> Result<ToolRe
         .delete_relation(call.caller, &collection, &field)
         .await;
     deleted.map_err(|error| call.refused("field", &error))?;
-    let row = compact(json!({"collection": collection, "field": field}));
-    let mut envelope = Envelope::of(vec![row], call.bounds);
-    let mut receipt = ModelReceipt::default();
-    receipt.count("directus_relations", "deleted", 1);
-    envelope.receipt_value(receipt.finish());
-    Ok(envelope.finish())
+    let gone = compact(json!({"collection": collection, "field": field}));
+    Ok(definitions::deleted(call, "directus_relations", vec![gone]))
 }
 
 fn written(call: &Call<'_>, action: &str, body: &Record, stored: Value) -> ToolResult {
@@ -285,14 +247,6 @@ fn written(call: &Call<'_>, action: &str, body: &Record, stored: Value) -> ToolR
     envelope.finish()
 }
 
-/// The definitions, as far as there is room.
-fn answer(call: &Call<'_>, rows: Vec<Value>) -> Envelope {
-    let rows: Vec<_> = rows.into_iter().map(compact).collect();
-    let total = rows.len();
-    let mut envelope = Envelope::of(rows, call.bounds);
-    if envelope.returned() < total {
-        envelope.note("total", total);
-        envelope.note("hint", "Read the relations of one collection.");
-    }
-    envelope
+fn answer(call: &Call<'_>, relations: Vec<Value>) -> Envelope {
+    definitions::answer(call, relations, "Read the relations of one collection.")
 }

@@ -10,9 +10,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS, tokens};
-use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
+use crate::catalogue::{Annotations, BoxFuture, CallError, SchemaProfile, ToolResult};
 use crate::plain_text::{NOTE, plain};
-use crate::tool::{Call, ITEM_ACTIONS, READS, Surface, Tool, array};
+use crate::surface::{ITEM_ACTIONS, READS, Surface, enumerate};
+use crate::tool::{Call, Tool, array};
 
 /// The tool.
 pub(super) struct SchemaTool;
@@ -26,10 +27,6 @@ const ENVELOPE: usize = 80;
 impl Tool for SchemaTool {
     fn name(&self) -> &'static str {
         "schema"
-    }
-
-    fn title(&self) -> &'static str {
-        "Schema"
     }
 
     fn description(&self, _: &Surface) -> Cow<'static, str> {
@@ -66,12 +63,13 @@ impl Tool for SchemaTool {
         })
     }
 
-    fn names(&self, surface: &Surface) -> Option<(&'static str, Vec<Arc<str>>)> {
-        let place = "/properties/keys/items";
-        (!surface.schema_rights).then(|| (place, surface.known.clone()))
+    fn list_names(&self, surface: &Surface, input: &mut Value, _: SchemaProfile) {
+        if !surface.schema_rights {
+            enumerate(input, "/properties/keys/items", &surface.known);
+        }
     }
 
-    fn output(&self) -> Value {
+    fn output(&self, _: &Surface) -> Value {
         let any = json!({"type": "object", "additionalProperties": true});
         json!({
             "type": "object",

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::plain_text::plain_lines;
-use crate::tool::{Call, READS, Surface, Tool};
+use crate::surface::{READS, Surface};
+use crate::tool::{Call, Tool};
 
 /// The tool.
 pub(super) struct SystemPrompt;
@@ -21,10 +22,6 @@ const CHARACTERS: usize = 20_000;
 impl Tool for SystemPrompt {
     fn name(&self) -> &'static str {
         "system-prompt"
-    }
-
-    fn title(&self) -> &'static str {
-        "System prompt"
     }
 
     fn description(&self, _: &Surface) -> Cow<'static, str> {
@@ -43,7 +40,7 @@ impl Tool for SystemPrompt {
         json!({"type": "object", "properties": {}, "additionalProperties": false})
     }
 
-    fn output(&self) -> Value {
+    fn output(&self, _: &Surface) -> Value {
         json!({
             "type": "object",
             "properties": {"prompt": {"type": "string", "description": "Markdown."}},
@@ -76,12 +73,12 @@ impl Tool for SystemPrompt {
 
 /// Our guidance, without the chapters on what the caller cannot do.
 fn built_in(surface: &Surface) -> String {
-    let writes = surface
-        .item_actions()
-        .iter()
-        .any(|action| *action != Action::Read);
+    let actions = surface.item_actions();
+    let reads = actions.contains(&Action::Read);
+    let writes = actions.iter().any(|action| *action != Action::Read);
     let models = surface.schema_rights && surface.switches.writes();
     let wanted = |chapter: &&str| match chapter.lines().next() {
+        Some("Reading with `items`") => reads,
         Some("Writing") => writes,
         Some("Changing the model") => models,
         _ => true,

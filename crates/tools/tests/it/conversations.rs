@@ -72,7 +72,6 @@ async fn a_blog_post_is_written_as_a_draft_then_published_and_linked() {
     )
     .await;
     let id = made["data"][0]["id"].clone();
-    assert!(made["url"].as_str().unwrap().ends_with(id.as_str().unwrap()));
     let fields: Vec<_> = post.as_object().unwrap().keys().collect();
     let read = call(
         &house,

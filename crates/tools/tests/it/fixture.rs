@@ -52,7 +52,7 @@ pub(crate) async fn house() -> House {
         limits: Limits::default(),
     };
     let engine = Engine::open(parts).await.unwrap();
-    let tools = Tools::new(engine.clone(), "https://cms.test/");
+    let tools = Tools::new(engine.clone());
     House { tools, engine }
 }
 

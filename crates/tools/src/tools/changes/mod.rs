@@ -12,7 +12,8 @@ use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
 use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
 use crate::envelope::{self, Envelope};
 use crate::plain_text::plain;
-use crate::tool::{Call, REASON, Surface, Tool, companions, peek, text};
+use crate::surface::Surface;
+use crate::tool::{Call, REASON, Tool, companions, peek, text};
 
 mod reverting;
 
@@ -40,10 +41,6 @@ const FILTERS: [&str; 8] = [
 impl Tool for Changes {
     fn name(&self) -> &'static str {
         "changes"
-    }
-
-    fn title(&self) -> &'static str {
-        "Changes"
     }
 
     fn description(&self, surface: &Surface) -> Cow<'static, str> {
@@ -114,9 +111,13 @@ impl Tool for Changes {
         })
     }
 
-    fn output(&self) -> Value {
-        let mut schema = envelope::schema("Changes; what they did to items; changes that were taken back.");
-        for (name, description) in [
+    fn output(&self, surface: &Surface) -> Value {
+        let writes = surface.switches.writes();
+        let mut schema = envelope::schema(
+            "Changes; what they did to items; changes that were taken back.",
+            writes,
+        );
+        let of_revert = [
             (
                 "conflicts",
                 "Items that were changed again since: left as they are, or overwritten.",
@@ -125,7 +126,8 @@ impl Tool for Changes {
                 "not_restored",
                 "Secrets that were changed; their values are never kept.",
             ),
-        ] {
+        ];
+        for (name, description) in of_revert.into_iter().filter(|_| writes) {
             schema["properties"][name] = json!({
                 "type": "array",
                 "description": description,

@@ -11,10 +11,13 @@ use loggia_model::{Collection, Problem, Problems, Record};
 use serde_json::{Map, Value, json};
 
 use crate::bounds::{FEWEST_TOKENS, MOST_TOKENS};
-use crate::catalogue::{Annotations, BoxFuture, CallError, ToolResult};
-use crate::envelope::{self, Envelope};
-use crate::tool::{Call, REASON, Surface, Tool, action_names, careful, companions, peek, text};
+use crate::catalogue::{Annotations, BoxFuture, CallError, SchemaProfile, ToolResult};
+use crate::envelope;
+use crate::surface::{ITEM_ACTIONS, Surface, action_names, careful, enumerate};
+use crate::tool::{Call, REASON, Tool, companions, peek, text};
+use crate::writable::{self, GIVING};
 
+mod naming;
 mod reading;
 mod writing;
 
@@ -32,13 +35,9 @@ impl Tool for Items {
         "items"
     }
 
-    fn title(&self) -> &'static str {
-        "Items"
-    }
-
     fn description(&self, surface: &Surface) -> Cow<'static, str> {
         let actions = surface.item_actions();
-        let writes = actions.contains(&Action::Create) || actions.contains(&Action::Update);
+        let (reads, writes) = (actions.contains(&Action::Read), gives(&actions));
         let mut said = match writes || actions.contains(&Action::Delete) {
             true => "Read and write the items of a collection. ",
             false => "Read the items of a collection. ",
@@ -48,17 +47,23 @@ impl Tool for Items {
         let how = actions.iter().filter_map(|action| match action {
             Action::Create => Some("create: `data`."),
             Action::Read => Some("read: `keys` and/or `query`."),
-            Action::Update => Some(
+            Action::Update if reads => Some(
                 "update: `keys` + one object in `data`; or `data` with the primary key in each object; or \
                  `query.filter` + one object, for every match.",
             ),
+            Action::Update => {
+                Some("update: `keys` + one object in `data`; or `data` with the primary key in each object.")
+            }
             Action::Delete => Some("delete: `keys`."),
             _ => None,
         });
         said += &how.collect::<Vec<_>>().join(" ");
         if writes {
-            said += " Writes may nest related items; they happen whole or not at all, and answer with the stored rows \
-                     (shaped by `query.fields`) and a receipt.";
+            said += " Writes may nest related items; they happen whole or not at all, and answer with ";
+            said += match reads {
+                true => "the stored rows (shaped by `query.fields`) and a receipt.",
+                false => "a receipt.",
+            };
         }
         said.into()
     }
@@ -73,62 +78,101 @@ impl Tool for Items {
 
     fn input(&self, surface: &Surface) -> Value {
         let actions = surface.item_actions();
+        let has = |action: Action| actions.contains(&action);
         let mut properties = json!({
             "action": {"type": "string", "enum": action_names(&actions)},
             "collection": {"type": "string"},
-            "query": {"$ref": "#/$defs/query"},
-            "keys": {
+        });
+        if has(Action::Read) {
+            properties["query"] = json!({"$ref": "#/$defs/query"});
+        }
+        if actions.iter().any(|action| *action != Action::Create) {
+            properties["keys"] = json!({
                 "type": "array",
                 "description": "Primary keys.",
                 "items": {"type": ["string", "integer"]},
-            },
-            "max_tokens": {
-                "type": "integer",
-                "minimum": FEWEST_TOKENS,
-                "maximum": MOST_TOKENS,
-                "description": "How long the result may be.",
-            },
-        });
-        if actions.contains(&Action::Create) || actions.contains(&Action::Update) {
-            properties["data"] = json!({
-                "description": "Items, field by field. An update by keys or query takes exactly one.",
-                "anyOf": [
-                    {"type": "array", "items": {"type": "object", "additionalProperties": true}},
-                    {"type": "object", "additionalProperties": true},
-                ],
             });
         }
-        if actions.contains(&Action::Update) || actions.contains(&Action::Delete) {
+        properties["max_tokens"] = json!({
+            "type": "integer",
+            "minimum": FEWEST_TOKENS,
+            "maximum": MOST_TOKENS,
+            "description": "How long the result may be.",
+        });
+        if gives(&actions) {
+            let one = match has(Action::Update) {
+                true => " An update by keys or query takes exactly one.",
+                false => "",
+            };
+            properties["data"] = json!({
+                "description": format!("Items, field by field.{one}"),
+                "anyOf": [{"type": "array", "items": {"$ref": "#/$defs/item"}}, {"$ref": "#/$defs/item"}],
+            });
+        }
+        if has(Action::Update) || has(Action::Delete) {
             properties["revs"] = json!({
                 "type": "object",
                 "description": "By key, the `_rev` (a field of every item) that it must still have.",
                 "additionalProperties": {"type": "integer", "minimum": 0},
             });
         }
-        if actions.iter().any(|action| *action != Action::Read) {
+        if writes(&actions) {
             properties["reason"] = json!({"type": "string", "description": REASON});
+        }
+        let mut defs = Map::new();
+        if has(Action::Read) {
+            defs.insert("query".to_owned(), query_schema());
+        }
+        if gives(&actions) {
+            let item = json!({"type": "object", "additionalProperties": true});
+            defs.insert("item".to_owned(), item);
         }
         json!({
             "type": "object",
             "properties": properties,
             "required": ["action", "collection"],
             "additionalProperties": false,
-            "$defs": {"query": query_schema()},
+            "$defs": defs,
         })
     }
 
-    fn names(&self, surface: &Surface) -> Option<(&'static str, Vec<Arc<str>>)> {
+    fn list_names(&self, surface: &Surface, input: &mut Value, profile: SchemaProfile) {
         // Who makes collections uses them at once, and clients keep lists.
         if surface.schema_rights {
-            return None;
+            return;
         }
-        let actions = surface.item_actions().into_iter();
-        let reached: BTreeSet<_> = actions.flat_map(|action| surface.reach(action)).collect();
-        Some(("/properties/collection", reached.into_iter().cloned().collect()))
+        let actions = surface.item_actions();
+        let reached: BTreeSet<_> = actions.iter().flat_map(|action| surface.reach(*action)).collect();
+        let reached: Vec<_> = reached.into_iter().cloned().collect();
+        enumerate(input, "/properties/collection", &reached);
+        let by = GIVING.map(|action| actions.contains(&action));
+        let Some(fields) = writable::properties(&surface.writable, by, profile) else {
+            return;
+        };
+        for place in ["/properties/data/items", "/$defs/item"] {
+            if let Some(Value::Object(item)) = input.pointer_mut(place) {
+                // Beside the type, where readers look for it.
+                item.shift_insert(1, "properties".to_owned(), fields.clone());
+            }
+        }
     }
 
-    fn output(&self) -> Value {
-        envelope::schema("Items; groups with their figures for an aggregate; deleted ones by primary key.")
+    fn output(&self, surface: &Surface) -> Value {
+        let actions = surface.item_actions();
+        let parts = [
+            ("Items", true),
+            (
+                "groups with their figures for an aggregate",
+                actions.contains(&Action::Read),
+            ),
+            ("deleted ones by primary key", actions.contains(&Action::Delete)),
+        ];
+        let parts = parts
+            .into_iter()
+            .filter(|(_, there)| *there)
+            .map(|(part, _)| part);
+        let row = parts.collect::<Vec<_>>().join("; ") + ".";
+        envelope::schema(&row, writes(&actions))
     }
 
     fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
@@ -158,6 +202,19 @@ impl Tool for Items {
         problems
     }
 
+    fn foresee(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
+        let action = ITEM_ACTIONS
+            .into_iter()
+            .find(|known| known.name() == peek(given, "action"));
+        let collection = own_collection(call, peek(given, "collection"));
+        match (action, collection) {
+            (Some(action), Ok(collection)) if permitted(call, action, &collection).0.is_empty() => {
+                naming::unknown(call, &collection, given)
+            }
+            _ => Problems::default(),
+        }
+    }
+
     fn run<'a>(
         &'a self,
         call: Call<'a>,
@@ -175,6 +232,15 @@ impl Tool for Items {
             }
         })
     }
+}
+
+/// Whether items are given values.
+fn gives(actions: &[Action]) -> bool {
+    GIVING.iter().any(|action| actions.contains(action))
+}
+
+fn writes(actions: &[Action]) -> bool {
+    actions.iter().any(|action| *action != Action::Read)
 }
 
 fn query_schema() -> Value {
@@ -298,19 +364,6 @@ fn selects(query: &Record) -> bool {
 
 fn parsed(query: &Record) -> Result<Query, Problems> {
     Query::from_json(&Value::Object(query.clone())).map_err(|problems| problems.within("query"))
-}
-
-/// Adds the link to the one item.
-fn linked(call: &Call<'_>, collection: &Collection, mut envelope: Envelope) -> Envelope {
-    let key = envelope
-        .only()
-        .and_then(|row| row.get(primary(collection)))
-        .filter(|key| !key.is_null())
-        .cloned();
-    if let Some(key) = key {
-        envelope.url(call.item_url(&collection.name, &key));
-    }
-    envelope
 }
 
 /// What is said of keys, or of several objects, where there is one item.

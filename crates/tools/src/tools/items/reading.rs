@@ -3,7 +3,7 @@
 use loggia_model::{Collection, Record};
 use serde_json::{Map, Value, json};
 
-use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
+use super::{SELECTS, SHAPES, parsed, primary, selects};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
 use crate::tool::{Call, array, object};
@@ -65,7 +65,7 @@ pub(super) async fn read(
             envelope.note("missing", missing);
         }
     }
-    Ok(linked(call, collection, envelope).finish())
+    Ok(envelope.finish())
 }
 
 async fn read_singleton(
@@ -87,7 +87,6 @@ async fn read_singleton(
     if envelope.has_omitted() {
         envelope.note("hint", OMITTED);
     }
-    envelope.url(call.collection_url(&collection.name));
     Ok(envelope.finish())
 }
 

@@ -8,7 +8,7 @@ use loggia_model::error::{INVALID_PAYLOAD, INVALID_QUERY};
 use loggia_model::{Collection, Problem, Problems, Record};
 use serde_json::{Map, Value};
 
-use super::{SELECTS, SHAPES, linked, parsed, primary, selects};
+use super::{SELECTS, SHAPES, parsed, primary, selects};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
 use crate::tool::{Call, array, object, objects};
@@ -292,12 +292,5 @@ fn answer(call: &Call<'_>, collection: &Collection, written: &Written) -> ToolRe
         );
     }
     envelope.receipt(&written.receipt);
-    let mut envelope = linked(call, collection, envelope);
-    if let (None, [only]) = (
-        envelope.only().and_then(|row| row.get(primary(collection))),
-        written.keys.as_slice(),
-    ) {
-        envelope.url(call.item_url(&collection.name, only));
-    }
     envelope.finish()
 }
