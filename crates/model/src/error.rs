@@ -235,8 +235,14 @@ impl fmt::Display for Problems {
 }
 impl std::error::Error for Problems {}
 
+/// What is longer than this, in bytes, is meant for no name: comparing takes as long as both are, multiplied.
+const LONGEST_NAME: usize = 256;
+
 /// The nearest of `known` to what was written, if any is near enough to be meant.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if written.len() > LONGEST_NAME {
+        return None;
+    }
     let written = written.to_lowercase();
     known
         .into_iter()
@@ -289,5 +295,7 @@ mod tests {
         assert_eq!(nearest("titel", ["title", "body"]), Some("title"));
         assert_eq!(nearest("Status", ["status"]), Some("status"));
         assert_eq!(nearest("qqqq", ["title", "body"]), None);
+        let long = "title".repeat(200_000);
+        assert_eq!(nearest(&long, std::iter::repeat_n("title", 10_000)), None);
     }
 }
