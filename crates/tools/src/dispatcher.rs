@@ -375,7 +375,7 @@ impl Catalogue for Tools {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::writable::sample;
+    use crate::writable::tests::sample;
 
     fn names(names: &[&str]) -> Vec<Arc<str>> {
         names.iter().map(|name| Arc::from(*name)).collect()

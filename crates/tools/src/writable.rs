@@ -138,7 +138,7 @@ pub(crate) fn properties(fields: &[Writable], actions: [bool; 2], profile: Schem
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn fields(names: impl IntoIterator<Item = String>) -> Vec<Writable> {
@@ -211,6 +211,3 @@ mod tests {
         assert!(listed(30) && !listed(64));
     }
 }
-
-#[cfg(test)]
-pub(crate) use tests::sample;
