@@ -120,6 +120,25 @@ impl Caller {
         self.claims.user.is_none()
     }
 
+    /// Whether somebody else asks on the user's behalf: whoever holds an access token of theirs, or an assistant.
+    #[must_use]
+    pub fn is_delegated(&self) -> bool {
+        self.claims.token.is_some() || self.claims.origin == Origin::Mcp
+    }
+
+    /// Whether the request may do less than the user may: the policies of an access token narrow it.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        self.claims.layers.len() > 1 && !self.is_admin()
+    }
+
+    /// Whether the request itself has what a policy gives: everything, or this very policy, in every layer.
+    #[must_use]
+    pub fn holds(&self, policy: &str) -> bool {
+        let held = |layer: &Layer| layer.admin || layer.policies.iter().any(|own| own == policy);
+        !self.claims.layers.is_empty() && self.claims.layers.iter().all(held)
+    }
+
     /// The user's key.
     #[must_use]
     pub fn user(&self) -> Option<&str> {

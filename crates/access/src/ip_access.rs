@@ -31,6 +31,19 @@ impl IpAccess {
             .iter()
             .any(|(first, last)| ip.is_ipv4() == first.is_ipv4() && (first..=last).contains(&&ip))
     }
+
+    /// Whether it admits no address that another one does not. One of its entries that lies across several of the
+    /// other's counts as more.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.iter().all(|(first, last)| {
+            first > last
+                || other
+                    .0
+                    .iter()
+                    .any(|(from, to)| first.is_ipv4() == from.is_ipv4() && from <= first && last <= to)
+        })
+    }
 }
 
 /// Whether an entry can be read: an address, a network or a range.
@@ -95,6 +108,22 @@ mod tests {
         check(&["nonsense"], "10.0.0.1", false);
         check(&["10.0.0.0/99"], "10.0.0.1", false);
         check(&["nonsense", "10.0.0.1"], "10.0.0.1", true);
+    }
+
+    #[test]
+    fn a_list_within_another() {
+        let check = |own: &[&str], other: &[&str], expect: bool| {
+            let read = |entries: &[&str]| IpAccess::read(entries.iter().copied()).unwrap();
+            assert_eq!(read(own).is_within(&read(other)), expect, "{own:?} {other:?}");
+        };
+        check(&["10.0.0.1"], &["10.0.0.0/8"], true);
+        check(&["10.0.0.0/8"], &["10.0.0.0/8", "fd00::/8"], true);
+        check(&["::ffff:10.0.0.1"], &["10.0.0.0/8"], true);
+        check(&["10.0.0.0/7"], &["10.0.0.0/8"], false);
+        check(&["::/0"], &["0.0.0.0/0"], false);
+        check(&["10.0.0.1", "11.0.0.1"], &["10.0.0.0/8"], false);
+        check(&["nonsense"], &["10.0.0.0/8"], true);
+        check(&["10.0.0.1"], &["nonsense"], false);
     }
 
     #[test]

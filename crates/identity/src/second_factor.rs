@@ -149,14 +149,17 @@ impl Identity {
             .await
     }
 
-    /// Takes a user's second factor away, for somebody who lost the app. For administrators.
+    /// Takes a user's second factor away, for somebody who lost the app. For administrators who ask themselves.
     ///
     /// # Errors
-    /// `FORBIDDEN` for everybody else, and where there is no such user.
+    /// `FORBIDDEN` for everybody else, for access tokens, and where there is no such user.
     pub async fn remove_factor_of(&self, caller: &Caller, user: &str) -> Result<(), Error> {
         let house = &self.0;
         if !caller.is_admin() {
             return Err(Problem::forbidden().into());
+        }
+        if caller.is_delegated() {
+            return Err(left_to_people().into());
         }
         let row = house
             .tables
@@ -199,13 +202,8 @@ impl Identity {
     async fn own_row(&self, caller: &Caller) -> Result<SignInRow, Error> {
         let house = &self.0;
         let user = caller.user().ok_or_else(Problem::forbidden)?;
-        if caller.claims().token.is_some() {
-            return Err(Problem::new(
-                &FORBIDDEN,
-                "Access tokens cannot change how their owner signs in.",
-            )
-            .hint("Sign in (POST /auth/login).")
-            .into());
+        if caller.is_delegated() {
+            return Err(left_to_people().into());
         }
         let row = house.tables.sign_in_row_of(&house.store, user).await?;
         Ok(row.ok_or_else(Problem::forbidden)?)
@@ -267,6 +265,12 @@ pub(crate) fn demanded() -> Problem {
         "Set it up: POST /users/me/tfa/generate with your password, then POST /users/me/tfa/enable with the secret and \
          a one-time password.",
     )
+}
+
+/// The answer to access tokens.
+fn left_to_people() -> Problem {
+    Problem::new(&FORBIDDEN, "Access tokens cannot change how users sign in.")
+        .hint("Do it signed in (POST /auth/login).")
 }
 
 fn set_up_already() -> Problem {

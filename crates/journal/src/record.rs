@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use loggia_access::{Origin, Permit};
+use loggia_access::{Origin, Permit, Written, overstepped};
 use loggia_model::field_types::calendar;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
     Aggregate, AggregatePlan, Figure, Group, InsertPlan, Plan, ReadPlan, Selected, Sort, Source,
 };
-use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema};
+use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar, Schema};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -58,6 +58,7 @@ pub(crate) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
         return Ok(Recorded::default());
     }
     budget(recorder, &spent, entries.len() as u64)?;
+    left_to_people(recorder, &entries)?;
     let (change, plans) = rows(recorder, &entries, &before)?;
     recorder.tx.run_all(plans).await?;
     Ok(Recorded {
@@ -239,6 +240,20 @@ fn kept(schema: &Schema, collection: &str) -> Kept {
         Some(Value::String(text)) if text == "activity" => Kept::Activity,
         _ => Kept::All,
     }
+}
+
+/// Whether everything that was written may be written on a user's behalf.
+fn left_to_people(recorder: &Recorder, entries: &[Entry]) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    for entry in entries {
+        let written = Written {
+            collection: &entry.collection,
+            before: entry.before.as_ref(),
+            after: entry.data.as_ref(),
+        };
+        problems.extend(overstepped(&recorder.caller, written));
+    }
+    problems.or(())
 }
 
 /// A row that is to be written, by the names of its columns.

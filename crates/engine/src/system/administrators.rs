@@ -4,12 +4,13 @@
 use std::collections::{HashMap, HashSet};
 
 use loggia_access::{Caller, IpAccess, Permit};
-use loggia_model::error::UNPROCESSABLE_CONTENT;
+use loggia_model::error::{FORBIDDEN, UNPROCESSABLE_CONTENT};
 use loggia_model::plan::Plan;
 use loggia_model::{Filter, Problem, Record};
 use serde_json::Value;
 
 use super::Written;
+use super::granting::Held;
 use crate::Error;
 use crate::changes::{Noted, Recorder};
 use crate::query::plain_read;
@@ -31,7 +32,7 @@ struct Standing {
 
 /// What says who is an administrator, as it is stored: by collection, in the order of [`DECISIVE`].
 #[derive(Clone)]
-struct Stored([Vec<Record>; DECISIVE.len()]);
+pub(super) struct Stored([Vec<Record>; DECISIVE.len()]);
 
 impl Stored {
     async fn read(tx: &mut Recorder) -> Result<Self, Error> {
@@ -54,11 +55,11 @@ impl Stored {
         before
     }
 
-    fn users(&self) -> &[Record] {
+    pub(super) fn users(&self) -> &[Record] {
         &self.0[0]
     }
 
-    fn roles(&self) -> &[Record] {
+    pub(super) fn roles(&self) -> &[Record] {
         &self.0[1]
     }
 
@@ -68,11 +69,11 @@ impl Stored {
         self.0[2].iter().filter(allows)
     }
 
-    fn access(&self) -> &[Record] {
+    pub(super) fn access(&self) -> &[Record] {
         &self.0[3]
     }
 
-    fn parents(&self) -> HashMap<&str, &str> {
+    pub(super) fn parents(&self) -> HashMap<&str, &str> {
         let parents = self.roles().iter();
         parents
             .filter_map(|role| Some((text(role, "id")?, text(role, "parent")?)))
@@ -123,8 +124,8 @@ fn of<'t>(tx: &'t Recorder, name: &'t str) -> impl Iterator<Item = Noted<'t>> {
 }
 
 /// # Errors
-/// When nobody would remain, roles would be above themselves, the caller would shut themselves out, or somebody who is
-/// no administrator changed or made one.
+/// When nobody would remain, roles would be above themselves, the caller would shut themselves out, somebody who is no
+/// administrator changed or made one, or a request on somebody's behalf made one or granted what it does not have.
 pub(super) async fn remain(tx: &mut Recorder, written: Written) -> Result<(), Error> {
     if !tx
         .noted()
@@ -143,8 +144,14 @@ pub(super) async fn remain(tx: &mut Recorder, written: Written) -> Result<(), Er
     let before = after.before(tx);
     let (then, now) = (before.standing(), after.standing());
     let caller = tx.caller();
+    if caller.is_narrowed() {
+        Held::of(&before).grants_only_its_own(caller, &Held::of(&after))?;
+    }
     if !caller.is_admin() {
         return unchanged(tx, &then, &now);
+    }
+    if caller.is_delegated() {
+        made_none(&then, &now)?;
     }
     stays_in(caller, tx, &after)?;
     // While nobody is signed in (the first start, the command line), there may be no administrator yet.
@@ -181,6 +188,16 @@ fn unchanged(tx: &Recorder, before: &Standing, after: &Standing) -> Result<(), E
         return Err(Problem::forbidden().into());
     }
     Ok(())
+}
+
+/// Administrators are made by people.
+fn made_none(before: &Standing, after: &Standing) -> Result<(), Problem> {
+    if after.users.is_subset(&before.users) {
+        return Ok(());
+    }
+    let message = "Administrators are made by people: not by an access token, and not by an assistant. Nothing was changed.";
+    Err(Problem::new(&FORBIDDEN, message)
+        .hint("An administrator does this signed in (POST /auth/login), and not over MCP."))
 }
 
 /// An administrator must not shut themselves out by the addresses that their policies count from.
@@ -255,7 +272,7 @@ async fn rows(tx: &mut Recorder, collection: &str, fields: &[&str]) -> Result<Ve
     Ok(tx.run(Permit::system(reason, plan)).await?.into_rows())
 }
 
-fn text<'r>(row: &'r Record, name: &str) -> Option<&'r str> {
+pub(super) fn text<'r>(row: &'r Record, name: &str) -> Option<&'r str> {
     row.get(name).and_then(Value::as_str)
 }
 

@@ -22,6 +22,7 @@ use crate::query::Resolver;
 use crate::{Engine, Error};
 
 mod administrators;
+mod granting;
 mod permissions;
 mod policies;
 mod settings;
@@ -90,7 +91,7 @@ pub(crate) fn deletable(collection: &Collection, keys: &[Scalar]) -> Result<(), 
 /// What is wrong with one item that is to be written, beyond its fields' own rules.
 pub(crate) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
     match draft.collection.name.as_str() {
-        "directus_users" => users::check(on, draft),
+        "directus_users" => users::check(draft),
         "directus_permissions" => permissions::check(on, draft),
         "directus_policies" => policies::check(draft),
         "directus_settings" => settings::check(on, draft),

@@ -4,28 +4,24 @@
 use std::collections::HashMap;
 
 use loggia_access::Permit;
-use loggia_model::error::FORBIDDEN;
 use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, Plan, ReadPlan, Selected, Source};
 use loggia_model::validation::failure;
-use loggia_model::{Field, Filter, Problem, Problems, Record, Scalar};
+use loggia_model::{Field, Filter, Problems, Record, Scalar};
 use serde_json::Value;
 
 use crate::Error;
 use crate::changes::Recorder;
-use crate::items::draft::{Draft, Intent};
-use crate::query::{Resolver, plain_read};
+use crate::items::draft::Draft;
+use crate::query::plain_read;
 
 /// Addresses are at most so long (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const LONGEST_ADDRESS: usize = 254;
 /// A static token shorter than this could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-/// What decides how a user signs in.
-const CREDENTIALS: [&str; 4] = ["email", "password", "token", "tfa_secret"];
-
-pub(super) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
-    let mut problems = credentials(on, draft);
+pub(super) fn check(draft: &mut Draft) -> Problems {
+    let mut problems = Problems::default();
     if let Some(email) = draft.values.get_mut("email")
         && !email.scalar.is_null()
     {
@@ -59,25 +55,6 @@ pub(super) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
         let text = format!("Value has to have at least {SHORTEST_TOKEN} characters.");
         let problem = failure("token", "min", &text, None);
         problems.push(problem.at(&token.path).hint("Use 32 random characters."));
-    }
-    problems
-}
-
-/// Whoever asks by an access token could otherwise get hold of more than the token gives: of its owner's password, or of a
-/// token without an end. Administrators may do everything anyway.
-fn credentials(on: &Resolver<'_>, draft: &Draft) -> Problems {
-    let mut problems = Problems::default();
-    let caller = on.grants.caller();
-    if caller.claims().token.is_none() || caller.is_admin() || draft.intent == Intent::Create {
-        return problems;
-    }
-    for assigned in CREDENTIALS.iter().filter_map(|name| draft.values.get(*name)) {
-        let message = "Access tokens cannot change how users sign in.";
-        problems.push(
-            Problem::new(&FORBIDDEN, message)
-                .at(&assigned.path)
-                .hint("Sign in (POST /auth/login)."),
-        );
     }
     problems
 }

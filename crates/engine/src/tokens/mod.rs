@@ -2,14 +2,15 @@
 //!
 //! Invariants
 //! - A token's secret leaves [`Engine::create_token`] and [`Engine::rotate_token`] once and is stored as its fingerprint.
-//! - Who asks by a token knows and makes only tokens that may do no more than that one; who asks by a token that only
-//!   proposes changes none.
+//! - Who asks by a token knows only tokens that may do no more than that one, may narrow and revoke those, and makes,
+//!   rotates and widens none; who asks by a token that only proposes changes none.
 //! - A token that may not be known and one that does not exist look the same.
 
-use loggia_access::{Caller, TokenMode, decide};
+use loggia_access::{Caller, Permit, TokenMode, TokenShape, decide, issued, widened};
 use loggia_model::error::{FORBIDDEN, INVALID_FOREIGN_KEY, UNPROCESSABLE_CONTENT};
 use loggia_model::plan::Plan;
 use loggia_model::{Filter, Problem, Problems, Record, token};
+use loggia_store::Outcome;
 use serde_json::Value;
 
 use crate::changes::Recorder;
@@ -23,7 +24,7 @@ mod shape;
 
 use request::Wanted;
 use rows::{Rows, moment, shown};
-use shape::{Holder, Shape};
+use shape::{Holder, changed};
 
 /// A user with more tokens than this has lost sight of them.
 const MOST_TOKENS: usize = 500;
@@ -43,14 +44,15 @@ impl Engine {
     /// # Errors
     /// For the public, and for others' tokens where the caller is no administrator.
     pub async fn list_tokens(&self, caller: &Caller, user: Option<&str>) -> Result<Vec<Record>, Error> {
-        let mut work = self.token_work(caller).await?;
+        let rows = self.known_tokens(caller)?;
         let own = caller.user();
         if !caller.is_admin() && user.is_some_and(|user| Some(user) != own) {
             return Err(Problem::forbidden().into());
         }
         let whose = if caller.is_admin() { user } else { own };
-        let mut found = work.rows.of_user(&mut work.tx, whose).await?;
-        found.retain(|row| work.holder.knows(caller, &Shape::stored(row)));
+        let look = [Some(rows.of_user(whose)?), rows.holder(caller)];
+        let (mut found, holder) = self.look_at_tokens(caller, look).await?;
+        found.retain(|row| holder.knows(caller, &TokenShape::stored(row)));
         let now = self.parts().clock.now();
         Ok(found.into_iter().map(|row| shown(row, now)).collect())
     }
@@ -60,8 +62,13 @@ impl Engine {
     /// # Errors
     /// When there is no such token.
     pub async fn read_token(&self, caller: &Caller, id: &str) -> Result<Record, Error> {
-        let mut work = self.token_work(caller).await?;
-        let row = work.known(caller, id).await?;
+        let rows = self.known_tokens(caller)?;
+        let look = [rows.one(id), rows.holder(caller)];
+        let (found, holder) = self.look_at_tokens(caller, look).await?;
+        let mut known = found
+            .into_iter()
+            .filter(|row| holder.knows(caller, &TokenShape::stored(row)));
+        let row = known.next().ok_or_else(Problem::forbidden)?;
         Ok(shown(row, self.parts().clock.now()))
     }
 
@@ -71,8 +78,8 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the request; then nothing was made.
     pub async fn create_token(&self, caller: &Caller, data: &Record) -> Result<IssuedToken, Error> {
+        may_issue(caller)?;
         let mut work = self.token_work(caller).await?;
-        may_change(caller)?;
         let now = self.parts().clock.now();
         let mut problems = Problems::default();
         let wanted = Wanted::read(data, &work.rows.0, now, &mut problems);
@@ -91,11 +98,10 @@ impl Engine {
                 String::new()
             }
         };
-        let shape = Shape::of_owner(&owner).changed(&wanted);
+        let shape = changed(&TokenShape::of_owner(&owner), &wanted);
         work.check_owner(self, caller, &owner, &mut problems).await?;
         work.check_policies(self, caller, &wanted, &[], &mut problems)
             .await?;
-        work.check_bounds(&shape, &mut problems);
         problems.or(())?;
         let id = self.parts().generator.uuid().to_string();
         let (secret, mut row) = self.secret(&work.rows)?;
@@ -117,20 +123,22 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the request, and when there is no such token; then nothing was changed.
     pub async fn update_token(&self, caller: &Caller, id: &str, data: &Record) -> Result<Record, Error> {
-        let mut work = self.token_work(caller).await?;
         may_change(caller)?;
-        let before = Shape::stored(&work.known(caller, id).await?);
+        let mut work = self.token_work(caller).await?;
+        let before = TokenShape::stored(&work.known(caller, id).await?);
         let mut problems = Problems::default();
         let wanted = Wanted::read(data, &work.rows.0, self.parts().clock.now(), &mut problems);
         if data.contains_key("user") {
             let problem = invalid("The owner of a token cannot change.").at("user");
             problems.push(problem.hint("Make a token for the other user, and revoke this one."));
         }
-        let shape = before.changed(&wanted);
+        let shape = changed(&before, &wanted);
+        if caller.is_delegated() {
+            problems.extend(widened(&before, &shape));
+        }
         let held = before.policies.unwrap_or_default();
         work.check_policies(self, caller, &wanted, &held, &mut problems)
             .await?;
-        work.check_bounds(&shape, &mut problems);
         problems.or(())?;
         let columns = work.rows.columns(&shape)?;
         work.rows.update(&mut work.tx, id, columns).await?;
@@ -142,18 +150,17 @@ impl Engine {
     /// # Errors
     /// As [`Engine::update_token`]; and for a token that has expired, unless its end moves.
     pub async fn rotate_token(&self, caller: &Caller, id: &str, data: &Record) -> Result<IssuedToken, Error> {
+        may_issue(caller)?;
         let mut work = self.token_work(caller).await?;
-        may_change(caller)?;
-        let before = Shape::stored(&work.known(caller, id).await?);
+        let before = TokenShape::stored(&work.known(caller, id).await?);
         let now = self.parts().clock.now();
         let mut problems = Problems::default();
         let wanted = Wanted::rotation(data, &work.rows.0, now, &mut problems);
-        let shape = before.changed(&wanted);
+        let shape = changed(&before, &wanted);
         if shape.expires.is_some_and(|end| end <= now) && problems.0.is_empty() {
             let problem = Problem::new(&UNPROCESSABLE_CONTENT, "The token has expired.").at("expires");
             problems.push(problem.hint("Send \"lifespan\": 7, 30 or 90, or a new \"expires\"."));
         }
-        work.check_bounds(&shape, &mut problems);
         problems.or(())?;
         let (secret, mut columns) = self.secret(&work.rows)?;
         columns.extend(work.rows.columns(&shape)?);
@@ -168,30 +175,46 @@ impl Engine {
     /// # Errors
     /// When there is no such token.
     pub async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<(), Error> {
-        let mut work = self.token_work(caller).await?;
         may_change(caller)?;
+        let mut work = self.token_work(caller).await?;
         work.known(caller, id).await?;
         work.rows.delete(&mut work.tx, id).await?;
         self.conclude(work.tx).await?;
         Ok(())
     }
 
-    async fn token_work(&self, caller: &Caller) -> Result<Work, Error> {
+    /// The rows of tokens, for somebody who may have some.
+    fn known_tokens(&self, caller: &Caller) -> Result<Rows, Problem> {
         if caller.is_public() && !caller.is_admin() {
-            return Err(Problem::forbidden().into());
+            return Err(Problem::forbidden());
         }
-        let rows = Rows::of(&self.schema())?;
+        Rows::of(&self.schema())
+    }
+
+    /// Reads tokens, and the one by which the caller asks, at the same moment and beside whoever writes.
+    async fn look_at_tokens(
+        &self,
+        caller: &Caller,
+        [wanted, holder]: [Option<Permit<Plan>>; 2],
+    ) -> Result<(Vec<Record>, Holder), Error> {
+        let looks: Vec<_> = [wanted.ok_or_else(Problem::forbidden)?]
+            .into_iter()
+            .chain(holder)
+            .collect();
+        let outcomes = self.parts().store.run_all(looks).await?;
+        let mut rows = outcomes.into_iter().map(Outcome::into_rows);
+        let found = rows.next().unwrap_or_default();
+        Ok((found, Holder::of(caller, rows.next().unwrap_or_default().pop())?))
+    }
+
+    async fn token_work(&self, caller: &Caller) -> Result<Work, Error> {
+        let rows = self.known_tokens(caller)?;
         let mut tx = self.begin(&self.schema(), caller).await?;
-        let holder = match &caller.claims().token {
-            Some(facts) => {
-                let row = rows
-                    .one(&mut tx, &facts.id)
-                    .await?
-                    .ok_or_else(Problem::forbidden)?;
-                Holder(Some(Shape::stored(&row)))
-            }
-            None => Holder(None),
+        let holder = match rows.holder(caller) {
+            Some(look) => tx.run(look).await?.into_rows().pop(),
+            None => None,
         };
+        let holder = Holder::of(caller, holder)?;
         Ok(Work { rows, tx, holder })
     }
 
@@ -222,11 +245,7 @@ impl Engine {
 
     /// Reads the token again, commits and tells of it.
     async fn done(&self, mut work: Work, id: &str) -> Result<Record, Error> {
-        let row = work
-            .rows
-            .one(&mut work.tx, id)
-            .await?
-            .ok_or_else(Problem::forbidden)?;
+        let row = work.one(id).await?.ok_or_else(Problem::forbidden)?;
         self.conclude(work.tx).await?;
         Ok(shown(row, self.parts().clock.now()))
     }
@@ -245,7 +264,15 @@ fn may_change(caller: &Caller) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The work of one request on tokens.
+/// Tokens are made and rotated by people.
+fn may_issue(caller: &Caller) -> Result<(), Problem> {
+    if caller.is_delegated() {
+        return Err(issued());
+    }
+    Ok(())
+}
+
+/// The work of one request that writes tokens.
 struct Work {
     rows: Rows,
     tx: Recorder,
@@ -255,9 +282,16 @@ struct Work {
 impl Work {
     /// A token that the caller may know of.
     async fn known(&mut self, caller: &Caller, id: &str) -> Result<Record, Error> {
-        let row = self.rows.one(&mut self.tx, id).await?;
-        let row = row.filter(|row| self.holder.knows(caller, &Shape::stored(row)));
+        let row = self.one(id).await?;
+        let row = row.filter(|row| self.holder.knows(caller, &TokenShape::stored(row)));
         Ok(row.ok_or_else(Problem::forbidden)?)
+    }
+
+    async fn one(&mut self, id: &str) -> Result<Option<Record>, Error> {
+        match self.rows.one(id) {
+            Some(look) => Ok(self.tx.run(look).await?.into_rows().pop()),
+            None => Ok(None),
+        }
     }
 
     /// Others' tokens are made by administrators alone.
@@ -287,7 +321,8 @@ impl Work {
             problems.push(problem.at("user").hint("Give the key of a user."));
             return Ok(());
         }
-        if self.rows.of_user(&mut self.tx, Some(owner)).await?.len() >= MOST_TOKENS {
+        let held = self.tx.run(self.rows.of_user(Some(owner))?).await?;
+        if held.into_rows().len() >= MOST_TOKENS {
             let message = format!("The user has {MOST_TOKENS} tokens already.");
             problems
                 .push(Problem::new(&UNPROCESSABLE_CONTENT, message).hint("Revoke those that are not used."));
@@ -345,12 +380,5 @@ impl Work {
         let rows = self.tx.run(permit).await?.into_rows();
         let key = |row: &Record| row.get(&primary.name).and_then(Value::as_str).map(str::to_owned);
         Ok(rows.iter().filter_map(key).collect())
-    }
-
-    /// Who asks by a token hands out no more than it has.
-    fn check_bounds(&self, shape: &Shape, problems: &mut Problems) {
-        if let Some(holder) = &self.holder.0 {
-            problems.extend(shape.beyond(holder));
-        }
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use loggia_access::Permit;
+use loggia_access::{Caller, Permit, TokenShape};
 use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, InsertPlan, Plan, UpdatePlan};
 use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema};
 use serde_json::Value;
 
-use super::shape::Shape;
 use crate::Error;
 use crate::changes::Recorder;
 use crate::query::plain_read;
@@ -49,29 +48,30 @@ impl Rows {
     }
 
     /// The tokens of a user (`None`: of all), as they are shown.
-    pub(super) async fn of_user(&self, tx: &mut Recorder, user: Option<&str>) -> Result<Vec<Record>, Error> {
+    pub(super) fn of_user(&self, user: Option<&str>) -> Result<Permit<Plan>, Problem> {
         let filter = match user {
             Some(user) => Filter::field(self.field("user")?, Test::Equal(user.into())),
             None => Filter::All,
         };
-        self.read(tx, filter).await
+        Ok(self.read(filter))
     }
 
-    /// One token.
-    pub(super) async fn one(&self, tx: &mut Recorder, id: &str) -> Result<Option<Record>, Error> {
-        let Some(filter) = self.keyed(id) else {
-            return Ok(None);
-        };
-        Ok(self.read(tx, filter).await?.pop())
+    /// One token; `None` where no token can have this key.
+    pub(super) fn one(&self, id: &str) -> Option<Permit<Plan>> {
+        Some(self.read(self.keyed(id)?))
     }
 
-    async fn read(&self, tx: &mut Recorder, filter: Filter) -> Result<Vec<Record>, Error> {
+    /// The token by which a caller asks.
+    pub(super) fn holder(&self, caller: &Caller) -> Option<Permit<Plan>> {
+        self.one(&caller.claims().token.as_ref()?.id)
+    }
+
+    fn read(&self, filter: Filter) -> Permit<Plan> {
         let fields: Vec<_> = SHOWN
             .iter()
             .filter_map(|name| self.0.field(name).cloned())
             .collect();
-        let plan = Plan::Read(plain_read(&self.0, &fields, filter));
-        Ok(tx.run(permit(plan)).await?.into_rows())
+        permit(Plan::Read(plain_read(&self.0, &fields, filter)))
     }
 
     pub(super) async fn insert(
@@ -112,7 +112,7 @@ impl Rows {
     }
 
     /// The columns of what a token may do.
-    pub(super) fn columns(&self, shape: &Shape) -> Result<Vec<(Arc<Field>, Scalar)>, Problem> {
+    pub(super) fn columns(&self, shape: &TokenShape) -> Result<Vec<(Arc<Field>, Scalar)>, Problem> {
         let texts = |texts: &[String]| Value::from(texts.to_vec());
         let list = Some(texts(&shape.ip_access)).filter(|_| !shape.ip_access.is_empty());
         [

@@ -5,6 +5,7 @@
 mod auth;
 mod blog;
 mod changes;
+mod delegation;
 mod denied;
 mod entrance;
 mod hostile;
