@@ -39,7 +39,7 @@ pub(crate) const ROOMS: &[Room] = &[
     },
     Room {
         name: "journal",
-        purpose: "the record of changes: the only way rows are written, and the chain of hashes",
+        purpose: "the record of changes: the only way rows are written, the chain of hashes, the snapshot of the schema",
         may_use: &["store", "access", "model"],
     },
     Room {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use loggia_access::Caller;
-use loggia_journal::{Journal, Recorder};
+use loggia_journal::{Journal, Recorder, snapshot};
 use loggia_model::{Clock, Generator, Problems, Schema};
 use loggia_store::Store;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::rights::{Book, RULES};
-use crate::schema::snapshot;
 use crate::{Error, Settings};
 
 /// The use cases, over one database. Cheap to clone.

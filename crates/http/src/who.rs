@@ -27,9 +27,7 @@ impl FromRequestParts<App> for Who {
             .identity()
             .authenticate(found.shown.credential(), found.facts.clone())
             .await;
-        found
-            .settled(app, caller)
-            .map(|caller| Self(caller.attributed(found.attribution)))
+        found.settled(app, caller).map(Self)
     }
 }
 
@@ -47,11 +45,7 @@ impl FromRequestParts<App> for SettingUp {
             .identity()
             .admit(found.shown.credential(), found.facts.clone())
             .await;
-        let admitted = found.settled(app, admitted)?;
-        Ok(Self(Admitted {
-            caller: admitted.caller.attributed(found.attribution),
-            ..admitted
-        }))
+        found.settled(app, admitted).map(Self)
     }
 }
 
@@ -59,7 +53,6 @@ impl FromRequestParts<App> for SettingUp {
 struct Visit {
     shown: Shown,
     facts: RequestFacts,
-    attribution: Attribution,
 }
 
 impl Visit {
@@ -70,8 +63,7 @@ impl Visit {
         }
         Ok(Self {
             shown,
-            facts: facts(app, parts, Origin::Rest),
-            attribution: entrance::attribution(parts)?,
+            facts: told(app, parts)?,
         })
     }
 
@@ -178,7 +170,19 @@ pub(crate) fn facts(app: &App, parts: &Parts, origin: Origin) -> RequestFacts {
             .get(USER_AGENT)
             .and_then(|agent| agent.to_str().ok())
             .map(str::to_owned),
+        attribution: Attribution::default(),
     }
+}
+
+/// The same of a request over REST, with what is recorded of it if it changes something.
+///
+/// # Errors
+/// As [`entrance::attribution`].
+pub(crate) fn told(app: &App, parts: &Parts) -> Result<RequestFacts, Problem> {
+    Ok(RequestFacts {
+        attribution: entrance::attribution(parts)?,
+        ..facts(app, parts, Origin::Rest)
+    })
 }
 
 /// Browsers send cookies along with requests that pages of other origins make: those may read at most.

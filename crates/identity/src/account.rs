@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use loggia_access::{Caller, Claims, IpAccess, Layer, Origin};
+use loggia_access::{Attribution, Caller, Claims, IpAccess, Layer, Origin};
 use loggia_model::Record;
 use serde_json::Value;
 
@@ -82,6 +82,8 @@ pub struct RequestFacts {
     pub ip: Option<IpAddr>,
     /// What the client calls itself.
     pub user_agent: Option<String>,
+    /// What is recorded with what the request changes.
+    pub attribution: Attribution,
 }
 
 impl RequestFacts {
@@ -92,6 +94,7 @@ impl RequestFacts {
             origin,
             ip: None,
             user_agent: None,
+            attribution: Attribution::default(),
         }
     }
 }
@@ -186,6 +189,7 @@ impl Account {
             ip,
             user_agent: facts.user_agent,
         })
+        .attributed(facts.attribution)
     }
 
     /// Nobody in particular, who may do everything: whoever may read the data folder could do it anyway.

@@ -166,13 +166,19 @@ impl Identity {
 
     /// Notes off the request's path that a token was used; that it cannot be noted spoils nothing.
     fn note_use(&self, token: &AccessToken, facts: &RequestFacts, now: Timestamp) {
-        let (identity, id, ip) = (self.clone(), token.facts.id.clone(), facts.ip);
+        let (identity, id, facts) = (self.clone(), token.facts.id.clone(), facts.clone());
         tokio::spawn(async move {
-            let house = &identity.0;
-            if let Err(error) = house.tables.token_used(&house.store, &id, now, ip).await {
+            if let Err(error) = identity.used(&id, &facts, now).await {
                 tracing::warn!(token = id, %error, "the use of a token was not noted");
             }
         });
+    }
+
+    async fn used(&self, token: &str, facts: &RequestFacts, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.begin(&Account::default(), facts).await?;
+        self.0.tables.token_used(&mut tx, token, now, facts.ip).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn look_up(

@@ -11,6 +11,9 @@ pub enum Error {
     /// The caller did something that cannot be accepted.
     #[error("{0}")]
     Problem(Problem),
+    /// What was done cannot be recorded.
+    #[error(transparent)]
+    Refused(Problems),
     /// The database did.
     #[error("system tables")]
     Store(#[from] loggia_store::Error),
@@ -31,6 +34,7 @@ impl Error {
     pub fn problems(&self) -> Problems {
         match self {
             Self::Problem(problem) => problem.clone().into(),
+            Self::Refused(problems) => problems.clone(),
             Self::Store(error) => error.problem().into(),
             Self::Hash(_) | Self::Mail(_) | Self::Tables(_) => Problem::new(
                 &INTERNAL_SERVER_ERROR,
@@ -64,6 +68,15 @@ impl Error {
         Self::Problem(
             Problem::new(&INVALID_TOKEN, "Invalid token.").hint("Sign in again (POST /auth/login)."),
         )
+    }
+}
+
+impl From<loggia_journal::Error> for Error {
+    fn from(error: loggia_journal::Error) -> Self {
+        match error {
+            loggia_journal::Error::Problems(problems) => Self::Refused(problems),
+            loggia_journal::Error::Store(error) => Self::Store(error),
+        }
     }
 }
 

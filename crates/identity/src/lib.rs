@@ -8,7 +8,9 @@
 //! - A wrong password and an unknown account give the same answer after the same time.
 //! - The public never is an administrator.
 //! - What came of a password alone reaches nothing but the setting up of a second factor, where one is demanded.
-//! - Rows of system tables are reached in `tables.rs` alone, by the system's own permits.
+//! - Rows of system tables are reached in `tables.rs` alone, by the system's own permits, and written through the
+//!   [`Recorder`] alone: what is done to an account is a change like any other. When somebody came or was refused, and
+//!   the sessions themselves, are nobody's change.
 //! - Absent on purpose: what a caller may do with rows (`access` decides), HTTP, cookies.
 //!
 //! To add a way to sign in: a file beside `sign_in.rs` that ends in `open_session`.
@@ -36,9 +38,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use loggia_journal::{Journal, Recorder};
 use loggia_model::{Clock, Generator};
 use loggia_store::Store;
 use tokio::sync::Semaphore;
+
+use account::{Account, By};
 
 pub use account::RequestFacts;
 pub use authenticate::{Admitted, Credential};
@@ -97,6 +102,7 @@ impl Default for Options {
 pub struct Identity(Arc<House>);
 
 struct House {
+    journal: Journal,
     store: Store,
     clock: Clock,
     generator: Generator,
@@ -135,7 +141,9 @@ impl Identity {
     /// # Errors
     /// When the cost of a password hash is not one that the algorithm takes.
     pub fn new(parts: Parts) -> Result<Self, Error> {
+        let journal = Journal::new(parts.store.clone(), parts.clock.clone(), parts.generator.clone());
         Ok(Self(Arc::new(House {
+            journal,
             tables: tables::Tables::new(&loggia_model::system::schema())?,
             signer: jwt::Signer::new(&parts.secret),
             passwords: password::Passwords::new(parts.options.cost, parts.generator.clone())?,
@@ -154,6 +162,12 @@ impl Identity {
             generator: parts.generator,
             options: parts.options,
         })))
+    }
+
+    /// Waits for the turn at the writer, and begins what `account` does.
+    async fn begin(&self, account: &Account, facts: &RequestFacts) -> Result<Recorder, Error> {
+        let author = account.caller(By::default(), facts.clone());
+        Ok(self.0.journal.begin_unread(&author).await?)
     }
 
     /// Rows of `collection` changed: what was remembered about callers may be out of date.

@@ -129,7 +129,7 @@ impl Identity {
         let Some(row) = house.tables.sign_in_row(&house.store, email).await? else {
             return Ok(());
         };
-        let (Some(to), true) = (row.email.clone(), self.is_active(&row).await?) else {
+        let (Some(to), Some(_)) = (row.email.clone(), self.active(&row).await?) else {
             return Ok(());
         };
         if house.refusals.admit(now) {
@@ -138,7 +138,7 @@ impl Identity {
                 by: None,
                 user: Some(&row.id),
             };
-            let mut tx = house.store.begin().await?;
+            let mut tx = self.begin(&Account::default(), facts).await?;
             house.tables.record(&mut tx, event, facts, now).await?;
             tx.commit().await?;
         }
@@ -180,11 +180,10 @@ impl Identity {
             .await?
             .ok_or_else(void)?;
         self.check_link(&token, &row, now)?;
-        if !self.is_active(&row).await? {
-            return Err(Error::suspended());
-        }
+        let account = self.active(&row).await?.ok_or_else(Error::suspended)?;
         let hash = self.checked_hash(new).await?;
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.begin(&account, facts).await?;
+        tx.entitle("Another password, by mail");
         // Somebody may have used the link meanwhile.
         let row = house
             .tables
@@ -221,10 +220,12 @@ impl Identity {
         Ok(())
     }
 
-    async fn is_active(&self, row: &SignInRow) -> Result<bool, Error> {
+    async fn active(&self, row: &SignInRow) -> Result<Option<Account>, Error> {
         let house = &self.0;
         let (user, rights) = house.tables.rights(&house.store, Some(&row.id)).await?;
-        Ok(user.is_some_and(|user| Account::of_user(&user, &rights).active))
+        Ok(user
+            .map(|user| Account::of_user(&user, &rights))
+            .filter(|account| account.active))
     }
 }
 

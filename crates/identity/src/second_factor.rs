@@ -22,6 +22,10 @@ const MEMORY: i64 = 10;
 /// So many users are remembered; those that waited longest are forgotten first.
 const MOST: usize = 10_000;
 
+/// What is done with a second factor, and what the change is for.
+const ENABLE: (&str, &str) = ("tfa_enable", "A second factor is set up");
+const DISABLE: (&str, &str) = ("tfa_disable", "A second factor is taken away");
+
 /// What is remembered of second factors.
 #[derive(Debug, Default)]
 pub(crate) struct Factors {
@@ -132,7 +136,7 @@ impl Identity {
         self.check_code(caller, &row, secret.reveal(), code).await?;
         house.factors.forget(&row.id);
         let values = [("tfa_secret", Scalar::from(secret.reveal()))];
-        self.change_factor(&row.id, &values, "tfa_enable", caller).await
+        self.change_factor(&row.id, &values, ENABLE, caller).await
     }
 
     /// Takes the caller's second factor away.
@@ -145,7 +149,7 @@ impl Identity {
             return Err(Problem::new(&INVALID_PAYLOAD, "No second factor is set up.").into());
         };
         self.check_code(caller, &row, &secret, code).await?;
-        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], "tfa_disable", caller)
+        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], DISABLE, caller)
             .await
     }
 
@@ -166,7 +170,7 @@ impl Identity {
             .sign_in_row_of(&house.store, user)
             .await?
             .ok_or_else(Problem::forbidden)?;
-        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], "tfa_disable", caller)
+        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], DISABLE, caller)
             .await
     }
 
@@ -174,11 +178,12 @@ impl Identity {
         &self,
         user: &str,
         values: &[(&str, Scalar)],
-        action: &'static str,
+        (action, title): (&'static str, &str),
         caller: &Caller,
     ) -> Result<(), Error> {
         let house = &self.0;
-        let mut tx = house.store.begin().await?;
+        let mut tx = house.journal.begin_unread(caller).await?;
+        tx.entitle(title);
         house
             .tables
             .update(&mut tx, &house.tables.users, ("id", user), values)
@@ -284,6 +289,7 @@ fn facts_of(caller: &Caller) -> RequestFacts {
         origin: claims.origin,
         ip: claims.ip,
         user_agent: claims.user_agent.clone(),
+        attribution: caller.attribution().clone(),
     }
 }
 

@@ -4,10 +4,13 @@
 //! the old one stays for as long as access tokens made from it may live, points to the new one, and cannot be refreshed
 //! again. A refresh token that comes back after [`GRACE`] was stolen or kept: the whole line of sessions ends.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use loggia_access::Attribution;
+use loggia_journal::Recorder;
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Scalar};
-use loggia_store::Tx;
 
 use crate::account::{Account, RequestFacts};
 use crate::jwt::{AccessClaims, ISSUER};
@@ -113,7 +116,7 @@ impl Identity {
             }
         }
         house.attempts.succeeded(email, facts.ip);
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.begin(&account, facts).await?;
         house.tables.delete_sessions_before(&mut tx, now).await?;
         let tokens = self
             .open_session(&mut tx, &account, mode, facts, now)
@@ -160,9 +163,10 @@ impl Identity {
             by: None,
             user: row.map(|row| row.id.as_str()),
         };
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.begin(&Account::default(), facts).await?;
         house.tables.record(&mut tx, event, facts, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Suspends an account that is being guessed at, unless nobody would be left to activate it again.
@@ -175,7 +179,17 @@ impl Identity {
             );
             return Ok(());
         }
-        let mut tx = house.store.begin().await?;
+        // Whoever guesses is not told of the change.
+        let attribution = Attribution {
+            change: Arc::default(),
+            ..facts.attribution.clone()
+        };
+        let untold = RequestFacts {
+            attribution,
+            ..facts.clone()
+        };
+        let mut tx = self.begin(&Account::default(), &untold).await?;
+        tx.title = Some("Suspended after too many failed sign-ins".to_owned());
         let values = [("status", Scalar::from("suspended"))];
         house
             .tables
@@ -211,7 +225,7 @@ impl Identity {
             .await?
             .ok_or_else(Error::wrong)?;
         let account = self.active_account(Some(&row.user)).await?;
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.begin(&account, facts).await?;
         let row = house.tables.session_in(&mut tx, &key).await?;
         let row = row.filter(|row| now < row.expires).ok_or_else(Error::wrong)?;
         if let Some(next) = row.next.clone() {
@@ -241,7 +255,7 @@ impl Identity {
     #[expect(clippy::too_many_arguments, reason = "the state of one refresh, half done")]
     async fn refresh_again(
         &self,
-        mut tx: Tx,
+        mut tx: Recorder,
         account: &Account,
         key: &str,
         row: &SessionRow,
@@ -291,7 +305,7 @@ impl Identity {
         let Ok(key) = self.session_key(proof, now) else {
             return Ok(());
         };
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.begin(&Account::default(), facts).await?;
         let session = house.tables.session_in(&mut tx, &key).await?;
         let mut line = Some(key);
         for _ in 0..MAX_LINE {
@@ -313,7 +327,7 @@ impl Identity {
     }
 
     /// Ends a session and those that were made from it.
-    async fn end_line(&self, tx: &mut Tx, from: Option<String>) -> Result<(), Error> {
+    async fn end_line(&self, tx: &mut Recorder, from: Option<String>) -> Result<(), Error> {
         let mut line = from;
         for _ in 0..MAX_LINE {
             let Some(key) = line else { break };
@@ -325,7 +339,7 @@ impl Identity {
 
     async fn open_session(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         account: &Account,
         mode: Mode,
         facts: &RequestFacts,
@@ -358,11 +372,7 @@ impl Identity {
             ("origin", Scalar::from(origin(facts.origin))),
         ];
         house.tables.insert(tx, &house.tables.sessions, &values).await?;
-        let seen = [("last_access", moment(now))];
-        house
-            .tables
-            .update(tx, &house.tables.users, ("id", user), &seen)
-            .await?;
+        house.tables.user_came(tx, user, now).await?;
         let access = self.access_token(account, &key, is_session, now, expires_in, facts.ip);
         let tokens = Tokens {
             access,

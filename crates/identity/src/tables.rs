@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use loggia_access::{Origin, Permit};
+use loggia_journal::Recorder;
 use loggia_model::filter::{Filter, Place, Test};
 use loggia_model::plan::{DeletePlan, InsertPlan, Plan, ReadPlan, Selected, Source, UpdatePlan};
 use loggia_model::{Collection, Record, Scalar, Schema};
-use loggia_store::{Outcome, Store, Tx};
+use loggia_store::{Outcome, Store};
 use serde_json::Value;
 
 use crate::Error;
@@ -136,18 +137,23 @@ impl Tables {
     /// Notes that an access token was used.
     pub(crate) async fn token_used(
         &self,
-        store: &Store,
+        tx: &mut Recorder,
         id: &str,
         at: Timestamp,
         ip: Option<IpAddr>,
     ) -> Result<(), Error> {
-        let mut tx = store.begin().await?;
         let values = [
             ("last_used_on", moment(at)),
             ("last_used_ip", Scalar::from(ip.map(|ip| ip.to_string()))),
         ];
-        self.update(&mut tx, &self.tokens, ("id", id), &values).await?;
-        Ok(tx.commit().await?)
+        let plan = change(&self.tokens, ("id", id), &values)?;
+        Ok(tx.keep(permit(plan)).await?)
+    }
+
+    /// Notes that a user signed in.
+    pub(crate) async fn user_came(&self, tx: &mut Recorder, id: &str, at: Timestamp) -> Result<(), Error> {
+        let plan = change(&self.users, ("id", id), &[("last_access", moment(at))])?;
+        Ok(tx.keep(permit(plan)).await?)
     }
 
     /// The user with this e-mail address, in any case; the exact one first.
@@ -175,7 +181,11 @@ impl Tables {
     }
 
     /// The same inside a transaction, so that nobody else changes it meanwhile.
-    pub(crate) async fn sign_in_row_in(&self, tx: &mut Tx, user: &str) -> Result<Option<SignInRow>, Error> {
+    pub(crate) async fn sign_in_row_in(
+        &self,
+        tx: &mut Recorder,
+        user: &str,
+    ) -> Result<Option<SignInRow>, Error> {
         let plan = rows(&self.users, SIGN_IN, equal(&self.users, "id", user)?)?;
         Ok(tx
             .run(permit(plan))
@@ -188,7 +198,7 @@ impl Tables {
     /// Writes into the record of activity what happened to an account.
     pub(crate) async fn record(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         event: Event<'_>,
         facts: &RequestFacts,
         now: Timestamp,
@@ -291,7 +301,7 @@ impl Tables {
     /// The same inside a transaction, so that nobody else rotates it meanwhile.
     pub(crate) async fn session_in(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         fingerprint: &str,
     ) -> Result<Option<SessionRow>, Error> {
         let plan = rows(
@@ -310,7 +320,7 @@ impl Tables {
     /// The session that this one was made from by a refresh.
     pub(crate) async fn session_before(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         fingerprint: &str,
     ) -> Result<Option<String>, Error> {
         let plan = rows(
@@ -322,17 +332,21 @@ impl Tables {
         Ok(found.first().and_then(|row| text(row, "token")))
     }
 
-    pub(crate) async fn delete_session(&self, tx: &mut Tx, fingerprint: &str) -> Result<(), Error> {
+    pub(crate) async fn delete_session(&self, tx: &mut Recorder, fingerprint: &str) -> Result<(), Error> {
         self.delete(tx, &self.sessions, equal(&self.sessions, "token", fingerprint)?)
             .await
     }
 
-    pub(crate) async fn delete_sessions_before(&self, tx: &mut Tx, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn delete_sessions_before(
+        &self,
+        tx: &mut Recorder,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let expired = test(&self.sessions, "expires", Test::Less(moment(now)))?;
         self.delete(tx, &self.sessions, expired).await
     }
 
-    pub(crate) async fn delete_sessions_of(&self, tx: &mut Tx, user: &str) -> Result<(), Error> {
+    pub(crate) async fn delete_sessions_of(&self, tx: &mut Recorder, user: &str) -> Result<(), Error> {
         self.delete(tx, &self.sessions, equal(&self.sessions, "user", user)?)
             .await
     }
@@ -354,7 +368,7 @@ impl Tables {
 
     pub(crate) async fn insert(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         into: &Arc<Collection>,
         values: &[(&str, Scalar)],
     ) -> Result<(), Error> {
@@ -369,21 +383,16 @@ impl Tables {
     /// Changes the row whose `column` is `key`.
     pub(crate) async fn update(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         of: &Arc<Collection>,
-        (by, key): (&str, &str),
+        row: (&str, &str),
         values: &[(&str, Scalar)],
     ) -> Result<(), Error> {
-        let plan = Plan::Update(UpdatePlan {
-            collection: of.clone(),
-            filter: equal(of, by, key)?,
-            assign: assignments(of, values)?,
-        });
-        tx.run(permit(plan)).await?;
+        tx.run(permit(change(of, row, values)?)).await?;
         Ok(())
     }
 
-    async fn delete(&self, tx: &mut Tx, from: &Arc<Collection>, filter: Filter) -> Result<(), Error> {
+    async fn delete(&self, tx: &mut Recorder, from: &Arc<Collection>, filter: Filter) -> Result<(), Error> {
         let plan = Plan::Delete(DeletePlan {
             collection: from.clone(),
             filter,
@@ -391,6 +400,15 @@ impl Tables {
         tx.run(permit(plan)).await?;
         Ok(())
     }
+}
+
+/// Changes the row whose column has that value.
+fn change(of: &Arc<Collection>, (by, key): (&str, &str), values: &[(&str, Scalar)]) -> Result<Plan, Error> {
+    Ok(Plan::Update(UpdatePlan {
+        collection: of.clone(),
+        filter: equal(of, by, key)?,
+        assign: assignments(of, values)?,
+    }))
 }
 
 fn permit(plan: Plan) -> Permit<Plan> {

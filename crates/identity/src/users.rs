@@ -1,9 +1,9 @@
 //! Users as the command line makes them, and the first administrator.
 
 use loggia_access::Caller;
+use loggia_journal::Recorder;
 use loggia_model::error::{FAILED_VALIDATION, INVALID_PAYLOAD, RECORD_NOT_UNIQUE};
 use loggia_model::{Problem, Record, Scalar};
-use loggia_store::Tx;
 
 use crate::account::{Account, RightsRows, flag, lineage, text};
 use crate::{Error, Identity, Secret, password};
@@ -72,7 +72,7 @@ impl Identity {
             .unwrap_or_else(|| Secret::generate(&house.generator));
         let token = seed.token.unwrap_or_else(|| Secret::generate(&house.generator));
         let hash = self.checked_hash(&password).await?;
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.operate("The first administrator").await?;
         let role = self.administrator_role(&mut tx).await?;
         let user = NewUser {
             email: seed.email,
@@ -106,7 +106,7 @@ impl Identity {
             Some(password) => Some(self.checked_hash(password).await?),
             None => None,
         };
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.operate("A new user").await?;
         let id = self.insert_user(&mut tx, &user, hash, role.as_deref()).await?;
         tx.commit().await?;
         house.accounts.forget();
@@ -121,7 +121,7 @@ impl Identity {
         let id = self.user_with(email).await?;
         let hash = self.checked_hash(password).await?;
         let house = &self.0;
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.operate("Another password").await?;
         let values = [("password", hash.into())];
         house
             .tables
@@ -140,7 +140,7 @@ impl Identity {
     pub async fn rotate_token(&self, email: &str) -> Result<Secret, Error> {
         let id = self.user_with(email).await?;
         let token = Secret::generate(&self.0.generator);
-        self.change_user(&id, &[("token", token.fingerprint().into())])
+        self.change_user(&id, ("token", token.fingerprint().into()), "Another static token")
             .await?;
         Ok(token)
     }
@@ -151,7 +151,8 @@ impl Identity {
     /// `INVALID_PAYLOAD` when there is no such user.
     pub async fn revoke_token(&self, email: &str) -> Result<(), Error> {
         let id = self.user_with(email).await?;
-        self.change_user(&id, &[("token", Scalar::Null)]).await
+        self.change_user(&id, ("token", Scalar::Null), "No static token any more")
+            .await
     }
 
     /// The PHC string of a password that meets the policy of the settings.
@@ -190,12 +191,19 @@ impl Identity {
             .any(|account| account.user.as_deref() != Some(user)))
     }
 
-    async fn change_user(&self, id: &str, values: &[(&str, Scalar)]) -> Result<(), Error> {
+    /// Begins what the command line does.
+    async fn operate(&self, title: &str) -> Result<Recorder, Error> {
+        let mut tx = self.0.journal.begin_unread(&Account::operator()).await?;
+        tx.entitle(title);
+        Ok(tx)
+    }
+
+    async fn change_user(&self, id: &str, value: (&str, Scalar), title: &str) -> Result<(), Error> {
         let house = &self.0;
-        let mut tx = house.store.begin().await?;
+        let mut tx = self.operate(title).await?;
         house
             .tables
-            .update(&mut tx, &house.tables.users, ("id", id), values)
+            .update(&mut tx, &house.tables.users, ("id", id), &[value])
             .await?;
         tx.commit().await?;
         house.accounts.forget();
@@ -256,7 +264,7 @@ impl Identity {
 
     async fn insert_user(
         &self,
-        tx: &mut Tx,
+        tx: &mut Recorder,
         user: &NewUser,
         hash: Option<String>,
         role: Option<&str>,
@@ -295,7 +303,7 @@ impl Identity {
     }
 
     /// The role with a policy that allows everything, made for the first administrator.
-    async fn administrator_role(&self, tx: &mut Tx) -> Result<String, Error> {
+    async fn administrator_role(&self, tx: &mut Recorder) -> Result<String, Error> {
         let house = &self.0;
         let (role, policy) = (
             house.generator.uuid().to_string(),
@@ -322,7 +330,7 @@ impl Identity {
         Ok(role)
     }
 
-    async fn attach(&self, tx: &mut Tx, policy: &str, role: &str) -> Result<(), Error> {
+    async fn attach(&self, tx: &mut Recorder, policy: &str, role: &str) -> Result<(), Error> {
         let house = &self.0;
         let values = [
             ("id", Scalar::from(house.generator.uuid().to_string())),

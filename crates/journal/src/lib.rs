@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! - Every row is written through a [`Recorder`], which knows what rows were like before. There is no way around its
-//!   notes: nobody gets at the transaction under it.
+//!   notes: nobody gets at the transaction under it, and nobody else writes the rows of the record.
 //! - One request is one change: a row of `loggia_changes`, and for each row that it wrote one of `directus_activity`
 //!   and one of `directus_revisions`, all in the transaction that wrote them. No record, no commit.
 //! - Changes are a chain: each carries the hash of the one before it and of everything that is kept of it.
@@ -11,7 +11,8 @@
 //!
 //! To add something that is kept of a change: its column in `loggia_model::system`, its name at the end of a list in
 //! `chain.rs` that only newer changes are hashed by, its value in `record.rs`.
-//! To keep the rows of a collection out of the record: its name in `recorder::NOT_RECORDED`, with the reason.
+//! To keep the rows of a collection out of the record: its name in `recorder::NOT_RECORDED`, with the reason; single
+//! columns that only say when something was last used: in `recorder::LAST_USED`.
 
 mod budget;
 mod chain;
@@ -19,6 +20,7 @@ mod error;
 pub mod images;
 mod record;
 mod recorder;
+pub mod snapshot;
 pub mod tables;
 mod verify;
 
@@ -63,6 +65,16 @@ impl Journal {
     ) -> Result<Recorder, loggia_store::Error> {
         let tx = self.store.begin().await?;
         Ok(Recorder::new(tx, self.clone(), schema, caller))
+    }
+
+    /// As [`Journal::begin`], for those who keep no snapshot of the schema: it is read when something is to be
+    /// recorded, and only then.
+    ///
+    /// # Errors
+    /// When the database cannot begin.
+    pub async fn begin_unread(&self, caller: &Caller) -> Result<Recorder, loggia_store::Error> {
+        let tx = self.store.begin().await?;
+        Ok(Recorder::unread(tx, self.clone(), caller))
     }
 }
 

@@ -9,9 +9,9 @@ use loggia_model::schema::{Action, ForeignKey, Table};
 use loggia_model::{Collection, Filter, Record, Scalar, Schema, filter::Test};
 use loggia_store::{Error, Outcome, Tx};
 
-use crate::Journal;
 use crate::images::{self, Changed, Difference, Entry, Row, Touched};
 use crate::record;
+use crate::{Journal, snapshot, tables};
 
 /// Collections whose rows the system keeps for itself: what they are like is nobody's change. What collections, fields
 /// and relations are like is recorded as whole definitions instead of rows.
@@ -25,6 +25,13 @@ const NOT_RECORDED: [&str; 7] = [
     "directus_relations",
 ];
 
+/// Columns that say when something was last used: what they hold is nobody's change.
+const LAST_USED: [(&str, &str); 3] = [
+    ("directus_users", "last_access"),
+    ("loggia_tokens", "last_used_on"),
+    ("loggia_tokens", "last_used_ip"),
+];
+
 /// The only way in which rows are written: runs plans in a transaction and notes what they change. Dropping it rolls
 /// everything back.
 pub struct Recorder {
@@ -33,6 +40,7 @@ pub struct Recorder {
     pub(crate) journal: Journal,
     /// The schema as the transaction sees it.
     pub(crate) schema: Arc<Schema>,
+    sight: Sight,
     touched: IndexMap<String, Touched>,
     pub(crate) definitions: Vec<Entry>,
     /// Something was written that cannot be taken back.
@@ -56,6 +64,17 @@ pub struct Noted<'r> {
     pub before: Option<&'r Record>,
     /// The database wrote it on its own.
     pub cascaded: bool,
+}
+
+/// Where the schema comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// From whoever makes the plans.
+    Given,
+    /// It was not read yet: the definitions of the system's own collections stand in for it.
+    Unread,
+    /// It was read here. Plans are made by the definitions, and do not know what users added to them.
+    Own,
 }
 
 /// What a recorded transaction did.
@@ -87,11 +106,19 @@ impl Recorder {
             caller: caller.clone(),
             journal,
             schema: schema.clone(),
+            sight: Sight::Given,
             touched: IndexMap::new(),
             definitions: Vec::new(),
             lossy: false,
             reverts: None,
             title: None,
+        }
+    }
+
+    pub(crate) fn unread(tx: Tx, journal: Journal, caller: &Caller) -> Self {
+        Self {
+            sight: Sight::Unread,
+            ..Self::new(tx, journal, tables::definitions(), caller)
         }
     }
 
@@ -111,6 +138,12 @@ impl Recorder {
     /// # Errors
     /// What the database refuses: then what was written before the refused plan is there, and this is to be dropped.
     pub async fn run_all(&mut self, permits: Vec<Permit<Plan>>) -> Result<Vec<Outcome>, Error> {
+        let plans = || permits.iter().map(Permit::plan);
+        plans().try_for_each(its_own)?;
+        if self.sight == Sight::Unread && plans().any(|plan| written(plan).is_some_and(recorded)) {
+            self.schema = Arc::new(snapshot::read_in(&mut self.tx).await?);
+            self.sight = Sight::Own;
+        }
         let mut outcomes = Vec::with_capacity(permits.len());
         let mut together = Vec::with_capacity(permits.len());
         for permit in permits {
@@ -128,6 +161,28 @@ impl Recorder {
         }
         outcomes.extend(self.flush(together).await?);
         Ok(outcomes)
+    }
+
+    /// Writes down when something was last used: columns of [`LAST_USED`], and nothing else. That is nobody's change.
+    ///
+    /// # Errors
+    /// For every other plan; and what the database refuses.
+    pub async fn keep(&mut self, permit: Permit<Plan>) -> Result<(), Error> {
+        let only_that = match permit.plan() {
+            Plan::Update(UpdatePlan {
+                collection, assign, ..
+            }) => {
+                let kept = |name: &str| LAST_USED.contains(&(collection.name.as_str(), name));
+                assign.iter().all(|(field, _)| kept(&field.name))
+            }
+            _ => false,
+        };
+        if !only_that {
+            return Err(Error::Internal(
+                "this is more than when something was last used".into(),
+            ));
+        }
+        self.tx.run(permit).await.map(drop)
     }
 
     /// Runs plans with one wait for the writer: each after the look at what it is about to write.
@@ -163,12 +218,21 @@ impl Recorder {
 
     /// What a plan is about to write.
     fn writes(&self, plan: &Plan) -> Writes {
+        let known = |collection: &Arc<Collection>| match self.sight {
+            Sight::Own => self
+                .schema
+                .collection(&collection.name)
+                .unwrap_or(collection)
+                .clone(),
+            Sight::Given | Sight::Unread => collection.clone(),
+        };
         let rows = |collection: &Arc<Collection>, filter: &Filter, follow| {
+            let collection = &known(collection);
             let look = Box::new(images::look(collection, filter.clone()));
             Writes::Rows(collection.clone(), look, follow)
         };
         match plan {
-            Plan::Insert(plan) if recorded(&plan.collection) => Writes::New(plan.collection.clone()),
+            Plan::Insert(plan) if recorded(&plan.collection) => Writes::New(known(&plan.collection)),
             Plan::Update(plan) if recorded(&plan.collection) => {
                 rows(&plan.collection, &plan.filter, self.moved(plan))
             }
@@ -205,6 +269,13 @@ impl Recorder {
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// Says what the change is for, where the caller does not.
+    pub fn entitle(&mut self, title: &str) {
+        if self.caller.attribution().title.is_none() {
+            self.title = Some(title.to_owned());
+        }
     }
 
     /// The schema as it is from now on.
@@ -394,6 +465,35 @@ fn touched<'t>(all: &'t mut IndexMap<String, Touched>, collection: &Arc<Collecti
         collection: collection.clone(),
         rows: IndexMap::new(),
     })
+}
+
+/// The collection whose rows a plan writes.
+fn written(plan: &Plan) -> Option<&Collection> {
+    match plan {
+        Plan::Insert(plan) => Some(&plan.collection),
+        Plan::Update(plan) => Some(&plan.collection),
+        Plan::Delete(plan) => Some(&plan.collection),
+        Plan::Read(_) | Plan::Aggregate(_) => None,
+    }
+}
+
+/// Refuses plans that write the rows of the record: nobody but the journal does that. Of what happened to accounts,
+/// others may say more.
+fn its_own(plan: &Plan) -> Result<(), Error> {
+    let Some(collection) = written(plan) else {
+        return Ok(());
+    };
+    let refused = match collection.name.as_str() {
+        "loggia_changes" | "directus_revisions" => true,
+        "directus_activity" => !matches!(plan, Plan::Insert(_)),
+        _ => false,
+    };
+    if refused {
+        return Err(Error::Internal(
+            "the record of changes is written by the journal alone".into(),
+        ));
+    }
+    Ok(())
 }
 
 fn recorded(collection: &Collection) -> bool {

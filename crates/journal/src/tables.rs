@@ -8,7 +8,12 @@ use loggia_model::{Collection, Field, Filter, Problem, Record, Schema, system};
 use serde_json::Value;
 
 /// The system's own collections, as they are defined: what the record is written by.
-static SYSTEM: LazyLock<Schema> = LazyLock::new(system::schema);
+static SYSTEM: LazyLock<Arc<Schema>> = LazyLock::new(|| Arc::new(system::schema()));
+
+/// All of them.
+pub(crate) fn definitions() -> &'static Arc<Schema> {
+    &SYSTEM
+}
 
 /// A system collection as it is defined.
 ///

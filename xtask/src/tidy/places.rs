@@ -24,7 +24,7 @@ const PLACES: &[Place] = &[
             "crates/journal/src/images.rs",
             "crates/identity/src/tables.rs",
             "crates/engine/src/changes/images.rs",
-            "crates/engine/src/schema/snapshot.rs",
+            "crates/journal/src/snapshot.rs",
             "crates/engine/src/items/allowing.rs",
             "crates/engine/src/items/settling.rs",
             "crates/engine/src/items/writer.rs",
@@ -38,6 +38,16 @@ const PLACES: &[Place] = &[
             "crates/testkit/",
         ],
         instead: "ask `access` to decide for the caller; the system's own permits are for its bookkeeping alone",
+    },
+    Place {
+        name: "begin()",
+        only_in: &[
+            "crates/store/",
+            "crates/journal/",
+            "crates/engine/tests/",
+            "crates/testkit/",
+        ],
+        instead: "write through `journal::Recorder`, which records what it writes",
     },
     Place {
         name: "Caller::established",
@@ -163,6 +173,16 @@ mod tests {
         check_file("crates/http/src/a.rs", "// Permit::system( is not for us", &[]);
         check_file("crates/http/src/a.rs", "\"Permit::system(\"", &[]);
         check_file("crates/engine/src/a.rs", "Caller::established(x)", &[1]);
+        check_file(
+            "crates/engine/src/a.rs",
+            "let tx = store\n    .begin()\n    .await?;",
+            &[2],
+        );
+        check_file(
+            "crates/engine/src/a.rs",
+            "journal.begin(&schema, caller).await?",
+            &[],
+        );
         check_file("crates/identity/src/account.rs", "Caller::established(x)", &[]);
         check_file(
             "crates/engine/src/a.rs",

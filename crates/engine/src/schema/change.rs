@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use loggia_access::{Caller, Grants, decide, decide_schema};
-use loggia_journal::writes_directly;
+use loggia_journal::{snapshot, writes_directly};
 use loggia_model::filter::Test;
 use loggia_model::plan::{
     DeletePlan, InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source, UpdatePlan,
@@ -13,7 +13,7 @@ use loggia_store::Outcome;
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{definitions, snapshot};
+use super::definitions;
 use crate::changes::{Recorded, Recorder};
 use crate::engine::to_the_end;
 use crate::system::{self, Written};

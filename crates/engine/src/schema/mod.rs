@@ -24,6 +24,5 @@ mod relation_draft;
 mod relations;
 pub(crate) mod restore;
 mod rules;
-pub(crate) mod snapshot;
 mod snapshot_document;
 mod view;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::response::Response;
-use loggia_access::Origin;
 use loggia_identity::Secret;
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems};
@@ -13,7 +12,7 @@ use super::{handed_over, members, mode, optional, required};
 use crate::App;
 use crate::answer::Refusal;
 use crate::body::JsonBody;
-use crate::who::facts;
+use crate::who::told;
 
 pub(super) async fn post(State(app): State<App>, parts: Parts, body: JsonBody) -> Result<Response, Refusal> {
     let body = members(body.0)?;
@@ -25,7 +24,7 @@ pub(super) async fn post(State(app): State<App>, parts: Parts, body: JsonBody) -
     let (Some(email), Some(password), Some(otp), Some(mode)) = (email, password, otp, mode) else {
         return Err(problems.into());
     };
-    let facts = facts(&app, &parts, Origin::Rest);
+    let facts = told(&app, &parts)?;
     let tokens = app
         .identity()
         .login(&email, &Secret::new(password), otp.as_deref(), mode, &facts)

@@ -17,7 +17,7 @@ use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
 use crate::config::HttpConfig;
-use crate::who::facts;
+use crate::who::{facts, told};
 
 pub(super) async fn request(
     State(app): State<App>,
@@ -45,7 +45,7 @@ pub(super) async fn reset(State(app): State<App>, parts: Parts, body: JsonBody) 
     let (Some(token), Some(password)) = (token, password) else {
         return Err(problems.into());
     };
-    let facts = facts(&app, &parts, Origin::Rest);
+    let facts = told(&app, &parts)?;
     app.identity()
         .reset_password(&Secret::new(token), &Secret::new(password), &facts)
         .await?;

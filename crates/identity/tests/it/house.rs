@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use loggia_access::Origin;
+use loggia_access::{Attribution, Origin};
 use loggia_identity::{
     AdministratorSeed, Cost, Credential, Error, Identity, Mail, Mailer, Mode, NewUser, Options, Parts,
     RequestFacts, Secret,
@@ -120,6 +120,7 @@ pub(crate) fn facts() -> RequestFacts {
         origin: Origin::Rest,
         ip: Some([127, 0, 0, 1].into()),
         user_agent: Some("test".to_owned()),
+        attribution: Attribution::default(),
     }
 }
 

@@ -189,3 +189,72 @@ fn a_second_server_on_the_same_data_is_refused() {
     assert_eq!(said.code, Some(1));
     assert!(said.err.contains("loggia.db"), "{}", said.err);
 }
+
+/// Every act is one change, recorded as the command line's.
+#[tokio::test]
+async fn what_the_command_line_does_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let say = |arguments: &[&str]| succeed(folder.path(), arguments).trim().to_owned();
+    let changes = || {
+        let verified = say(&["audit", "verify"]);
+        assert!(verified.ends_with("intact"), "{verified}");
+        let counted = verified.lines().find_map(|line| line.strip_prefix("changes"));
+        counted.unwrap().trim().parse::<usize>().unwrap()
+    };
+    say(&["bootstrap", "--set", "admin.token=the-administrators-token"]);
+    assert_eq!(changes(), 1);
+    say(&["user", "add", "bob@example.com"]);
+    say(&["user", "password", "bob@example.com"]);
+    say(&["token", "create", "bob@example.com"]);
+    say(&["token", "revoke", "bob@example.com"]);
+    say(&["token", "create", "bob@example.com", "--name", "import"]);
+    let listed = say(&["token", "list"]);
+    let key = listed.split(' ').next().unwrap();
+    say(&["token", "rotate", key]);
+    say(&["token", "revoke", key]);
+    say(&["bootstrap"]);
+    assert_eq!(
+        changes(),
+        8,
+        "nothing is left to be made, and looking changes nothing"
+    );
+
+    let server = Server::start(folder.path());
+    let read = async |path: &str| {
+        let request = reqwest::Client::new().get(format!("{}{path}", server.url));
+        let answer = request
+            .bearer_auth("the-administrators-token")
+            .send()
+            .await
+            .unwrap();
+        answer.json::<serde_json::Value>().await.unwrap()["data"].clone()
+    };
+    let mut acts = Vec::new();
+    for change in read("/changes?origin=cli").await.as_array().unwrap().iter().rev() {
+        assert_eq!(change["user"], json!(null));
+        let id = change["id"].as_str().unwrap();
+        let entries = read(&format!("/changes/{id}")).await["entries"].clone();
+        for entry in entries.as_array().unwrap() {
+            let (collection, action) = (&entry["collection"], &entry["action"]);
+            acts.push(format!(
+                "{} {}",
+                action.as_str().unwrap(),
+                collection.as_str().unwrap()
+            ));
+        }
+    }
+    let expected = [
+        "create directus_roles",
+        "create directus_policies",
+        "create directus_access",
+        "create directus_users",
+        "create directus_users",
+        "update directus_users",
+        "update directus_users",
+        "update directus_users",
+        "create loggia_tokens",
+        "update loggia_tokens",
+        "delete loggia_tokens",
+    ];
+    assert_eq!(acts, expected);
+}

@@ -13,27 +13,29 @@ use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
 use loggia_model::schema::{Column, ForeignKey, Table};
 use loggia_model::system::{self, SystemCollection, metadata};
 use loggia_model::{Collection, Field, Filter, Record, Relation, Schema, field_types};
-use loggia_store::{Outcome, Store};
+use loggia_store::{Error, Outcome, Store, Tx};
 
-use crate::Error;
-use crate::changes::Recorder;
+use crate::Recorder;
 
 /// The rows that describe collections, fields and relations.
 #[derive(Debug, Default)]
-pub(crate) struct Metadata {
+struct Metadata {
     /// `directus_collections`.
-    pub(crate) collections: Vec<Record>,
+    collections: Vec<Record>,
     /// `directus_fields`.
-    pub(crate) fields: Vec<Record>,
+    fields: Vec<Record>,
     /// `directus_relations`.
-    pub(crate) relations: Vec<Record>,
+    relations: Vec<Record>,
 }
 
 const METADATA: [&str; 3] = ["directus_collections", "directus_fields", "directus_relations"];
 const REASON: &str = "the schema is the same for every caller; what each may see is decided when it is shown";
 
 /// The schema as it is committed now.
-pub(crate) async fn read(store: &Store) -> Result<Schema, Error> {
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn read(store: &Store) -> Result<Schema, Error> {
     loop {
         let version = store.schema_version().await?;
         let tables = store.tables().await?;
@@ -55,7 +57,14 @@ pub(crate) async fn read(store: &Store) -> Result<Schema, Error> {
 }
 
 /// The schema as a transaction sees it, its own changes included.
-pub(crate) async fn read_within(tx: &mut Recorder) -> Result<Schema, Error> {
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn read_within(recorder: &mut Recorder) -> Result<Schema, Error> {
+    read_in(&mut recorder.tx).await
+}
+
+pub(crate) async fn read_in(tx: &mut Tx) -> Result<Schema, Error> {
     let tables = tx.tables().await?;
     let mut rows = Vec::with_capacity(METADATA.len());
     for plan in plans() {
@@ -106,7 +115,7 @@ fn records(outcome: Outcome) -> Vec<Record> {
 }
 
 /// Puts tables and metadata together.
-pub(crate) fn build(version: u64, mut tables: IndexMap<String, Table>, metadata: Metadata) -> Schema {
+fn build(version: u64, mut tables: IndexMap<String, Table>, metadata: Metadata) -> Schema {
     let mut rows: HashMap<String, IndexMap<String, Record>> = HashMap::new();
     for row in metadata.fields {
         if let (Some(collection), Some(field)) = (text(&row, "collection"), text(&row, "field")) {
