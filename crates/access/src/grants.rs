@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use loggia_model::schema::Default as ColumnDefault;
-use loggia_model::validation::Extent;
+use loggia_model::validation::{Candidate, Examined, Extent};
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Schema};
 
-use crate::table::{Table, Values};
+use crate::table::Table;
 use crate::{Action, Broken, Caller, Conditions, RuleSet, Rulebook, outline};
 
 /// What one caller may do under one snapshot of the schema: every permission compiled, every variable replaced. Made by
@@ -154,38 +153,37 @@ impl Grants {
         presets
     }
 
-    /// The items on which these values may be written: `sent` (presets included), of which the caller gave `given`;
-    /// presets need no grant. A permission takes part when the values pass its validation, and every field given needs
-    /// one that grants it on that very item; of a new item, constant defaults of columns are validated too. Of a new item
-    /// the condition must hold once it exists: [`decide_created`].
+    /// What must be known of an item, to say whether it may be written: [`Grants::check_item`] looks at no more.
+    #[must_use]
+    pub fn examined(&self, action: Action, collection: &Collection) -> Examined {
+        let mut examined = Examined::default();
+        for table in self.each(action, collection).flatten() {
+            examined.extend(&table.examined);
+        }
+        examined
+    }
+
+    /// The items on which an item may be written as it is going to be, of which the caller gave `given`; presets need no
+    /// grant. A permission takes part when the item passes its validation, and every field given needs one that grants it
+    /// on that very item. Of a new item the condition must hold once it exists: [`decide_created`]. Where something of
+    /// the item is not known yet, ask again once it is.
     ///
     /// [`decide_created`]: crate::decide_created
     ///
     /// # Errors
     /// A field that no permission grants, and what the validation of those says that would grant it. Paths are field
     /// names.
-    pub fn check(
+    pub fn check_item(
         &self,
         action: Action,
         collection: &Collection,
-        sent: &Record,
+        item: &Candidate,
         given: &BTreeSet<String>,
-        extent: Extent,
     ) -> Result<Filter, Problems> {
-        if self.is_admin() {
-            return Ok(Filter::All);
-        }
-        let written = written(collection, sent, extent);
-        let values = Values {
-            sent,
-            written: written.as_ref(),
-            given,
-            extent,
-        };
         let (mut filter, mut problems) = (Filter::All, Problems::default());
         for table in self.each(action, collection) {
             let table = table.ok_or_else(Problem::forbidden)?;
-            match table.check(action, values) {
+            match table.check(action, collection, item, given) {
                 Ok(on) => filter = filter.and(on),
                 Err(more) => {
                     let new = more.0.into_iter().filter(|problem| !problems.0.contains(problem));
@@ -195,6 +193,34 @@ impl Grants {
             }
         }
         problems.or(filter)
+    }
+
+    /// [`Grants::check_item`] of values as they are stored: all that is written of an item, constants of columns apart.
+    ///
+    /// # Errors
+    /// As [`Grants::check_item`].
+    pub fn check(
+        &self,
+        action: Action,
+        collection: &Collection,
+        values: &Record,
+        given: &BTreeSet<String>,
+        extent: Extent,
+    ) -> Result<Filter, Problems> {
+        let examined = self.examined(action, collection);
+        let known = |name: &str| examined.0.contains_key(name);
+        let values = values.iter().filter(|(name, _)| known(name));
+        let mut item = Candidate {
+            extent,
+            values: values
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            ..Candidate::default()
+        };
+        if extent == Extent::Whole {
+            item.fill(collection, known);
+        }
+        self.check_item(action, collection, &item, given)
     }
 
     /// The same for callers with the same rights: what lists of tools and schemas may be kept under. Item filters do
@@ -217,24 +243,6 @@ impl Grants {
     fn layers(&self) -> &[RuleSet] {
         self.0.layers.as_deref().unwrap_or_default()
     }
-}
-
-/// What will be stored of a new item, where columns have constants for what is not sent.
-fn written(collection: &Collection, sent: &Record, extent: Extent) -> Option<Record> {
-    if extent == Extent::Part {
-        return None;
-    }
-    let mut written = None;
-    for field in collection.fields.values() {
-        if let Some(ColumnDefault::Value(value)) = field.column.as_ref().map(|column| &column.default)
-            && !value.is_null()
-            && !sent.contains_key(&field.name)
-        {
-            let written = written.get_or_insert_with(|| sent.clone());
-            written.insert(field.name.clone(), field.ty.print(value.clone()));
-        }
-    }
-    written
 }
 
 /// The collections that the caller may read anything of.

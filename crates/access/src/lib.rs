@@ -39,4 +39,4 @@ pub use permit::Permit;
 pub use rule_set::{Broken, RuleSet};
 pub use rulebook::{Action, Conditions, Permission, Rulebook};
 pub use token_shape::TokenShape;
-pub use variables::Varies;
+pub use variables::{Varies, left_over};

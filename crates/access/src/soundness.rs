@@ -4,7 +4,7 @@
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::operator::{Argument, Operator};
 use loggia_model::query::describe;
-use loggia_model::{Collection, Link, Problem, Problems, Schema};
+use loggia_model::{Collection, Field, Link, Problem, Problems, Schema, validation};
 use serde_json::Value;
 
 /// Everything in a rule on items of `collection` that cannot be tested.
@@ -37,16 +37,14 @@ fn of_rule(schema: &Schema, collection: &Collection, rule: &Value, path: &str, p
                     problems.push(unsound(message, &path));
                 }
             },
-            name if collection.field(name).is_some() => {
-                of_field(schema, collection, name, value, &path, problems);
-            }
-            name => {
-                let message = format!(
-                    "There is no field \"{name}\" in collection \"{}\".",
-                    collection.name
-                );
-                problems.push(unsound(message, &path));
-            }
+            name => match collection.field(name) {
+                Some(field) => of_field(schema, collection, field, value, &path, problems),
+                None => {
+                    let here = &collection.name;
+                    let message = format!("There is no field \"{name}\" in collection \"{here}\".");
+                    problems.push(unsound(message, &path));
+                }
+            },
         }
     }
 }
@@ -54,27 +52,25 @@ fn of_rule(schema: &Schema, collection: &Collection, rule: &Value, path: &str, p
 fn of_field(
     schema: &Schema,
     collection: &Collection,
-    field: &str,
+    field: &Field,
     tests: &Value,
     path: &str,
     problems: &mut Problems,
 ) {
     let Some(tests) = tests.as_object() else {
+        problems.0.extend(
+            of_argument(field, Operator::Equal, Argument::Value, tests).map(|why| unsound(why, path)),
+        );
         return;
     };
     for (name, argument) in tests {
         let at = format!("{path}.{name}");
         match Operator::parse(name) {
-            Some(row) if row.argument == Argument::Geometry => {
-                problems.push(unsound("Shapes cannot be tested while they are written.", &at));
+            Some(row) => {
+                let why = of_argument(field, row.operator, row.argument, argument);
+                problems.0.extend(why.map(|why| unsound(why, &at)));
             }
-            Some(row) if row.argument == Argument::Range => {
-                if argument.as_array().is_none_or(|ends| ends.len() != 2) {
-                    problems.push(unsound("Expected an array of two values.", &at));
-                }
-            }
-            Some(_) => {}
-            None => match schema.link(&collection.name, field) {
+            None => match schema.link(&collection.name, &field.name) {
                 Some(Link::ToOne { target, .. }) => {
                     let nested = serde_json::json!({ name.as_str(): argument });
                     of_rule(schema, &target, &nested, path, problems);
@@ -82,6 +78,56 @@ fn of_field(
                 _ => problems.push(unsound(format!("There is no operator `{name}`."), &at)),
             },
         }
+    }
+}
+
+/// Why no value could be tested against an argument. What variables stand for is known later; where that does not fit,
+/// nothing passes.
+fn of_argument(field: &Field, operator: Operator, kind: Argument, argument: &Value) -> Option<String> {
+    let is_variable = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        text.starts_with("$CURRENT_") || text.starts_with("$NOW")
+    };
+    let fits = |value: &Value| is_variable(value) || validation::is_comparable(field, value);
+    let wrong = |value: &Value| {
+        let ty = field.ty.name();
+        format!(
+            "Values of `{}` ({ty}) cannot be compared with {}.",
+            field.name,
+            describe(value)
+        )
+    };
+    match (kind, argument) {
+        (Argument::Geometry, _) => Some("Shapes cannot be tested while they are written.".to_owned()),
+        (Argument::Truth, value) => {
+            let known = validation::truth(value).is_some() || is_variable(value);
+            (!known).then(|| format!("Expected true or false; got {}.", describe(value)))
+        }
+        (Argument::Text, Value::String(pattern)) if operator == Operator::Regex => {
+            let readable = is_variable(argument) || validation::compile(pattern).is_ok();
+            (!readable).then(|| {
+                "The pattern cannot be read: look-around and back references are not known.".to_owned()
+            })
+        }
+        (Argument::Text, Value::String(_) | Value::Number(_) | Value::Bool(_)) => None,
+        (Argument::Text, value) => Some(format!("Expected a text; got {}.", describe(value))),
+        (Argument::Range, Value::Array(ends)) if ends.len() == 2 => {
+            ends.iter().find(|end| !fits(end)).map(wrong)
+        }
+        (Argument::Range, _) => Some("Expected an array of two values.".to_owned()),
+        (Argument::List, Value::Array(entries)) => {
+            let wrong_one = entries.iter().find(|entry| !entry.is_null() && !fits(entry));
+            wrong_one.map(wrong)
+        }
+        (Argument::List, Value::String(text)) => {
+            let entries = text.split(',').map(|entry| Value::from(entry.trim()));
+            entries
+                .into_iter()
+                .find(|entry| !fits(entry))
+                .map(|entry| wrong(&entry))
+        }
+        (Argument::Value, Value::Null) if matches!(operator, Operator::Equal | Operator::NotEqual) => None,
+        (Argument::List | Argument::Value, value) => (!fits(value)).then(|| wrong(value)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::filter::Test;
-use loggia_model::validation::{self, Extent};
+use loggia_model::validation::{self, Candidate, Examined, Extent};
 use loggia_model::{Collection, Filter, Problem, Problems, Record};
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ pub(crate) struct Table {
     pub(crate) rows: Filter,
     /// What is filled in.
     pub(crate) presets: Record,
+    /// What must be known of an item that is written, to say what of it may be.
+    pub(crate) examined: Examined,
     rules: Vec<Rule>,
     /// What the conditions of the rules are, each once.
     conditions: Vec<Filter>,
@@ -50,18 +52,6 @@ struct Rule {
     validation: Value,
 }
 
-/// Values that are to be written.
-#[derive(Clone, Copy)]
-pub(crate) struct Values<'v> {
-    /// As they come, presets included.
-    pub(crate) sent: &'v Record,
-    /// The same with what will be stored without being sent; `None`: nothing.
-    pub(crate) written: Option<&'v Record>,
-    /// The fields that the caller names.
-    pub(crate) given: &'v BTreeSet<String>,
-    pub(crate) extent: Extent,
-}
-
 /// What `locales` and `statuses` limit: a field, and the values that it may have.
 fn limits(permission: &Permission) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
     let limits = [("locale", &permission.locales), ("status", &permission.statuses)];
@@ -79,6 +69,7 @@ impl Table {
         let mut table = Self {
             rows: Filter::Nothing,
             presets: Record::new(),
+            examined: Examined::default(),
             rules: Vec::with_capacity(group.permissions.len()),
             conditions: Vec::new(),
             named: HashMap::new(),
@@ -134,6 +125,12 @@ impl Table {
             }
         };
         self.fill(group, permission, presets);
+        if matches!(group.action, Action::Create | Action::Update) {
+            self.examined.add(&validation);
+            for (field, _) in limits(permission) {
+                self.examined.0.entry(field.to_owned()).or_default();
+            }
+        }
         self.rules.push(Rule {
             permission: permission.clone(),
             condition,
@@ -226,10 +223,17 @@ impl Table {
             .all(|condition| matches!(condition, Filter::All))
     }
 
-    /// The rows on which values may be written: [`crate::Grants::check`] for one layer.
-    pub(crate) fn check(&self, action: Action, values: Values<'_>) -> Result<Filter, Problems> {
+    /// The rows on which an item may be written: [`crate::Grants::check_item`] for one layer.
+    pub(crate) fn check(
+        &self,
+        action: Action,
+        collection: &Collection,
+        item: &Candidate,
+        given: &BTreeSet<String>,
+    ) -> Result<Filter, Problems> {
         let rules = self.rules.iter();
-        let failures: Vec<Vec<Problem>> = rules.map(|rule| rule.failures(action, values)).collect();
+        let failures = rules.map(|rule| rule.failures(action, collection, item));
+        let failures: Vec<Vec<Problem>> = failures.collect();
         let mut problems = Problems::default();
         let mut needed: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
         let mut need = |problems: &mut Problems, granting: &mut dyn Iterator<Item = usize>| {
@@ -248,8 +252,7 @@ impl Table {
             }
         };
         let primary = self.primary.as_deref();
-        let mut fields = values
-            .given
+        let mut fields = given
             .iter()
             .filter(|field| Some(field.as_str()) != primary)
             .peekable();
@@ -276,36 +279,34 @@ impl Rule {
         fields.any(|granted| granted == "*" || granted == field)
     }
 
-    /// Why values do not pass; none: the rule takes part.
-    fn failures(&self, action: Action, values: Values<'_>) -> Vec<Problem> {
-        let Values { sent, extent, .. } = values;
-        let mut failures = validation::strict_failures(&self.validation, sent, extent);
-        // A default is stored, but nobody submitted it.
-        if failures.is_empty()
-            && let Some(written) = values.written
-        {
-            failures = validation::strict_failures(&self.validation, written, extent);
-        }
+    /// Why an item does not pass; none: the rule takes part.
+    fn failures(&self, action: Action, collection: &Collection, item: &Candidate) -> Vec<Problem> {
+        let mut failures = validation::strict_failures(&self.validation, collection, item);
         if matches!(action, Action::Create | Action::Update) {
             for (field, values) in limits(&self.permission) {
-                failures.extend(outside(field, values, sent.get(field), extent));
+                failures.extend(outside(field, values, collection, item));
             }
         }
         failures
     }
 }
 
-/// Why a value is not among those allowed.
-fn outside(field: &str, values: &[String], sent: Option<&Value>, extent: Extent) -> Option<Problem> {
-    let shown: Vec<_> = values.iter().map(|value| format!("\"{value}\"")).collect();
-    let text = format!("Value has to be one of {}.", shown.join(", "));
-    let valid = Some(("valid", Value::from(values.to_vec())));
-    match sent {
-        None if extent == Extent::Part => None,
-        None => Some(validation::failure(field, "required", &text, valid)),
-        Some(sent) => {
-            let allowed = values.iter().any(|value| sent.as_str() == Some(value));
-            (!allowed).then(|| validation::failure(field, "in", &text, valid))
+/// Why a value is not among those allowed. It has to be chosen: what the column gets of itself is no choice.
+fn outside(field: &str, values: &[String], collection: &Collection, item: &Candidate) -> Option<Problem> {
+    let required = || {
+        let shown: Vec<_> = values.iter().map(|value| format!("\"{value}\"")).collect();
+        let text = format!("Value has to be one of {}.", shown.join(", "));
+        let valid = Some(("valid", Value::from(values.to_vec())));
+        validation::failure(field, "required", &text, valid)
+    };
+    if item.unknown.contains(field) {
+        return None;
+    }
+    match item.values.get(field).filter(|_| !item.filled.contains(field)) {
+        None => (item.extent == Extent::Whole).then(required),
+        Some(_) => {
+            let limit = serde_json::json!({ field: {"_in": values} });
+            validation::strict_failures(&limit, collection, item).pop()
         }
     }
 }

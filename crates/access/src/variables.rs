@@ -52,7 +52,8 @@ pub(crate) fn user_paths(value: &Value, paths: &mut BTreeSet<String>) {
 }
 
 /// A variable that nothing was put in place of.
-pub(crate) fn left_over(value: &Value) -> Option<&str> {
+#[must_use]
+pub fn left_over(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => (text.starts_with("$NOW") || text.starts_with("$CURRENT_")).then_some(text),
         Value::Array(entries) => entries.iter().find_map(left_over),

@@ -164,10 +164,51 @@ fn validation_is_of_what_will_be_stored() {
     check(json!({"title": "t"}), false);
     check(json!({"status": null}), false);
     check(json!({"status": "draft", "location": null}), true);
+    let demanded = json!({"collection": "directus_users", "action": "create", "validation": {"status": {"_nnull": true}}});
+    check_with(&world.grants(&[&[demanded]]), json!({"title": "t"}), true);
     let submitted = json!({"collection": "directus_users", "action": "create", "validation": {"status": {"_submitted": true}}});
     let grants = world.grants(&[&[submitted]]);
     check_with(&grants, json!({"title": "t"}), false);
     check_with(&grants, json!({"status": "active"}), true);
+}
+
+#[test]
+fn a_validation_that_says_nothing_that_could_be_tested_grants_nothing() {
+    let world = World::new();
+    let check = |tests: Value, sound: bool| {
+        let rule = rule("update", json!({"validation": {"views": tests}}));
+        let grants = world.grants(&[&[rule]]);
+        let articles = world.collection("articles");
+        assert_eq!(grants.may(Action::Update, articles), sound, "{tests}");
+        assert_eq!(grants.broken().count(), usize::from(!sound), "{tests}");
+    };
+    for tests in [
+        json!({"_neq": "many"}),
+        json!({"_nin": [1, true]}),
+        json!({"_nin": "1,x"}),
+        json!({"_nbetween": [1, "x"]}),
+        json!({"_between": [1]}),
+        json!({"_lt": null}),
+        json!({"_ncontains": {}}),
+        json!({"_null": "perhaps"}),
+        json!({"_regex": "(?=a)"}),
+        json!("many"),
+        json!([1]),
+    ] {
+        check(tests, false);
+    }
+    for tests in [
+        json!({"_neq": "01", "_lt": 1.5}),
+        json!({"_nin": [1, null, "$NOW"]}),
+        json!({"_nin": "1,2"}),
+        json!({"_between": ["$NOW", 5]}),
+        json!({"_eq": null}),
+        json!({"_null": "false", "_submitted": true}),
+        json!(null),
+        json!(1),
+    ] {
+        check(tests, true);
+    }
 }
 
 #[test]

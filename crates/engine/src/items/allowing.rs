@@ -9,8 +9,8 @@ use std::sync::Arc;
 use loggia_access::{Action, Fields, Grants, Permit, decide, decide_created};
 use loggia_model::filter::Test;
 use loggia_model::plan::Plan;
-use loggia_model::validation::Extent;
-use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Record, Scalar};
+use loggia_model::validation::Candidate;
+use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Record, Scalar, Schema};
 use loggia_store::Error as StoreError;
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ use super::keys;
 use super::payload::{invalid, json_inside};
 use super::reading::counted;
 use super::writer::Writer;
+use super::{choices, judging};
 use crate::Error;
 use crate::changes::Recorder;
 use crate::query::{Resolver, count, is_secret, plain_read};
@@ -86,8 +87,19 @@ pub(super) fn preset(
                 continue;
             }
         };
+        let printed = field.ty.print(scalar.clone());
+        let not_offered = choices::failures(field, &printed);
+        if !not_offered.is_empty() {
+            let hint = "A permission of yours fills this in: send a value of your own, or ask an administrator to correct the preset.";
+            problems.0.extend(
+                not_offered
+                    .into_iter()
+                    .map(|problem| problem.at(at.as_str()).hint(hint)),
+            );
+            continue;
+        }
         if reads(on.grants, &collection, field) && !is_secret(field) {
-            filled.push((at, field.ty.print(scalar.clone())));
+            filled.push((at, printed));
         }
         let points_to = match on.schema.link(&collection.name, &name) {
             Some(Link::ToOne { target, .. }) => Some(target),
@@ -105,30 +117,43 @@ pub(super) fn preset(
     (filled, problems)
 }
 
-/// The items on which a change of one column alone is allowed: how items are put on lists and taken off.
+/// The items on which a change of one column alone is allowed: how items are put on lists and taken off. `key`: what it
+/// will hold, if that is known.
 pub(super) fn pointing_allowed(
+    schema: &Schema,
     grants: &Grants,
     collection: &Collection,
     column: &Field,
-    value: Option<Value>,
+    key: Option<&Value>,
 ) -> Result<Filter, Problems> {
-    let sent: Record = value
-        .into_iter()
-        .map(|value| (column.name.clone(), value))
-        .collect();
+    let item = judging::link(schema, grants, collection, column, key);
     let given = BTreeSet::from([column.name.clone()]);
-    grants.check(Action::Update, collection, &sent, &given, Extent::Part)
+    grants.check_item(Action::Update, collection, &item, &given)
 }
 
 /// The items that may be deleted.
 pub(super) fn deletable(grants: &Grants, collection: &Collection) -> Result<Filter, Problems> {
-    grants.check(
+    grants.check_item(
         Action::Delete,
         collection,
-        &Record::new(),
+        &Candidate::default(),
         &BTreeSet::new(),
-        Extent::Part,
     )
+}
+
+/// Some values of an item as they are stored; none where it is not there.
+pub(super) async fn stored_values(
+    tx: &mut Recorder,
+    collection: &Arc<Collection>,
+    key: &Scalar,
+    fields: &[Arc<Field>],
+) -> Result<Record, Error> {
+    let primary = keys::primary(collection)?;
+    let filter = keys::among(primary, vec![key.clone()]);
+    let plan = Plan::Read(plain_read(collection, fields, filter));
+    let reason = "rules are asked of what is stored, whoever writes it";
+    let rows = tx.run(Permit::system(reason, plan)).await?.into_rows();
+    Ok(rows.into_iter().next().unwrap_or_default())
 }
 
 /// Of these items, the keys (as text) of those on which a condition holds.
@@ -189,9 +214,9 @@ pub(super) async fn unmet(tx: &mut Recorder, demand: Demand) -> Result<Vec<(Scal
 
 impl Writer<'_> {
     /// Notes an item that was made, and what must hold of it once the request is done.
-    pub(super) fn note_created(&mut self, draft: &Draft, key: &Scalar) {
+    pub(super) fn note_created(&mut self, draft: &Draft, key: &Scalar, made_if: Filter) {
         if !self.grants.is_admin() {
-            let made = (key.clone(), draft.made_if.clone());
+            let made = (key.clone(), made_if);
             let name = draft.collection.name.clone();
             let entry = self.made.entry(name);
             entry

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use loggia_model::{Collection, Field, Filter, Record, Relation, Scalar};
 
+use super::judging::Pending;
+
 /// Whether an item is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
@@ -46,6 +48,8 @@ pub(crate) struct Draft {
     pub(super) preset: bool,
     /// What must hold of the item once it is made.
     pub(super) made_if: Filter,
+    /// What rules can say only once more is known.
+    pub(super) pending: Option<Box<Pending>>,
 }
 
 /// The value of a column.

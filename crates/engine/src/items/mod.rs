@@ -17,7 +17,9 @@ use loggia_model::{Query, Record};
 use serde_json::Value;
 
 mod allowing;
+mod choices;
 pub(crate) mod draft;
+mod judging;
 mod keys;
 pub(crate) mod payload;
 mod reading;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use loggia_access::Action;
 use loggia_model::error::{INVALID_PAYLOAD, VALUE_OUT_OF_RANGE, nearest};
 use loggia_model::query::describe;
-use loggia_model::validation::failure;
 use loggia_model::{
     Collection, Field, Filter, Link, Problem, Problems, Record, Relation, Scalar, StorageKind,
 };
@@ -13,7 +12,7 @@ use serde_json::Value;
 
 use super::allowing::preset;
 use super::draft::{Assigned, Draft, Edit, Entry, Intent, List, One};
-use super::{Coerced, Receipt, keys};
+use super::{Coerced, Receipt, choices, keys};
 use crate::query::{Resolver, is_secret};
 use crate::system;
 
@@ -83,6 +82,7 @@ impl<'a> Reader<'a> {
             given: place.from_above.map(str::to_owned).into_iter().collect(),
             preset: false,
             made_if: Filter::All,
+            pending: None,
         };
         self.items += 1;
         let limits = self.on.limits;
@@ -312,7 +312,10 @@ impl<'a> Reader<'a> {
         match field.ty.parse(value, column) {
             Ok(scalar) => {
                 let printed = field.ty.print(scalar.clone());
-                self.allowed(field, &printed, path);
+                let not_offered = choices::failures(field, &printed).into_iter();
+                self.problems
+                    .0
+                    .extend(not_offered.map(|problem| problem.at(path)));
                 if printed != *value && !is_secret(field) {
                     self.receipt.coerced.push(Coerced {
                         path: path.to_owned(),
@@ -328,52 +331,6 @@ impl<'a> Reader<'a> {
                     .with("field", field.name.as_str());
                 self.problems.push(problem.at(path));
                 None
-            }
-        }
-    }
-
-    /// Choices, and the least and largest number that the interface offers.
-    fn allowed(&mut self, field: &Field, value: &Value, path: &str) {
-        if let Some(choices) = field.choices() {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let is_choice = |value: &Value| choices.iter().any(|choice| text(choice) == text(value));
-            let all = match value {
-                Value::Array(entries) => entries.iter().all(is_choice),
-                other => is_choice(other),
-            };
-            if !all {
-                let shown: Vec<_> = choices
-                    .iter()
-                    .map(|choice| format!("\"{}\"", text(choice)))
-                    .collect();
-                let wording = format!("Value has to be one of {}.", shown.join(", "));
-                let valid = choices.iter().map(|choice| (*choice).clone()).collect();
-                let problem = failure(&field.name, "in", &wording, Some(("valid", Value::Array(valid))));
-                self.problems.push(problem.at(path));
-            }
-        }
-        let options = field.meta.as_ref().map(|meta| &meta.options);
-        let numeric = field
-            .column
-            .as_ref()
-            .is_some_and(|column| column.kind.is_numeric());
-        for (option, operator) in [
-            ("min", "_gte"),
-            ("max", "_lte"),
-            ("minValue", "_gte"),
-            ("maxValue", "_lte"),
-        ] {
-            let bound = options
-                .and_then(|options| options.get(option))
-                .filter(|bound| numeric && bound.is_number());
-            if let Some(bound) = bound {
-                let rule = serde_json::json!({ field.name.as_str(): { operator: bound } });
-                let record = Record::from_iter([(field.name.clone(), value.clone())]);
-                let extent = loggia_model::validation::Extent::Part;
-                let failures = loggia_model::validation::failures(&rule, &record, extent);
-                for problem in failures {
-                    self.problems.push(problem.at(path));
-                }
             }
         }
     }

@@ -10,16 +10,17 @@ use loggia_model::error::INVALID_FOREIGN_KEY;
 use loggia_model::field_types::calendar::timestamp;
 use loggia_model::plan::Plan;
 use loggia_model::schema::{Column, Default as ColumnDefault, Deselect};
-use loggia_model::validation::{Extent, failure, failures};
+use loggia_model::validation::{Candidate, failure};
 use loggia_model::{Collection, Field, Filter, Generator, Problem, Problems, Record, Scalar, StorageKind};
 use serde_json::Value;
 
 use super::allowing::{self, Demand, action, preset, seen_among_them};
 use super::draft::{Assigned, Draft, Intent, List};
+use super::judging::{self, Above};
 use super::{Coerced, Receipt, keys};
 use crate::Error;
 use crate::changes::Recorder;
-use crate::query::{Resolver, is_presentation, is_secret, plain_read, substituted};
+use crate::query::{Resolver, is_presentation, is_secret, plain_read};
 
 /// What is stored of the items that a request names: by collection, then by key.
 #[derive(Default)]
@@ -174,7 +175,7 @@ pub(super) struct Settler<'a> {
     /// On what which items may be written.
     pub(super) demands: Vec<Demand>,
     /// What the last demand was made of: many items are often written in the same way.
-    last_demand: Option<(Record, BTreeSet<String>)>,
+    last_demand: Option<(Candidate, BTreeSet<String>)>,
 }
 
 impl<'a> Settler<'a> {
@@ -220,8 +221,7 @@ impl<'a> Settler<'a> {
         self.settle_below(draft, None);
     }
 
-    /// `above`: the column by which it points to the item above, and to which, if that is known.
-    fn settle_below(&mut self, draft: &mut Draft, above: Option<(&str, Value)>) {
+    fn settle_below(&mut self, draft: &mut Draft, above: Option<Above<'_>>) {
         let stored = draft
             .key
             .as_ref()
@@ -257,22 +257,21 @@ impl<'a> Settler<'a> {
             && draft.lists.is_empty();
         self.presets(draft);
         self.points(draft);
-        self.permitted(draft, above, again);
         if !again {
             self.demanded(draft, stored, reservation);
         }
-        self.rules(draft);
         self.fill(draft);
         for one in &mut draft.ones {
             self.settle(&mut one.draft);
         }
+        self.judge(draft, above, again);
         for list in &mut draft.lists {
             let parent = draft.key.as_ref().zip(draft.collection.primary.as_ref());
             let parent = parent.map(|(key, primary)| keys::value(primary, key));
             self.linked(list, parent.as_ref());
-            let column = list.relation.many_field.clone();
+            let above = judging::above(&list.relation, parent.as_ref());
             for nested in list.edit.items_mut() {
-                self.settle_below(nested, parent.clone().map(|parent| (column.as_str(), parent)));
+                self.settle_below(nested, Some(above));
             }
         }
     }
@@ -307,10 +306,7 @@ impl<'a> Settler<'a> {
         }
         let (linked, off) = list.edit.linked_and_off();
         let deletes = list.relation.one_deselect_action == Deselect::Delete;
-        let wanted = [
-            (linked, false, parent.cloned()),
-            (off, deletes, Some(Value::Null)),
-        ];
+        let wanted = [(linked, false, parent), (off, deletes, Some(&Value::Null))];
         for (which, deletes, value) in wanted {
             if which.is_empty() {
                 continue;
@@ -318,7 +314,7 @@ impl<'a> Settler<'a> {
             let allowed = if deletes {
                 allowing::deletable(grants, &list.target)
             } else {
-                allowing::pointing_allowed(grants, &list.target, column, value)
+                allowing::pointing_allowed(self.on.schema, grants, &list.target, column, value)
             };
             match allowed {
                 Ok(filter) => self.demands.push(Demand {
@@ -333,24 +329,16 @@ impl<'a> Settler<'a> {
     }
 
     /// What the caller's permissions say of an item that is to be written.
-    fn permitted(&mut self, draft: &mut Draft, above: Option<(&str, Value)>, again: bool) {
+    pub(super) fn permitted(&mut self, draft: &mut Draft, item: &Candidate, again: bool) {
         let grants = self.on.grants;
         if grants.is_admin() {
             return;
         }
         let action = action(draft);
-        let extent = match action {
-            Action::Create => Extent::Whole,
-            _ => Extent::Part,
-        };
-        let mut sent = draft.sent.clone();
-        if let Some((column, parent)) = above {
-            sent.insert(column.to_owned(), parent);
-        }
         let same = self
             .last_demand
             .as_ref()
-            .is_some_and(|(last, given)| *last == sent && *given == draft.given);
+            .is_some_and(|(last, given)| last == item && *given == draft.given);
         if let (true, Action::Update, Some(key)) = (same && !again, action, &draft.key)
             && let Some(demand) = self
                 .demands
@@ -360,15 +348,10 @@ impl<'a> Settler<'a> {
             demand.keys.push((key.clone(), None));
             return;
         }
-        match grants.check(action, &draft.collection, &sent, &draft.given, extent) {
+        match grants.check_item(action, &draft.collection, item, &draft.given) {
             Err(problems) => {
-                for problem in problems.0 {
-                    let path = match problem.path.as_str() {
-                        "" => draft.path.clone(),
-                        field => draft.at(field),
-                    };
-                    self.problems.push(problem.at(path));
-                }
+                let told = judging::told(self.on.schema, grants, draft, problems.0);
+                self.problems.0.extend(told);
             }
             Ok(filter) if action == Action::Create => draft.made_if = filter,
             Ok(Filter::All) => {}
@@ -380,7 +363,7 @@ impl<'a> Settler<'a> {
                     filter,
                     keys: draft.key.iter().map(|key| (key.clone(), None)).collect(),
                 });
-                self.last_demand = Some((sent, draft.given.clone()));
+                self.last_demand = Some((item.clone(), draft.given.clone()));
             }
         }
     }
@@ -511,36 +494,6 @@ impl<'a> Settler<'a> {
                     // Somebody who may not give it cannot make the item, and need not learn why.
                     Problem::forbidden().at(&draft.path)
                 });
-            }
-        }
-    }
-
-    /// The rules of the fields' own.
-    fn rules(&mut self, draft: &Draft) {
-        let extent = match draft.intent {
-            Intent::Create => Extent::Whole,
-            Intent::Update | Intent::Either => Extent::Part,
-        };
-        let fields = draft.collection.fields.values();
-        for field in fields.filter(|field| !is_presentation(self.on.schema, field)) {
-            let Some(meta) = &field.meta else {
-                continue;
-            };
-            let Some(rule) = &meta.validation else {
-                continue;
-            };
-            // A rule speaks of the value that is sent; what is not sent is the business of `required`.
-            if !draft.sent.contains_key(&field.name) {
-                continue;
-            }
-            let rule = substituted(&self.on, rule);
-            for problem in failures(&rule, &draft.sent, extent) {
-                let problem = match &meta.validation_message {
-                    Some(message) => problem.hint(message.clone()),
-                    None => problem,
-                };
-                let path = draft.at(&problem.path);
-                self.problems.push(problem.at(path));
             }
         }
     }

@@ -126,7 +126,8 @@ impl Writer<'_> {
             };
             for (i, key) in new.iter().zip(made.into_keys()) {
                 self.generated(&drafts[*i], &key);
-                self.note_created(&drafts[*i], &key);
+                let made_if = self.judged_again(&drafts[*i], &key).await?;
+                self.note_created(&drafts[*i], &key, made_if);
                 keys[*i] = key;
             }
             let written: Vec<_> = new.iter().map(|i| keys[*i].clone()).collect();
@@ -138,6 +139,7 @@ impl Writer<'_> {
                 continue;
             }
             keys[i] = draft.key.clone().unwrap_or_default();
+            self.changed_rightly(draft).await?;
             if same
                 .first()
                 .is_some_and(|first| !same_values(&drafts[*first], draft))
@@ -307,6 +309,8 @@ impl Writer<'_> {
         assign: Vec<(Arc<Field>, Scalar)>,
         path: &str,
     ) -> Result<(), Error> {
+        self.linked_rightly(&pointer.target, &pointer.column, &pointer.value, &wanted, path)
+            .await?;
         let plan = Plan::Update(UpdatePlan {
             collection: pointer.target.clone(),
             filter: keys::among(&pointer.primary, wanted.clone()),
@@ -415,7 +419,13 @@ impl Writer<'_> {
         let allowed = if relation.one_deselect_action == Deselect::Delete {
             allowing::deletable(self.grants, &pointer.target)
         } else {
-            allowing::pointing_allowed(self.grants, &pointer.target, &pointer.column, Some(Value::Null))
+            allowing::pointing_allowed(
+                self.schema,
+                self.grants,
+                &pointer.target,
+                &pointer.column,
+                Some(&Value::Null),
+            )
         };
         let Ok(filter) = allowed else {
             return Err(Problem::forbidden().at(path).into());

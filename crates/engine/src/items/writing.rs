@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 use loggia_access::{Action, Caller, Permit, decide};
 use loggia_journal::writes_directly;
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
-use loggia_model::validation::Extent;
 use loggia_model::{Collection, Filter, Problem, Problems, Query, Record, Scalar, Schema};
 use serde_json::Value;
 
 use super::allowing::{among_them, deletable, unmet};
 use super::draft::{Draft, Intent};
+use super::judging::updatable;
 use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
@@ -471,13 +471,6 @@ async fn selected(
     } else {
         Err(keys::missing(on.grants, collection, &missing).into())
     }
-}
-
-/// The items on which a draft may be written.
-fn updatable(on: &Resolver<'_>, draft: &Draft) -> Result<Filter, Problems> {
-    let (sent, given) = (&draft.sent, &draft.given);
-    on.grants
-        .check(Action::Update, &draft.collection, sent, given, Extent::Part)
 }
 
 /// Of these items, those on which a condition holds, in their order.

@@ -6,5 +6,6 @@ mod reading;
 mod recipes;
 mod saving;
 mod standing;
+mod validation;
 mod variables;
 mod writing;

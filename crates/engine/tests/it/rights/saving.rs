@@ -53,6 +53,29 @@ async fn a_permission_that_could_not_be_applied_is_refused() {
             &["INVALID_PAYLOAD validation.titel"],
         ),
         (
+            json!({"validation": {"views": {"_neq": "many"}, "featured": {"_nin": [true, "maybe"]}, "day": "soon"}}),
+            &[
+                "INVALID_PAYLOAD validation.views._neq",
+                "INVALID_PAYLOAD validation.featured._nin",
+                "INVALID_PAYLOAD validation.day",
+            ],
+        ),
+        (
+            json!({"validation": {"_and": [{"title": {"_regex": "(?=a)"}}, {"title": {"_ncontains": ["a"]}}]}}),
+            &[
+                "INVALID_PAYLOAD validation._and.title._regex",
+                "INVALID_PAYLOAD validation._and.title._ncontains",
+            ],
+        ),
+        (
+            json!({"validation": {"views": {"_null": "maybe", "_lt": null, "_nbetween": [1, {}]}}}),
+            &[
+                "INVALID_PAYLOAD validation.views._null",
+                "INVALID_PAYLOAD validation.views._lt",
+                "INVALID_PAYLOAD validation.views._nbetween",
+            ],
+        ),
+        (
             json!({"presets": {"titel": 1, "views": "many"}}),
             &["INVALID_PAYLOAD presets.titel", "INVALID_PAYLOAD presets.views"],
         ),
@@ -103,7 +126,8 @@ async fn a_permission_that_could_not_be_applied_is_refused() {
             {"created_by": {"_between": ["$CURRENT_USER", "$CURRENT_USER"]}},
         ]}, "statuses": ["published"], "locales": null},
         {"collection": "articles", "action": "create", "presets": {"created_by": "$CURRENT_USER", "views": 1},
-         "validation": {"title": {"_regex": "^[A-Z]"}}},
+         "validation": {"title": {"_regex": "^[A-Z]", "_nin": "a,$CURRENT_USER.title"}, "views": {"_neq": "5", "_null": "false", "_gt": 0.5},
+            "day": {"_between": ["$NOW(-1 day)", "$NOW"]}, "author": {"name": {"_eq": "$CURRENT_USER.first_name"}}}},
         {"collection": "*", "action": "read"},
         {"collection": "not_yet", "action": "read", "permissions": {"x": {"_eq": 1}}},
     ]);
