@@ -10,7 +10,7 @@ use loggia_model::plan::{ReadPlan, Selected, Source};
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar};
 use serde_json::{Value, json};
 
-use super::reading::Seen;
+use super::seen::Seen;
 use super::{Recorder, images};
 use crate::items::Target;
 use crate::query::{Resolver, plain_read};

@@ -1,15 +1,18 @@
 //! What requests have changed: who may know of it, and taking it back. `journal` writes it down.
 //!
 //! Invariants
-//! - Of what is recorded, a caller is shown what the caller may read now.
+//! - Of what is recorded, a caller is shown what the caller may read now, by the schema as it is now; and that is what
+//!   they can take back of it.
 //! - Taking back is a change itself: it needs the rights of writing, and is recorded like any other.
 
 pub(crate) mod expecting;
 mod images;
 mod reading;
+pub mod request;
 pub(crate) mod revert;
+mod seen;
 
 pub use loggia_journal::Happened;
 pub(crate) use loggia_journal::{Noted, Recorded, Recorder};
 pub use reading::{ChangeDiff, ChangeFilter, ChangePage, ChangedItem};
-pub use revert::{Conflict, Conflicts, RevertOptions, RevertTarget, Reverted};
+pub use revert::{Conflict, Conflicts, NotRestored, RevertOptions, RevertTarget, Reverted};

@@ -2,23 +2,18 @@
 //!
 //! Administrators see every change. Others see their own, and of these the items and fields that they may read now.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-
-use indexmap::IndexMap;
-use loggia_access::{Action, Caller, Grants, Permit, decide};
+use loggia_access::{Action, Caller, Grants, Permit};
 use loggia_journal::tables::{ascending, column, plain, table, text, whole};
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
-    Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group, Plan, ReadPlan, Selected, Sort, Source,
+    Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group, Plan, ReadPlan, Sort,
 };
-use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema};
-use loggia_store::Outcome;
+use loggia_model::{Filter, Problem, Record, Scalar, Schema};
 use serde_json::{Value, json};
 
-use super::images;
-use crate::query::plain_read;
+use super::images::{self, Happened};
+use super::seen::{self, Place, Seen};
 use crate::{Engine, Error};
 
 /// Changes in one answer when it is not said how many, and at most.
@@ -55,6 +50,8 @@ pub struct ChangeFilter {
     pub since: Option<jiff::Timestamp>,
     /// Before.
     pub until: Option<jiff::Timestamp>,
+    /// Whoever made them. It chooses nothing: whoever takes changes back without saying whose has to mean it.
+    pub everybody: bool,
     /// At most so many.
     pub limit: Option<u64>,
     /// Where an earlier page ended ([`ChangePage::next`]).
@@ -176,25 +173,21 @@ impl Engine {
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = rows.last().filter(|_| more).map(|row| whole(row.get("id")));
-        let mut seen = Seen::default();
-        if !grants.is_admin() {
-            let mut keys: IndexMap<&str, Vec<&str>> = IndexMap::new();
-            for row in &rows {
-                keys.entry(text(row, "collection"))
-                    .or_default()
-                    .push(text(row, "item"));
-            }
-            for (collection, keys) in keys {
-                seen.look(self, &schema, &grants, collection, &keys).await?;
-            }
-        }
+        let entries = rows
+            .iter()
+            .filter(|_| !grants.is_admin())
+            .map(|row| (text(row, "collection"), text(row, "item")));
+        let seen = Seen::of(self, &schema, &grants, entries).await?;
         let items = rows.into_iter().filter_map(|row| {
-            let item = item(row)?;
-            if grants.is_admin() {
-                Some(item)
-            } else {
-                seen.narrowed(item)
+            let (entry, change) = (whole(row.get("id")), text(&row, "change").to_owned());
+            let mut item = item(row)?;
+            for part in [&mut item.before, &mut item.after].into_iter().flatten() {
+                seen::mask(&schema, &item.collection, part, &mut item.secrets);
             }
+            if grants.is_admin() {
+                return Some(item);
+            }
+            narrowed(&seen, item, entry, &change)
         });
         Ok(ChangeDiff {
             items: items.collect(),
@@ -365,6 +358,27 @@ fn shown(schema: &Schema, grants: &Grants, mut change: Record) -> Record {
     change
 }
 
+/// What of an item's change is seen; `None`: nothing.
+fn narrowed(seen: &Seen, mut item: ChangedItem, entry: i64, change: &str) -> Option<ChangedItem> {
+    let fields = seen.fields(&item.collection, &item.item)?;
+    let place = Place {
+        entry,
+        change,
+        collection: &item.collection,
+    };
+    let (mut before, mut after) = (
+        item.before.take().unwrap_or_default(),
+        item.after.take().unwrap_or_default(),
+    );
+    seen.narrow(place, fields, &mut before, &mut after);
+    item.secrets
+        .retain(|name| before.contains_key(name) || after.contains_key(name));
+    let told = !before.is_empty() || !after.is_empty();
+    item.before = (item.action != Happened::Create.name()).then_some(before);
+    item.after = (item.action != Happened::Delete.name()).then_some(after);
+    told.then_some(item)
+}
+
 /// What a revision says; `None` for one that is none of ours.
 fn item(mut row: Record) -> Option<ChangedItem> {
     let action = text(&row, "action").to_owned();
@@ -378,7 +392,7 @@ fn item(mut row: Record) -> Option<ChangedItem> {
         let names = names.iter().filter_map(Value::as_str);
         names.map(str::to_owned).collect()
     });
-    images::Happened::parse(&action)?;
+    Happened::parse(&action)?;
     Some(ChangedItem {
         collection: text(&row, "collection").to_owned(),
         item: text(&row, "item").to_owned(),
@@ -388,123 +402,4 @@ fn item(mut row: Record) -> Option<ChangedItem> {
         after,
         secrets: secrets.unwrap_or_default(),
     })
-}
-
-/// Which fields of which items a caller sees now.
-#[derive(Default)]
-pub(super) struct Seen {
-    /// By collection and key; items that are there and are seen.
-    items: HashMap<(String, String), HashSet<String>>,
-    /// By collection: keys of items that are there, seen or not.
-    there: HashSet<(String, String)>,
-    /// By collection: fields that are seen on every item, whatever it holds.
-    always: HashMap<String, HashSet<String>>,
-}
-
-impl Seen {
-    /// Looks at the items of one collection.
-    pub(super) async fn look(
-        &mut self,
-        engine: &Engine,
-        schema: &Schema,
-        grants: &Grants,
-        name: &str,
-        keys: &[&str],
-    ) -> Result<(), Error> {
-        let Some((collection, primary)) = readable(schema, grants, name) else {
-            return Ok(());
-        };
-        let scalars: Vec<_> = keys
-            .iter()
-            .filter_map(|key| images::scalar(primary, &Value::from(*key)))
-            .collect();
-        let fields: Vec<Arc<Field>> = collection
-            .fields
-            .values()
-            .filter(|field| !field.is_alias() && grants.may_touch(Action::Read, collection, field))
-            .cloned()
-            .collect();
-        let these = Filter::field(primary, Test::In(scalars));
-        let plan = plain_read(collection, &fields, Filter::All);
-        let Plan::Read(decided) = decide(grants, Plan::Read(plan))?.into_plan() else {
-            return Ok(());
-        };
-        let always = grants.everywhere(Action::Read, collection);
-        let always = decided
-            .select
-            .iter()
-            .filter(|member| always && member.when.is_none());
-        self.always.insert(
-            name.to_owned(),
-            always.map(|member| member.alias.clone()).collect(),
-        );
-        // Whether a field is seen is told by the key in its place: a value that is not there tells nothing.
-        let select = decided.select.iter().map(|member| Selected {
-            alias: member.alias.clone(),
-            source: Source::Field(primary.clone()),
-            when: member.when.clone(),
-        });
-        let seen = ReadPlan {
-            select: select
-                .chain([Selected::new(KEY, Source::Field(primary.clone()))])
-                .collect(),
-            filter: decided.filter.and(these.clone()),
-            ..plain_read(collection, &[], Filter::All)
-        };
-        let there = plain_read(collection, std::slice::from_ref(primary), these);
-        let plans = vec![images::read(seen), images::read(there)];
-        let mut outcomes = engine.parts().store.run_all(plans).await?.into_iter();
-        for mut row in outcomes.next().map(Outcome::into_rows).unwrap_or_default() {
-            let key = row
-                .shift_remove(KEY)
-                .as_ref()
-                .map(images::text)
-                .unwrap_or_default();
-            let fields = row.into_iter().filter(|(_, value)| !value.is_null());
-            self.items
-                .insert((name.to_owned(), key), fields.map(|(field, _)| field).collect());
-        }
-        for row in outcomes.next().map(Outcome::into_rows).unwrap_or_default() {
-            let key = row.get(&primary.name).map(images::text).unwrap_or_default();
-            self.there.insert((name.to_owned(), key));
-        }
-        Ok(())
-    }
-
-    /// The fields of an item that are seen; of one that is gone, those that are seen on every item.
-    pub(super) fn fields(&self, collection: &str, key: &str) -> Option<&HashSet<String>> {
-        let item = (collection.to_owned(), key.to_owned());
-        match self.items.get(&item) {
-            Some(fields) => Some(fields),
-            None if self.there.contains(&item) => None,
-            None => self.always.get(collection).filter(|fields| !fields.is_empty()),
-        }
-    }
-
-    /// What of an item's change is seen; `None`: nothing.
-    fn narrowed(&self, mut item: ChangedItem) -> Option<ChangedItem> {
-        let fields = self.fields(&item.collection, &item.item)?;
-        for part in [&mut item.before, &mut item.after].into_iter().flatten() {
-            part.retain(|name, _| fields.contains(name));
-        }
-        item.secrets.retain(|name| fields.contains(name));
-        let told = [&item.before, &item.after]
-            .into_iter()
-            .flatten()
-            .any(|part| !part.is_empty());
-        told.then_some(item)
-    }
-}
-
-/// Under this name the key of a row travels.
-const KEY: &str = "$key";
-
-fn readable<'s>(
-    schema: &'s Schema,
-    grants: &Grants,
-    name: &str,
-) -> Option<(&'s Arc<Collection>, &'s Arc<Field>)> {
-    let collection = schema.collection(name)?;
-    let readable = collection.table.is_some() && grants.may(Action::Read, collection);
-    Some((collection, collection.primary.as_ref()?)).filter(|_| readable)
 }

@@ -172,7 +172,7 @@ pub(super) async fn among_them(
 }
 
 /// Of these items, the keys (as text) of those that the caller sees.
-pub(super) async fn seen_among_them(
+pub(crate) async fn seen_among_them(
     tx: &mut Recorder,
     grants: &Grants,
     collection: &Arc<Collection>,
@@ -285,7 +285,7 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// The one answer for everything that is denied, where nothing may be told.
-    pub(super) async fn tellable(
+    pub(crate) async fn tellable(
         &mut self,
         error: StoreError,
         going: &[Scalar],

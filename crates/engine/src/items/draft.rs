@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_model::{Collection, Field, Filter, Record, Relation, Scalar};
+use loggia_model::error::UNPROCESSABLE_CONTENT;
+use loggia_model::{Collection, Field, Filter, Link, Problem, Record, Relation, Scalar};
+use serde_json::Value;
+
+use super::keys;
+use crate::query::Resolver;
 
 use super::judging::Pending;
 
@@ -43,7 +48,7 @@ pub(crate) struct Draft {
     /// What was sent, for rules; and what permissions fill in.
     pub(crate) sent: Record,
     /// The fields that the caller gave: what their permissions must grant.
-    pub(super) given: BTreeSet<String>,
+    pub(crate) given: BTreeSet<String>,
     /// Whether what permissions fill in is there.
     pub(super) preset: bool,
     /// What must hold of the item once it is made.
@@ -106,6 +111,90 @@ pub(super) enum Entry {
 }
 
 impl Draft {
+    /// An item that is to be as it was: `row` holds its columns, and of these the caller answers for `given`; the rest
+    /// is filled in.
+    ///
+    /// # Errors
+    /// A value that its field cannot hold any more.
+    pub(crate) fn again(
+        on: &Resolver<'_>,
+        collection: &Arc<Collection>,
+        intent: Intent,
+        key: Scalar,
+        row: Record,
+        given: BTreeSet<String>,
+    ) -> Result<Self, Problem> {
+        let mut values = IndexMap::with_capacity(row.len());
+        for (name, value) in &row {
+            let Some((field, column)) = collection
+                .field(name)
+                .and_then(|field| Some((field, field.column.as_ref()?)))
+            else {
+                continue;
+            };
+            if column.generated || column.primary_key {
+                continue;
+            }
+            let scalar = match value {
+                Value::Null => Scalar::Null,
+                value => field
+                    .ty
+                    .parse(value, column)
+                    .map_err(|_| cannot_hold(collection, name, value))?,
+            };
+            let points_to = match on.schema.link(&collection.name, name) {
+                Some(Link::ToOne { target, .. }) => Some(target),
+                _ => None,
+            };
+            let path = if given.contains(name) {
+                name.clone()
+            } else {
+                String::new()
+            };
+            let assigned = Assigned {
+                field: field.clone(),
+                scalar,
+                path,
+                points_to,
+            };
+            values.insert(name.clone(), assigned);
+        }
+        Ok(Self {
+            collection: collection.clone(),
+            path: String::new(),
+            intent,
+            nested: false,
+            key: Some(key),
+            values,
+            ones: Vec::new(),
+            lists: Vec::new(),
+            filled_from_above: None,
+            filled_from_beside: Vec::new(),
+            sent: row,
+            given,
+            preset: true,
+            made_if: Filter::All,
+            pending: None,
+        })
+    }
+
+    /// Columns and values as they are stored; of a new item the key among them.
+    pub(crate) fn assigns(&self) -> Vec<(Arc<Field>, Scalar)> {
+        let key = self.collection.primary.iter().zip(&self.key);
+        let key = key.filter(|_| self.intent == Intent::Create);
+        let values = self.values.values();
+        key.map(|(field, key)| (field.clone(), key.clone()))
+            .chain(values.map(|assigned| (assigned.field.clone(), assigned.scalar.clone())))
+            .collect()
+    }
+
+    /// Its key, as text.
+    pub(crate) fn key_text(&self) -> String {
+        let key = self.collection.primary.as_ref().zip(self.key.as_ref());
+        key.map(|(primary, key)| keys::text(primary, key))
+            .unwrap_or_default()
+    }
+
     /// The path of one of its members.
     pub(crate) fn at(&self, name: &str) -> String {
         if self.path.is_empty() {
@@ -227,4 +316,15 @@ impl Edit {
             .chain(deleted.map(|(key, path)| (key, path.as_str())))
             .collect()
     }
+}
+
+fn cannot_hold(collection: &Collection, name: &str, value: &Value) -> Problem {
+    let message = format!(
+        "\"{name}\" of \"{}\" cannot hold {value} any more: the field was changed since.",
+        collection.name
+    );
+    Problem::new(&UNPROCESSABLE_CONTENT, message)
+        .with("collection", collection.name.as_str())
+        .with("field", name)
+        .hint("Change the field back first, or skip what is in conflict.")
 }

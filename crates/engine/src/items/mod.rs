@@ -28,6 +28,10 @@ mod settling;
 pub(crate) mod writer;
 mod writing;
 
+pub(crate) use allowing::seen_among_them;
+pub(crate) use secrets::conceal;
+pub(crate) use settling::{is_stamped, pointing_rightly, stamp};
+
 /// A page of items, or of figures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {

@@ -11,7 +11,7 @@ use crate::Hasher;
 ///
 /// # Errors
 /// What the password policy says.
-pub(super) async fn conceal(hasher: &dyn Hasher, drafts: &mut [Draft]) -> Result<(), Problems> {
+pub(crate) async fn conceal(hasher: &dyn Hasher, drafts: &mut [Draft]) -> Result<(), Problems> {
     let mut problems = Problems::default();
     for assigned in drafts.iter_mut().flat_map(Draft::every_value) {
         let field = &assigned.field;

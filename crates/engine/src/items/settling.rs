@@ -121,6 +121,50 @@ impl Existing {
         self.coming
             .contains(&(collection.name.clone(), keys::text(primary, key)))
     }
+
+    /// Keys must be those of items.
+    fn points(&self, on: &Resolver<'_>, draft: &Draft) -> Problems {
+        let mut problems = Problems::default();
+        for assigned in draft.values.values() {
+            let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) else {
+                continue;
+            };
+            let exists = if assigned.path.is_empty() {
+                self.has(target, &key)
+            } else {
+                self.can_be_pointed_to(target, &key)
+            };
+            if exists || self.is_coming(target, &key) || may_dangle(&assigned.field) {
+                continue;
+            }
+            let field = &assigned.field;
+            if assigned.path.is_empty() && !allowing::reads(on.grants, &draft.collection, field) {
+                problems.push(Problem::forbidden().at(&draft.path));
+                continue;
+            }
+            let value = field.ty.print(assigned.scalar.clone());
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let message = format!(
+                "Invalid foreign key \"{shown}\" for field \"{}\" in collection \"{}\".",
+                field.name, field.collection
+            );
+            let problem = Problem::new(&INVALID_FOREIGN_KEY, message).at(&assigned.path);
+            let problem = if on.grants.sees(target) {
+                problem.hint(format!(
+                    "\"{0}\" has no item with this key: create it first, or send an object to create it with this item.",
+                    target.name
+                ))
+            } else {
+                problem
+            };
+            let problem = problem
+                .with("collection", field.collection.as_str())
+                .with("field", field.name.as_str())
+                .with("value", value);
+            problems.push(problem);
+        }
+        problems
+    }
 }
 
 /// The items with these keys, with the fields that must have a value.
@@ -256,7 +300,8 @@ impl<'a> Settler<'a> {
             && draft.ones.is_empty()
             && draft.lists.is_empty();
         self.presets(draft);
-        self.points(draft);
+        let pointing = self.existing.points(&self.on, draft);
+        self.problems.extend(pointing);
         if !again {
             self.demanded(draft, stored, reservation);
         }
@@ -403,44 +448,6 @@ impl<'a> Settler<'a> {
         }
     }
 
-    /// Keys must be those of items.
-    fn points(&mut self, draft: &Draft) {
-        for assigned in draft.values.values() {
-            let (Some(target), Some(key)) = (&assigned.points_to, target_key(assigned)) else {
-                continue;
-            };
-            let exists = if assigned.path.is_empty() {
-                self.existing.has(target, &key)
-            } else {
-                self.existing.can_be_pointed_to(target, &key)
-            };
-            if exists || self.existing.is_coming(target, &key) || may_dangle(&assigned.field) {
-                continue;
-            }
-            let field = &assigned.field;
-            let value = field.ty.print(assigned.scalar.clone());
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let message = format!(
-                "Invalid foreign key \"{shown}\" for field \"{}\" in collection \"{}\".",
-                field.name, field.collection
-            );
-            let problem = Problem::new(&INVALID_FOREIGN_KEY, message).at(&assigned.path);
-            let problem = if self.on.grants.sees(target) {
-                problem.hint(format!(
-                    "\"{0}\" has no item with this key: create it first, or send an object to create it with this item.",
-                    target.name
-                ))
-            } else {
-                problem
-            };
-            let problem = problem
-                .with("collection", field.collection.as_str())
-                .with("field", field.name.as_str())
-                .with("value", value);
-            self.problems.push(problem);
-        }
-    }
-
     /// Required fields have a value, and no field that cannot be empty is emptied.
     fn demanded(&mut self, draft: &Draft, stored: Option<&Record>, reservation: bool) {
         for field in draft.collection.fields.values() {
@@ -536,19 +543,11 @@ impl<'a> Settler<'a> {
 
     /// The value that a special demands now, whatever was sent.
     fn special(&self, field: &Field, column: &Column, create: bool, draft: &Draft) -> Option<Scalar> {
-        let claims = self.on.grants.caller().claims();
+        if let Some(stamp) = stamp(&self.on, field, column, create) {
+            return Some(stamp);
+        }
         let parse = |text: &str| field.ty.parse(&Value::from(text), column).ok();
-        let has = |name: &str| field.has_special(name);
-        if (create && has("date-created")) || (!create && has("date-updated")) {
-            return parse(&timestamp(self.on.now));
-        }
-        if (create && has("user-created")) || (!create && has("user-updated")) {
-            return claims.user.as_deref().and_then(parse);
-        }
-        if (create && has("role-created")) || (!create && has("role-updated")) {
-            return claims.role.as_deref().and_then(parse);
-        }
-        if create && has("uuid") && !draft.values.contains_key(&field.name) {
+        if create && field.has_special("uuid") && !draft.values.contains_key(&field.name) {
             return parse(&self.generator.uuid().to_string());
         }
         None
@@ -578,6 +577,52 @@ impl<'a> Settler<'a> {
         };
         draft.values.insert(field.name.clone(), assigned);
     }
+}
+
+/// What the system fills in when an item is made or changed: the time, who, and in which role.
+const STAMPS: [&str; 6] = [
+    "date-created",
+    "date-updated",
+    "user-created",
+    "user-updated",
+    "role-created",
+    "role-updated",
+];
+
+/// Whether the system fills a field in.
+pub(crate) fn is_stamped(field: &Field) -> bool {
+    STAMPS.iter().any(|stamp| field.has_special(stamp))
+}
+
+/// What the system fills in now, whatever was sent.
+pub(crate) fn stamp(on: &Resolver<'_>, field: &Field, column: &Column, create: bool) -> Option<Scalar> {
+    let claims = on.grants.caller().claims();
+    let parse = |text: &str| field.ty.parse(&Value::from(text), column).ok();
+    let has = |name: &str| field.has_special(name);
+    if (create && has("date-created")) || (!create && has("date-updated")) {
+        return parse(&timestamp(on.now));
+    }
+    if (create && has("user-created")) || (!create && has("user-updated")) {
+        return claims.user.as_deref().and_then(parse);
+    }
+    if (create && has("role-created")) || (!create && has("role-updated")) {
+        return claims.role.as_deref().and_then(parse);
+    }
+    None
+}
+
+/// Whether the keys in drafts are those of items: of what the caller answers for, items that the caller sees.
+pub(crate) async fn pointing_rightly(
+    tx: &mut Recorder,
+    on: &Resolver<'_>,
+    drafts: &[Draft],
+) -> Result<Problems, Error> {
+    let existing = Existing::read(tx, on.grants, &drafts.iter().collect::<Vec<_>>()).await?;
+    let mut problems = Problems::default();
+    for draft in drafts {
+        problems.extend(existing.points(on, draft));
+    }
+    Ok(problems)
 }
 
 /// A user may come before the picture: the database keeps no foreign key there, as clients of the dialect expect.

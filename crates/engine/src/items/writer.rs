@@ -112,7 +112,7 @@ impl Writer<'_> {
             .collect();
         if let Some(first) = new.first() {
             let collection = drafts[*first].collection.clone();
-            let rows = new.iter().map(|i| row(&drafts[*i])).collect();
+            let rows = new.iter().map(|i| drafts[*i].assigns()).collect();
             let plan = Plan::Insert(InsertPlan {
                 collection: collection.clone(),
                 rows,
@@ -159,7 +159,7 @@ impl Writer<'_> {
             return Ok(());
         };
         let wanted: Vec<_> = which.iter().map(|i| keys[*i].clone()).collect();
-        let assign = assigns(first);
+        let assign = first.assigns();
         if assign.is_empty() {
             return Ok(());
         }
@@ -564,20 +564,6 @@ fn pointing(field: &Arc<Field>, primary: &Field, key: &Scalar) -> Result<Assigne
         path: String::new(),
         points_to: None,
     })
-}
-
-fn row(draft: &Draft) -> Vec<(Arc<Field>, Scalar)> {
-    let key = draft.collection.primary.iter().zip(&draft.key);
-    let mut row: Vec<_> = key.map(|(field, key)| (field.clone(), key.clone())).collect();
-    row.extend(assigns(draft));
-    row
-}
-
-fn assigns(draft: &Draft) -> Vec<(Arc<Field>, Scalar)> {
-    let values = draft.values.values();
-    values
-        .map(|assigned| (assigned.field.clone(), assigned.scalar.clone()))
-        .collect()
 }
 
 /// Whether two drafts assign the same values to the same columns.

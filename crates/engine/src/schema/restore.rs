@@ -5,17 +5,17 @@
 
 use indexmap::IndexMap;
 use loggia_access::Caller;
-use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED};
+use loggia_model::error::DELETES_DISABLED;
 use loggia_model::filter::Test;
 use loggia_model::plan::SchemaStep;
 use loggia_model::schema::Default;
-use loggia_model::{Filter, Problem, Problems, Record, Schema};
+use loggia_model::{Filter, Problem, Record, Schema};
 use serde_json::{Value, json};
 
 use super::change::{Change, matching};
 use super::definitions::{self, COLLECTIONS, FIELDS, RELATIONS};
 use super::{collections, fields, relations};
-use crate::changes::revert::{complete, load};
+use crate::changes::revert::{Relations, load, refused, rules_of};
 use crate::changes::{Conflict, Conflicts, RevertOptions, Reverted};
 use crate::items::Deletes;
 use crate::{Engine, Error};
@@ -39,7 +39,6 @@ pub(crate) async fn revert(
 ) -> Result<Reverted, Error> {
     let mut change = Change::begin(engine, caller).await?;
     let loaded = load::entries(change.recorder(), ids).await?;
-    complete(&loaded, options)?;
     let mut reverted = Reverted::default();
     let (mut states, conflicts) = rewound(&change.schema, &loaded, options.conflicts);
     refused(&conflicts, options)?;
@@ -54,14 +53,16 @@ pub(crate) async fn revert(
     work.make().await?;
     let Work { change, states } = work;
     let (rest, tx) = change.apart();
-    let tx = engine
-        .revert_rows(tx, caller, loaded, options, &mut reverted)
+    let (tx, mut unchecked) = engine
+        .revert_rows(tx, caller, loaded, options, Relations::Follow, &mut reverted)
         .await?;
     let mut work = Work {
         change: rest.together(tx),
         states,
     };
     work.point().await?;
+    let (schema, grants) = (work.change.schema.clone(), engine.grants(caller).await?);
+    rules_of(&engine.resolver(&schema, &grants), &mut unchecked).or(())?;
     let late = work.drop_all(options.conflicts).await?;
     refused(&late, options)?;
     for (kind, state) in work.states.iter().map(|((kind, _), state)| (kind, state)) {
@@ -80,20 +81,6 @@ pub(crate) async fn revert(
     let (_, recorded) = work.change.finish_recorded().await?;
     reverted.change = recorded.change;
     Ok(reverted)
-}
-
-fn refused(conflicts: &[Conflict], options: &RevertOptions) -> Result<(), Problems> {
-    let mut problems = Problems::default();
-    if options.conflicts == Conflicts::Refuse && !options.dry_run {
-        for conflict in conflicts {
-            let problem = Problem::new(&ITEM_CHANGED, &conflict.what)
-                .with("collection", conflict.collection.as_str())
-                .with("item", conflict.item.as_str())
-                .with("change", conflict.change.as_str());
-            problems.push(problem.hint("Nothing was taken back. Skip what is in conflict, or force it."));
-        }
-    }
-    problems.or(())
 }
 
 /// The number of the row of metadata says nothing about a definition: it is another one when it is made again.

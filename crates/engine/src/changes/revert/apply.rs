@@ -5,19 +5,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Action, Grants, decide, decide_created};
-use loggia_model::error::UNPROCESSABLE_CONTENT;
+use loggia_access::{Action, Grants, Permit, decide, decide_created};
 use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, InsertPlan, Plan, UpdatePlan};
 use loggia_model::validation::Extent;
 use loggia_model::{Collection, Field, Filter, Generator, Problem, Record, Scalar, StorageKind};
+use loggia_store::Outcome;
 use serde_json::Value;
 
 use super::rewind::{Rewound, State};
-use crate::Error;
-use crate::changes::Recorder;
+use super::rules::Write;
 use crate::changes::images::{self, Happened};
-use crate::system;
+use crate::items::seen_among_them;
+use crate::items::writer::Writer;
+use crate::{Error, system};
 
 /// A row that is written, and what of it.
 type Node<'r> = (&'r Arc<Collection>, &'r State, &'r Record);
@@ -27,9 +28,8 @@ type Assigned = Vec<(Arc<Field>, Scalar)>;
 
 /// Writes everything, within what the caller may do.
 pub(super) async fn apply(
-    tx: &mut Recorder,
-    grants: &Grants,
-    rewound: &Rewound,
+    writer: &mut Writer<'_>,
+    rewound: &mut Rewound,
     generator: &Generator,
 ) -> Result<(), Error> {
     let (mut inserts, mut deletes): (Vec<Node<'_>>, Vec<Node<'_>>) = (Vec::new(), Vec::new());
@@ -42,19 +42,80 @@ pub(super) async fn apply(
             _ => {}
         }
     }
-    vacate(tx, rewound, generator).await?;
-    let late = insert(tx, grants, &inserts).await?;
-    update(tx, grants, &updates).await?;
+    vacate(writer, rewound, generator).await?;
+    let late = insert(writer, &inserts).await?;
+    update(writer, &updates).await?;
     for (collection, key, assign) in late {
-        tx.run(images::allowed(update_plan(
-            &collection,
-            Filter::All,
-            vec![key],
-            assign,
-        )))
-        .await?;
+        let plan = update_plan(&collection, Filter::All, vec![key], assign);
+        run(writer, images::allowed(plan), &[]).await?;
     }
-    delete(tx, grants, &deletes).await
+    delete(writer, &deletes).await?;
+    if !writer.grants.is_admin() {
+        for (collection, item) in come_back(writer, rewound).await? {
+            let rows = rewound.collections.get_mut(&collection);
+            if let Some(state) = rows.and_then(|rows| rows.rows.get_mut(&item)) {
+                state.then = None;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs a plan; a refusal of the database tells the caller no more than they may know. `going`: the items that are to be
+/// deleted.
+async fn run(writer: &mut Writer<'_>, permit: Permit<Plan>, going: &[Scalar]) -> Result<Outcome, Error> {
+    match writer.tx.run(permit).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(writer.tellable(error, going).await?.into()),
+    }
+}
+
+/// As [`run`], for many plans that delete nothing.
+async fn run_all(writer: &mut Writer<'_>, permits: Vec<Permit<Plan>>) -> Result<Vec<Outcome>, Error> {
+    match writer.tx.run_all(permits).await {
+        Ok(outcomes) => Ok(outcomes),
+        Err(error) => Err(writer.tellable(error, &[]).await?.into()),
+    }
+}
+
+/// Of the items that have come back, those that the caller sees must be such as they may make; the others go again.
+/// Answers those by collection and key.
+async fn come_back(writer: &mut Writer<'_>, rewound: &Rewound) -> Result<Vec<(String, String)>, Error> {
+    let grants = writer.grants;
+    let mut hidden = Vec::new();
+    for rows in rewound.collections.values() {
+        let collection = &rows.collection;
+        let made = |state: &State| state.happens() == Some(Happened::Create);
+        let new: Vec<_> = rows.rows.iter().filter(|(_, state)| made(state)).collect();
+        if new.is_empty() {
+            continue;
+        }
+        let keys = new.iter().map(|(_, state)| state.key.clone()).collect();
+        let seen = seen_among_them(&mut writer.tx, grants, collection, keys).await?;
+        let (new, gone): (Vec<_>, Vec<_>) = new.into_iter().partition(|(item, _)| seen.contains(*item));
+        if !gone.is_empty() {
+            let keys = gone.iter().map(|(_, state)| state.key.clone()).collect();
+            let plan = Plan::Delete(DeletePlan {
+                filter: among(collection, keys),
+                collection: collection.clone(),
+            });
+            run(writer, images::allowed(plan), &[]).await?;
+        }
+        let gone = gone.into_iter();
+        hidden.extend(gone.map(|(item, _)| (collection.name.clone(), item.clone())));
+        let mut demands = Vec::with_capacity(new.len());
+        for (_, state) in &new {
+            let demand = checked(grants, Action::Create, collection, state, Extent::Whole)?;
+            demands.push(among(collection, vec![state.key.clone()]).and(demand));
+        }
+        if new.is_empty() {
+            continue;
+        }
+        if let Some(look) = decide_created(grants, collection, Filter::or_all(demands))? {
+            all(run(writer, look, &[]).await?.into_rows().len(), new.len())?;
+        }
+    }
+    Ok(hidden)
 }
 
 fn update_plan(collection: &Arc<Collection>, more: Filter, keys: Vec<Scalar>, assign: Assigned) -> Plan {
@@ -72,53 +133,28 @@ fn among(collection: &Collection, keys: Vec<Scalar>) -> Filter {
     }
 }
 
-/// Columns and values as they are stored; what the database works out itself is left to it.
-fn assigned(collection: &Collection, row: &Record) -> Result<Assigned, Problem> {
-    let mut assigned = Vec::with_capacity(row.len());
-    for (name, value) in row {
-        let Some(field) = collection.field(name) else {
-            continue;
-        };
-        if field.column.as_ref().is_none_or(|column| column.generated) {
-            continue;
-        }
-        let scalar = images::scalar(field, value).ok_or_else(|| {
-            let message = format!(
-                "\"{name}\" of \"{}\" cannot hold {value} any more: the field was changed since.",
-                collection.name
-            );
-            Problem::new(&UNPROCESSABLE_CONTENT, message)
-                .with("collection", collection.name.as_str())
-                .with("field", name.as_str())
-                .hint("Change the field back first, or skip what is in conflict.")
-        })?;
-        assigned.push((field.clone(), scalar));
-    }
-    Ok(assigned)
+/// Columns and values as they are stored.
+fn assigned(state: &State) -> Assigned {
+    let write = state.write.as_ref();
+    write.map(|write| write.assign.clone()).unwrap_or_default()
 }
 
-/// The items on which the caller may write these values.
+/// The items on which the caller may write what is to be written of one.
 fn checked(
     grants: &Grants,
     action: Action,
     collection: &Collection,
-    row: &Record,
+    state: &State,
     extent: Extent,
 ) -> Result<Filter, Error> {
-    if grants.is_admin() {
-        return Ok(Filter::All);
+    match &state.write {
+        Some(Write { sent, given, .. }) => Ok(grants.check(action, collection, sent, given, extent)?),
+        None => Ok(Filter::Nothing),
     }
-    let whole = extent == Extent::Whole;
-    let given: BTreeSet<String> = row
-        .iter()
-        .filter(|(_, value)| !(whole && value.is_null()))
-        .map(|(name, _)| name.clone())
-        .collect();
-    Ok(grants.check(action, collection, row, &given, extent)?)
 }
 
 /// Gives away unique values that other rows are about to take.
-async fn vacate(tx: &mut Recorder, rewound: &Rewound, generator: &Generator) -> Result<(), Error> {
+async fn vacate(writer: &mut Writer<'_>, rewound: &Rewound, generator: &Generator) -> Result<(), Error> {
     let mut plans = Vec::new();
     for rows in rewound.collections.values() {
         let collection = &rows.collection;
@@ -149,7 +185,7 @@ async fn vacate(tx: &mut Recorder, rewound: &Rewound, generator: &Generator) -> 
             }
         }
     }
-    tx.run_all(plans).await?;
+    run_all(writer, plans).await?;
     Ok(())
 }
 
@@ -180,7 +216,7 @@ fn empty(field: &Field, generator: &Generator) -> Option<Scalar> {
 /// What is pointed somewhere when everything is there.
 type Late = (Arc<Collection>, Scalar, Assigned);
 
-async fn insert(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Result<Vec<Late>, Error> {
+async fn insert(writer: &mut Writer<'_>, nodes: &[Node<'_>]) -> Result<Vec<Late>, Error> {
     let order = Order::of(nodes);
     let mut late = Vec::new();
     for level in order.levels() {
@@ -189,16 +225,13 @@ async fn insert(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Resul
             by_collection.entry(&nodes[i].0.name).or_default().push(i);
         }
         for which in by_collection.into_values() {
-            let Some(collection) = which.first().map(|i| nodes[*i].0) else {
+            let Some(collection) = which.first().map(|i| nodes[*i].0.clone()) else {
                 continue;
             };
             let mut rows = Vec::with_capacity(which.len());
-            let mut demands = Vec::new();
             for i in which {
-                let (_, state, row) = nodes[i];
-                let demand = checked(grants, Action::Create, collection, row, Extent::Whole)?;
-                demands.push(among(collection, vec![state.key.clone()]).and(demand));
-                let mut row = assigned(collection, row)?;
+                let (_, state, _) = nodes[i];
+                let mut row = assigned(state);
                 let deferred = order.deferred(i);
                 let put_off: Assigned = row
                     .iter()
@@ -215,20 +248,9 @@ async fn insert(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Resul
                 }
                 rows.push(row);
             }
-            let expected = rows.len();
-            let collection = collection.clone();
-            let plan = Plan::Insert(InsertPlan {
-                collection: collection.clone(),
-                rows,
-            });
-            tx.run(decide(grants, plan)?).await?;
-            let look = match grants.is_admin() {
-                true => None,
-                false => decide_created(grants, &collection, Filter::or_all(demands))?,
-            };
-            if let Some(look) = look {
-                all(tx.run(look).await?.into_rows().len(), expected)?;
-            }
+            let plan = Plan::Insert(InsertPlan { collection, rows });
+            // Whether the caller may is asked when everything is there ([`come_back`]).
+            run(writer, images::allowed(plan), &[]).await?;
         }
     }
     Ok(late)
@@ -243,38 +265,34 @@ fn all(found: usize, expected: usize) -> Result<(), Problem> {
     }
 }
 
-async fn update(
-    tx: &mut Recorder,
-    grants: &Grants,
-    states: &[(&Arc<Collection>, &State)],
-) -> Result<(), Error> {
+async fn update(writer: &mut Writer<'_>, states: &[(&Arc<Collection>, &State)]) -> Result<(), Error> {
+    let grants = writer.grants;
     // The same change of many rows is one statement.
-    let mut same: IndexMap<(&str, String), (Record, Vec<usize>)> = IndexMap::new();
+    let mut same: IndexMap<(&str, String), Vec<usize>> = IndexMap::new();
     for (i, (collection, state)) in states.iter().enumerate() {
-        let changed = state.changed();
-        let text = Value::Object(changed.clone()).to_string();
-        let entry = same.entry((collection.name.as_str(), text));
-        entry.or_insert_with(|| (changed, Vec::new())).1.push(i);
+        let text = Value::Object(state.changed()).to_string();
+        same.entry((collection.name.as_str(), text)).or_default().push(i);
     }
     let (mut plans, mut counts) = (Vec::new(), Vec::new());
-    for (changed, which) in same.into_values() {
-        let Some(collection) = which.first().map(|i| states[*i].0) else {
+    for which in same.into_values() {
+        let Some((collection, state)) = which.first().map(|i| states[*i]) else {
             continue;
         };
-        let more = checked(grants, Action::Update, collection, &changed, Extent::Part)?;
+        let more = checked(grants, Action::Update, collection, state, Extent::Part)?;
         let keys: Vec<_> = which.iter().map(|i| states[*i].1.key.clone()).collect();
         counts.push(keys.len());
-        let plan = update_plan(collection, more, keys, assigned(collection, &changed)?);
+        let plan = update_plan(collection, more, keys, assigned(state));
         plans.push(decide(grants, plan)?);
     }
-    let outcomes = tx.run_all(plans).await?;
+    let outcomes = run_all(writer, plans).await?;
     for (outcome, count) in outcomes.into_iter().zip(counts) {
         all(outcome.into_keys().len(), count)?;
     }
     Ok(())
 }
 
-async fn delete(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Result<(), Error> {
+async fn delete(writer: &mut Writer<'_>, nodes: &[Node<'_>]) -> Result<(), Error> {
+    let grants = writer.grants;
     let order = Order::of(nodes);
     for (i, (collection, state, _)) in nodes.iter().enumerate() {
         let deferred = order.deferred(i);
@@ -284,7 +302,7 @@ async fn delete(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Resul
         let fields = deferred.iter().filter_map(|name| collection.field(name));
         let assign = fields.map(|field| (field.clone(), Scalar::Null)).collect();
         let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
-        tx.run(images::allowed(plan)).await?;
+        run(writer, images::allowed(plan), &[]).await?;
     }
     for level in order.levels().into_iter().rev() {
         let mut by_collection: IndexMap<&str, (&Arc<Collection>, Vec<Scalar>)> = IndexMap::new();
@@ -300,10 +318,11 @@ async fn delete(tx: &mut Recorder, grants: &Grants, nodes: &[Node<'_>]) -> Resul
             system::deletable(collection, &keys)?;
             let expected = keys.len();
             let plan = Plan::Delete(DeletePlan {
-                filter: among(collection, keys),
+                filter: among(collection, keys.clone()),
                 collection: collection.clone(),
             });
-            let found = tx.run(decide(grants, plan)?).await?.into_keys().len();
+            let gone = run(writer, decide(grants, plan)?, &keys).await?;
+            let found = gone.into_keys().len();
             all(found, expected)?;
         }
     }

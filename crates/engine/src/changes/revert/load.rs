@@ -1,16 +1,17 @@
 //! The changes that are meant, and what they did.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use loggia_access::Grants;
-use loggia_journal::tables::{column, plain, text, whole};
+use loggia_journal::tables::{ascending, column, plain, text, whole};
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{ReadPlan, Selected, Sort, Source};
 use loggia_model::{Filter, Problem, Record, Scalar};
 use serde_json::Value;
 
-use super::{RevertTarget, bounded};
+use super::{NotRestored, RevertTarget};
 use crate::changes::images::{self, Happened};
+use crate::changes::request::bounded;
 use crate::changes::{ChangeFilter, Recorder};
 use crate::schema::definitions::{COLLECTIONS, FIELDS, RELATIONS};
 use crate::{Engine, Error};
@@ -20,12 +21,14 @@ pub(crate) struct Meant {
     pub(crate) id: String,
     pub(crate) number: i64,
     pub(crate) title: Option<String>,
-    /// Whether everything that it did is on record.
-    pub(crate) complete: bool,
+    /// What it did and what is not on record.
+    pub(crate) missing: Vec<NotRestored>,
 }
 
 /// What one change did to one row or definition.
 pub(crate) struct Done {
+    /// The number of the entry.
+    pub(crate) entry: i64,
     pub(crate) change: String,
     pub(crate) collection: String,
     pub(crate) item: String,
@@ -56,12 +59,7 @@ pub(super) async fn which(
             ..ChangeFilter::default()
         },
         RevertTarget::Matching(filter) => {
-            if !bounded(filter) {
-                let message = "It is not said which changes are meant.";
-                let problem = Problem::new(&loggia_model::error::INVALID_PAYLOAD, message);
-                let hint = "Name changes, or a user, token, client or request, or since when.";
-                return Err(problem.hint(hint).into());
-            }
+            bounded(filter)?;
             ChangeFilter::clone(filter)
         }
     };
@@ -136,7 +134,7 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
             .unwrap_or_default()
     };
     let (changes, rows) = (next(), next());
-    let mut kept: HashMap<String, i64> = HashMap::new();
+    let mut kept: HashMap<(String, String), HashSet<String>> = HashMap::new();
     let mut loaded = Loaded {
         changes: Vec::new(),
         entries: Vec::with_capacity(rows.len()),
@@ -144,7 +142,8 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
     };
     for row in rows {
         let Some(done) = done(row) else { continue };
-        *kept.entry(done.change.clone()).or_default() += 1;
+        let known = kept.entry((done.change.clone(), done.collection.clone()));
+        known.or_default().insert(done.item.clone());
         if [COLLECTIONS, FIELDS, RELATIONS].contains(&done.collection.as_str()) {
             loaded.definitions.push(done);
         } else {
@@ -152,19 +151,82 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
         }
     }
     loaded.changes = changes.iter().map(|row| meant(row, &kept)).collect();
+    name(tx, &mut loaded.changes, &kept).await?;
     Ok(loaded)
 }
 
-fn meant(row: &Record, kept: &HashMap<String, i64>) -> Meant {
+fn meant(row: &Record, kept: &HashMap<(String, String), HashSet<String>>) -> Meant {
     let id = text(row, "id").to_owned();
+    let mut missing = Vec::new();
+    let counts = row.get("counts").and_then(Value::as_object);
+    for (collection, counted) in counts.into_iter().flatten() {
+        let counted = counted.as_object().into_iter().flat_map(Record::values);
+        let counted: u64 = counted.filter_map(Value::as_u64).sum();
+        let known = kept.get(&(id.clone(), collection.clone()));
+        let lost = counted.saturating_sub(known.map_or(0, HashSet::len) as u64);
+        if lost > 0 {
+            missing.push(NotRestored::unrecorded(&id, collection, None, lost));
+        }
+    }
     let reversible = row.get("reversible").and_then(Value::as_bool).unwrap_or(false);
-    let complete = reversible && kept.get(&id).copied().unwrap_or(0) == whole(row.get("rows"));
+    if !reversible && missing.is_empty() {
+        missing.push(NotRestored {
+            change: id.clone(),
+            what: "Rows that have no key were changed with it: nothing of them is on record.".to_owned(),
+            ..NotRestored::default()
+        });
+    }
     Meant {
         id,
         number: whole(row.get("number")),
         title: row.get("title").and_then(Value::as_str).map(str::to_owned),
-        complete,
+        missing,
     }
+}
+
+/// Names the items of which no more is on record than that something happened to them.
+async fn name(
+    tx: &mut Recorder,
+    changes: &mut [Meant],
+    kept: &HashMap<(String, String), HashSet<String>>,
+) -> Result<(), Error> {
+    let incomplete: Vec<_> = changes
+        .iter()
+        .filter(|change| !change.missing.is_empty())
+        .map(|change| change.id.clone())
+        .collect();
+    if incomplete.is_empty() {
+        return Ok(());
+    }
+    let activity = "directus_activity";
+    let plan = ReadPlan {
+        filter: among(activity, "change", &incomplete)?,
+        sort: ascending(activity, "id")?,
+        ..only(activity, &["change", "collection", "item"])?
+    };
+    for row in tx.run(images::read(plan)).await?.into_rows() {
+        let (id, collection, item) = (text(&row, "change"), text(&row, "collection"), text(&row, "item"));
+        let known = kept.get(&(id.to_owned(), collection.to_owned()));
+        if known.is_some_and(|known| known.contains(item)) {
+            continue;
+        }
+        let change = changes.iter_mut().find(|change| change.id == id);
+        let Some(missing) = change.map(|change| &mut change.missing) else {
+            continue;
+        };
+        let of =
+            |part: &&mut NotRestored| part.collection.as_deref() == Some(collection) && part.item.is_none();
+        if let Some(rest) = missing.iter_mut().find(of) {
+            rest.items = rest.items.saturating_sub(1);
+            missing.push(NotRestored::unrecorded(id, collection, Some(item), 1));
+        }
+    }
+    for change in changes {
+        change
+            .missing
+            .retain(|part| part.collection.is_none() || part.items > 0);
+    }
+    Ok(())
 }
 
 fn done(mut row: Record) -> Option<Done> {
@@ -182,6 +244,7 @@ fn done(mut row: Record) -> Option<Done> {
         _ => Vec::new(),
     };
     Some(Done {
+        entry: whole(row.get("id")),
         change: text(&row, "change").to_owned(),
         collection: text(&row, "collection").to_owned(),
         item: text(&row, "item").to_owned(),

@@ -1,27 +1,30 @@
 //! Taking changes back: every entry in reverse, the last first, in one transaction that is a change itself.
 //!
 //! 1. [`load`]: the changes that are meant and their entries.
-//! 2. [`rewind`]: in memory, what every row would be like; where something else happened since, there is a conflict.
-//! 3. [`apply`]: the rows that differ are written, in an order that keys allow, within the caller's rights.
+//! 2. [`veil`]: of these, what the caller sees now: the rest is not there for them, and stays as it is.
+//! 3. [`rewind`]: in memory, what every row would be like; where something else happened since, there is a conflict.
+//! 4. [`rules`]: whether the caller could write that by hand.
+//! 5. [`apply`]: the rows that differ are written, in an order that keys allow, within the caller's rights.
 
+mod answer;
 mod apply;
 pub(crate) mod load;
 mod rewind;
+mod rules;
+mod veil;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
 use loggia_access::Caller;
 use loggia_model::Record;
 use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED, SERVICE_UNAVAILABLE, UNPROCESSABLE_CONTENT};
 use loggia_model::{Problem, Problems};
-use serde_json::Value;
 
 use super::Recorder;
-use super::reading::Seen;
-use crate::items::{Changed, Deletes};
+use crate::items::draft::Draft;
+use crate::items::{Changed, Deletes, Receipt, WriteOptions};
 use crate::{Engine, Error, system};
 use load::Loaded;
-use rewind::Rewound;
+pub(crate) use rules::{Relations, rules_of};
 
 /// What is to be taken back.
 #[derive(Clone, Debug)]
@@ -74,6 +77,23 @@ pub struct Conflict {
     pub now: Option<Record>,
 }
 
+/// A part of what was taken back that is not as it was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NotRestored {
+    /// The change that it belongs to.
+    pub change: String,
+    /// Where it is; `None`: that is not on record.
+    pub collection: Option<String>,
+    /// The key of the item, as text; `None`: which items is not on record.
+    pub item: Option<String>,
+    /// Its fields; none: the items themselves.
+    pub fields: Vec<String>,
+    /// How many items.
+    pub items: u64,
+    /// Why, in words for people.
+    pub what: String,
+}
+
 /// What was taken back.
 #[derive(Clone, Debug, Default)]
 pub struct Reverted {
@@ -85,8 +105,8 @@ pub struct Reverted {
     pub changed: IndexMap<String, Changed>,
     /// What was left as it is, or overwritten.
     pub conflicts: Vec<Conflict>,
-    /// Secrets that are not as they were, because they are never kept: collection, key, fields.
-    pub not_restored: Vec<(String, String, Vec<String>)>,
+    /// What is not as it was: secrets, which are never kept, and what is not on record.
+    pub not_restored: Vec<NotRestored>,
 }
 
 /// A schema that keeps changing under a request is changed by hand in a loop; nobody waits for that.
@@ -139,10 +159,9 @@ impl Engine {
             return Ok(None);
         }
         let loaded = load::entries(&mut tx, ids).await?;
-        complete(&loaded, options)?;
         let mut reverted = Reverted::default();
-        let tx = self
-            .revert_rows(tx, caller, loaded, options, &mut reverted)
+        let (tx, _) = self
+            .revert_rows(tx, caller, loaded, options, Relations::There, &mut reverted)
             .await?;
         if options.dry_run {
             return Ok(Some(reverted));
@@ -152,26 +171,37 @@ impl Engine {
         Ok(Some(reverted))
     }
 
-    /// Takes the entries of items back, and leaves the transaction open.
+    /// Takes the entries of items back, and leaves the transaction open. Answers what must be held against the rules of
+    /// the system when the relations are there that follow.
     pub(crate) async fn revert_rows(
         &self,
         mut tx: Recorder,
         caller: &Caller,
         mut loaded: Loaded,
         options: &RevertOptions,
+        relations: Relations,
         reverted: &mut Reverted,
-    ) -> Result<Recorder, Error> {
-        reverted.not_restored = tokens_left_out(&mut loaded, options.conflicts)?;
+    ) -> Result<(Recorder, Vec<Draft>), Error> {
         let schema = tx.schema().clone();
         let grants = self.grants_under(&schema, caller).await?;
+        let on = self.resolver(&schema, &grants);
         if let [one] = loaded.changes.as_slice() {
             tx.reverts = Some(one.id.clone());
         }
-        tx.title = options.title.clone().or_else(|| Some(title(&loaded)));
+        tx.title = options
+            .title
+            .clone()
+            .or_else(|| Some(title(&loaded, grants.is_admin())));
         reverted.reverted = loaded.changes.iter().map(|change| change.id.clone()).collect();
-        let mut rewound = rewind::rewind(&mut tx, &loaded, options.conflicts).await?;
-        rewind::pointing(&mut tx, &mut rewound, options.conflicts).await?;
-        self.told(&grants, &mut rewound, options).await?;
+        let seen = match grants.is_admin() {
+            true => None,
+            false => Some(veil::narrow(self, &on, &mut loaded).await?),
+        };
+        reverted.not_restored = tokens_left_out(&mut loaded, options.conflicts)?;
+        reverted.not_restored.append(&mut complete(&mut loaded, options)?);
+        let mut rewound = rewind::rewind(&mut tx, &loaded, seen.as_ref(), options.conflicts).await?;
+        rewind::pointing(self, &on, &mut tx, &mut rewound, options.conflicts).await?;
+        refused(&rewound.conflicts, options)?;
         reverted.conflicts = std::mem::take(&mut rewound.conflicts);
         reverted
             .not_restored
@@ -183,116 +213,81 @@ impl Engine {
                 .hint("Ask somebody who may delete, or switch deleting on in the settings.")
                 .into());
         }
-        apply::apply(&mut tx, &grants, &rewound, &self.parts().generator).await?;
+        let unchecked = rules::prepare(self, &on, &mut tx, &mut rewound, relations).await?;
+        let mut writer = self.writer(&on, tx, &WriteOptions::default(), Receipt::default());
+        apply::apply(&mut writer, &mut rewound, &self.parts().generator).await?;
         reverted.changed = rewound.counts();
+        let mut tx = writer.tx;
         system::after(&mut tx, system::Written::Rows).await?;
-        Ok(tx)
-    }
-
-    /// Narrows what conflicts say to what the caller may read; refuses unless they are to be passed over.
-    async fn told(
-        &self,
-        grants: &loggia_access::Grants,
-        rewound: &mut Rewound,
-        options: &RevertOptions,
-    ) -> Result<(), Error> {
-        if !grants.is_admin() && !rewound.conflicts.is_empty() {
-            let schema = self.schema();
-            let mut seen = Seen::default();
-            let mut keys: IndexMap<&str, Vec<&str>> = IndexMap::new();
-            for conflict in &rewound.conflicts {
-                keys.entry(&conflict.collection).or_default().push(&conflict.item);
-            }
-            for (collection, keys) in keys {
-                seen.look(self, &schema, grants, collection, &keys).await?;
-            }
-            for conflict in &mut rewound.conflicts {
-                let fields = seen.fields(&conflict.collection, &conflict.item);
-                // The words were written for who may read everything.
-                conflict.what = match fields {
-                    Some(_) => format!(
-                        "{} of \"{}\" was changed again since, or is needed by now.",
-                        conflict.item, conflict.collection
-                    ),
-                    None => {
-                        conflict.collection.clear();
-                        conflict.item.clear();
-                        conflict.now = None;
-                        "Something that you do not see stands against taking this back.".to_owned()
-                    }
-                };
-                let sees = |name: &String| fields.is_some_and(|fields| fields.contains(name));
-                conflict.fields.retain(&sees);
-                if let Some(now) = &mut conflict.now {
-                    now.retain(|name, _| sees(name));
-                }
-            }
-        }
-        if options.conflicts != Conflicts::Refuse || rewound.conflicts.is_empty() || options.dry_run {
-            return Ok(());
-        }
-        let more = rewound.conflicts.len().saturating_sub(MOST_CONFLICTS);
-        let mut problems = Problems::default();
-        for conflict in rewound.conflicts.iter().take(MOST_CONFLICTS) {
-            problems.push(conflict.problem());
-        }
-        if more > 0 {
-            let message = format!("There are {more} more conflicts like these.");
-            problems.push(Problem::new(&ITEM_CHANGED, message));
-        }
-        Err(problems.into())
+        Ok((tx, unchecked))
     }
 }
 
-impl Conflict {
-    fn problem(&self) -> Problem {
-        let hint =
-            "Nothing was taken back. Look at what is there now, and skip what is in conflict or force it.";
-        let problem = Problem::new(&ITEM_CHANGED, &self.what)
-            .with("collection", self.collection.as_str())
-            .with("item", self.item.as_str())
-            .with("change", self.change.as_str())
-            .with("fields", self.fields.clone());
-        let now = self.now.clone().map_or(Value::Null, Value::Object);
-        problem.with("now", now).hint(hint)
+/// What is in conflict, unless it is to be passed over.
+///
+/// # Errors
+/// All of it.
+pub(crate) fn refused(conflicts: &[Conflict], options: &RevertOptions) -> Result<(), Problems> {
+    if options.conflicts != Conflicts::Refuse || options.dry_run {
+        return Ok(());
     }
-}
-
-/// Changes that were not recorded whole cannot be taken back whole.
-pub(crate) fn complete(loaded: &Loaded, options: &RevertOptions) -> Result<(), Problems> {
+    let more = conflicts.len().saturating_sub(MOST_CONFLICTS);
     let mut problems = Problems::default();
-    for change in loaded.changes.iter().filter(|change| !change.complete) {
-        let message = format!(
-            "Change {} ({}) cannot be taken back: not all that it did is on record.",
-            change.number, change.id
-        );
-        let hint = "A collection that keeps no revisions was changed. \
-                    What is on record can still be taken back by skipping the rest.";
-        problems.push(Problem::new(&UNPROCESSABLE_CONTENT, message).hint(hint));
+    for conflict in conflicts.iter().take(MOST_CONFLICTS) {
+        problems.push(conflict.problem());
     }
-    if options.conflicts == Conflicts::Refuse {
-        problems.or(())
+    if more > 0 {
+        let message = format!("There are {more} more conflicts like these.");
+        problems.push(Problem::new(&ITEM_CHANGED, message));
+    }
+    problems.or(())
+}
+
+/// What changes did and what is not on record.
+///
+/// # Errors
+/// That there is something: what was not recorded whole cannot be taken back whole, unless that is to be passed over.
+pub(crate) fn complete(loaded: &mut Loaded, options: &RevertOptions) -> Result<Vec<NotRestored>, Problems> {
+    let mut problems = Problems::default();
+    let mut missing = Vec::new();
+    for change in &mut loaded.changes {
+        if !change.missing.is_empty() {
+            let message = format!(
+                "Change {} cannot be taken back whole: not all that it did is on record.",
+                change.id
+            );
+            let hint = "What is on record can still be taken back, by skipping the rest or by force; the answer says what \
+                        is left out.";
+            let parts: Vec<_> = change.missing.iter().map(NotRestored::shown).collect();
+            let problem = Problem::new(&UNPROCESSABLE_CONTENT, message)
+                .with("change", change.id.as_str())
+                .with("not_restored", parts);
+            problems.push(problem.hint(hint));
+        }
+        missing.append(&mut change.missing);
+    }
+    if options.conflicts == Conflicts::Refuse && !options.dry_run {
+        problems.or(missing)
     } else {
-        Ok(())
+        Ok(missing)
     }
 }
 
-fn title(loaded: &Loaded) -> String {
+/// What it is for, where nobody says. Which place a change has among all of them is for administrators to know.
+fn title(loaded: &Loaded, counted: bool) -> String {
     match loaded.changes.as_slice() {
-        [one] => match &one.title {
-            Some(title) => format!("Takes back change {}: {title}", one.number),
-            None => format!("Takes back change {}", one.number),
-        },
+        [one] => {
+            let name = match counted {
+                true => one.number.to_string(),
+                false => one.id.clone(),
+            };
+            match &one.title {
+                Some(title) => format!("Takes back change {name}: {title}"),
+                None => format!("Takes back change {name}"),
+            }
+        }
         several => format!("Takes back {} changes", several.len()),
     }
-}
-
-/// Whether it is said which changes are meant: by whom or through what, or since when.
-pub(crate) fn bounded(filter: &super::ChangeFilter) -> bool {
-    let named = [&filter.user, &filter.token, &filter.client, &filter.request];
-    named.iter().any(|name| name.is_some())
-        || !filter.ids.is_empty()
-        || filter.since.is_some_and(|since| since > Timestamp::UNIX_EPOCH)
 }
 
 /// Access tokens are not taken back: what limits a token is decided where tokens are managed, and nobody gets an old
@@ -300,10 +295,7 @@ pub(crate) fn bounded(filter: &super::ChangeFilter) -> bool {
 ///
 /// # Errors
 /// That there are some, unless what stands in the way is to be passed over.
-fn tokens_left_out(
-    loaded: &mut Loaded,
-    conflicts: Conflicts,
-) -> Result<Vec<(String, String, Vec<String>)>, Problem> {
+fn tokens_left_out(loaded: &mut Loaded, conflicts: Conflicts) -> Result<Vec<NotRestored>, Problem> {
     let of_tokens = |done: &load::Done| done.collection == "loggia_tokens";
     let tokens: Vec<_> = loaded.entries.iter().filter(|done| of_tokens(done)).collect();
     if !tokens.is_empty() && conflicts == Conflicts::Refuse {
@@ -314,7 +306,8 @@ fn tokens_left_out(
     let left = tokens.into_iter().map(|done| {
         let fields: std::collections::BTreeSet<_> = done.before.keys().chain(done.after.keys()).collect();
         let fields = fields.into_iter().cloned().collect();
-        (done.collection.clone(), done.item.clone(), fields)
+        let what = "Access tokens are not taken back: /tokens is where they are managed.";
+        NotRestored::of(done, fields, what)
     });
     let left = left.collect();
     loaded.entries.retain(|done| !of_tokens(done));

@@ -12,12 +12,14 @@ use loggia_model::{Collection, Filter, Record, Scalar};
 use serde_json::Value;
 
 use super::load::{Done, Loaded};
-use super::{Conflict, Conflicts};
-use crate::Error;
+use super::rules::Write;
+use super::{Conflict, Conflicts, NotRestored};
 use crate::changes::Recorder;
 use crate::changes::images::{self, Happened, MASK};
+use crate::changes::seen::Seen;
 use crate::items::Changed;
-use crate::query::is_secret;
+use crate::query::{Resolver, is_secret};
+use crate::{Engine, Error};
 
 /// A row as it is, and as it shall be.
 pub(super) struct State {
@@ -26,6 +28,8 @@ pub(super) struct State {
     pub(super) then: Option<Record>,
     /// The last change that is taken back and had to do with it.
     change: String,
+    /// What of it is written, once that was looked at.
+    pub(super) write: Option<Write>,
 }
 
 /// Rows of one collection by their keys.
@@ -39,7 +43,7 @@ pub(super) struct Rows {
 pub(super) struct Rewound {
     pub(super) collections: IndexMap<String, Rows>,
     pub(super) conflicts: Vec<Conflict>,
-    pub(super) not_restored: Vec<(String, String, Vec<String>)>,
+    pub(super) not_restored: Vec<NotRestored>,
 }
 
 impl Rewound {
@@ -97,13 +101,15 @@ impl State {
 }
 
 /// Reads the rows as they are and goes back.
+/// What the caller does not see (`seen`) is not there.
 pub(super) async fn rewind(
     tx: &mut Recorder,
     loaded: &Loaded,
+    seen: Option<&Seen>,
     conflicts: Conflicts,
 ) -> Result<Rewound, Error> {
     let mut rewound = Rewound {
-        collections: current(tx, loaded).await?,
+        collections: current(tx, loaded, seen).await?,
         ..Rewound::default()
     };
     for done in &loaded.entries {
@@ -120,19 +126,40 @@ pub(super) async fn rewind(
             rewound.conflicts.push(conflict(done, Vec::new(), what, None));
             continue;
         };
-        let against = against(&rows.collection, state, done);
+        let mut against = against(&rows.collection, state, done);
+        if let (Some(conflict), Some(seen)) = (&mut against, seen) {
+            let fields = seen.fields(&done.collection, &done.item);
+            let sees = |name: &String| fields.is_some_and(|fields| fields.contains(name));
+            conflict
+                .now
+                .iter_mut()
+                .for_each(|now| now.retain(|name, _| sees(name)));
+        }
         let stands = against.is_some();
         rewound.conflicts.extend(against);
         if !stands || conflicts == Conflicts::Force {
             state.change.clone_from(&done.change);
-            back(&rows.collection, state, done, &mut rewound.not_restored);
+            let lost = back(&rows.collection, state, done);
+            let granted = seen.map(|seen| seen.granted(&done.collection));
+            let known = |name: &String| {
+                granted.is_none_or(|granted| granted.is_some_and(|granted| granted.contains(name)))
+            };
+            let lost: Vec<_> = lost.into_iter().filter(known).collect();
+            if !lost.is_empty() {
+                let what = "Secrets are never kept: they are as they are.";
+                rewound.not_restored.push(NotRestored::of(done, lost, what));
+            }
         }
     }
     Ok(rewound)
 }
 
 /// The rows as they are now.
-async fn current(tx: &mut Recorder, loaded: &Loaded) -> Result<IndexMap<String, Rows>, Error> {
+async fn current(
+    tx: &mut Recorder,
+    loaded: &Loaded,
+    seen: Option<&Seen>,
+) -> Result<IndexMap<String, Rows>, Error> {
     let mut collections: IndexMap<String, Rows> = IndexMap::new();
     for done in &loaded.entries {
         let schema = tx.schema();
@@ -157,6 +184,7 @@ async fn current(tx: &mut Recorder, loaded: &Loaded) -> Result<IndexMap<String, 
             now: None,
             then: None,
             change: done.change.clone(),
+            write: None,
         });
     }
     let looks = collections.values().filter_map(|rows| {
@@ -174,7 +202,8 @@ async fn current(tx: &mut Recorder, loaded: &Loaded) -> Result<IndexMap<String, 
         };
         for row in outcome.into_rows() {
             let key = row.get(&primary.name).map(images::text).unwrap_or_default();
-            if let Some(state) = rows.rows.get_mut(&key) {
+            let hidden = seen.is_some_and(|seen| seen.fields(&rows.collection.name, &key).is_none());
+            if let Some(state) = rows.rows.get_mut(&key).filter(|_| !hidden) {
                 state.then = Some(row.clone());
                 state.now = Some(row);
             }
@@ -205,8 +234,7 @@ fn against(collection: &Collection, state: &State, done: &Done) -> Option<Confli
     };
     let hidden = |row: &Record| {
         let shown = |(name, value): (&String, &Value)| {
-            let secret = collection.field(name).is_some_and(|field| is_secret(field));
-            let value = if secret && !value.is_null() {
+            let value = if is_secret_now(collection, name) && !value.is_null() {
                 MASK.into()
             } else {
                 value.clone()
@@ -221,7 +249,7 @@ fn against(collection: &Collection, state: &State, done: &Done) -> Option<Confli
     }
     let mut fields = Vec::new();
     for (field, value) in &done.after {
-        let secret = done.secrets.contains(field);
+        let secret = done.secrets.contains(field) || is_secret_now(collection, field);
         match row.get(field) {
             Some(now) if secret || now == value => {}
             None if done.happened == Happened::Create => {}
@@ -250,55 +278,53 @@ fn against(collection: &Collection, state: &State, done: &Done) -> Option<Confli
     Some(conflict(done, fields, what, Some(now)))
 }
 
-/// Takes one entry back.
-fn back(
-    collection: &Collection,
-    state: &mut State,
-    done: &Done,
-    not_restored: &mut Vec<(String, String, Vec<String>)>,
-) {
-    // A secret that an item had none of before it changed is not taken away again: nobody is locked out by that.
+/// Whether nothing may be found out about a field by now, whatever it was then.
+fn is_secret_now(collection: &Collection, name: &str) -> bool {
+    collection.field(name).is_some_and(|field| is_secret(field))
+}
+
+/// Takes one entry back, and names the fields of it that cannot be: what they held is not known, or must not be.
+fn back(collection: &Collection, state: &mut State, done: &Done) -> Vec<String> {
+    // A secret that an item had none of before it changed is not taken away again: nobody is locked out by that. And
+    // what a field held before it became one is no secret in the form that is kept.
+    let there = state.then.is_some();
     let unknown = |field: &str, value: &Value| {
-        let masked = value.as_str() == Some(MASK) || matches!(done.happened, Happened::Update);
-        masked && done.secrets.iter().any(|name| name == field)
+        let secret = done.secrets.iter().any(|name| name == field) || is_secret_now(collection, field);
+        secret && (there || !value.is_null())
     };
     let kept = |field: &str, value: &Value| {
         !unknown(field, value) && collection.field(field).is_some_and(|field| !field.is_alias())
     };
-    let lost: Vec<String> = done
-        .before
-        .iter()
-        .filter(|(field, value)| unknown(field, value))
-        .map(|(field, _)| field.clone())
-        .collect();
     match done.happened {
-        Happened::Create => state.then = None,
-        Happened::Update | Happened::Delete => {
-            let row = match (&mut state.then, done.happened) {
-                (Some(row), _) => row,
-                (none, Happened::Delete) => none.insert(Record::new()),
-                // An item that is gone has no columns to take back.
-                _ => return,
-            };
-            for (field, value) in &done.before {
-                if kept(field, value) {
-                    row.insert(field.clone(), value.clone());
-                }
-            }
-            if !lost.is_empty() {
-                not_restored.push((done.collection.clone(), done.item.clone(), lost));
-            }
+        Happened::Create => {
+            state.then = None;
+            return Vec::new();
+        }
+        // An item that is gone has no columns to take back.
+        Happened::Update if state.then.is_none() => return Vec::new(),
+        Happened::Update | Happened::Delete => {}
+    }
+    let row = state.then.get_or_insert_default();
+    for (field, value) in &done.before {
+        if kept(field, value) {
+            row.insert(field.clone(), value.clone());
         }
     }
+    let lost = done.before.iter().filter(|(field, value)| unknown(field, value));
+    lost.map(|(field, _)| field.clone()).collect()
 }
 
 /// Rows that are none of what is taken back, and would go or change because what they point to goes.
+/// Such rows that the caller does not see are not there: what becomes of them is as when the row that they point to is
+/// deleted by hand.
 pub(super) async fn pointing(
+    engine: &Engine,
+    on: &Resolver<'_>,
     tx: &mut Recorder,
     rewound: &mut Rewound,
     conflicts: Conflicts,
 ) -> Result<(), Error> {
-    let schema = tx.schema().clone();
+    let schema = on.schema;
     let mut found: Vec<(String, String, Conflict)> = Vec::new();
     for (name, rows) in &rewound.collections {
         if !rows
@@ -308,11 +334,21 @@ pub(super) async fn pointing(
         {
             continue;
         }
-        for (child, key) in pointing_to(&schema, name, |key| acts(key.on_delete)) {
+        for (child, key) in pointing_to(schema, name, |key| acts(key.on_delete)) {
             for (item, conflict) in under(tx, rewound, rows, &child, &key).await? {
                 found.push((name.clone(), item, conflict));
             }
         }
+    }
+    if !on.grants.is_admin() {
+        let items = found
+            .iter()
+            .map(|(.., conflict)| (conflict.collection.as_str(), conflict.item.as_str()));
+        let seen = Seen::of(engine, schema, on.grants, items).await?;
+        found.retain(|(.., conflict)| {
+            let fields = seen.fields(&conflict.collection, &conflict.item);
+            fields.is_some_and(|fields| conflict.fields.iter().all(|field| fields.contains(field)))
+        });
     }
     for (name, item, conflict) in found {
         rewound.conflicts.push(conflict);

@@ -6,6 +6,8 @@ mod expecting;
 mod reading;
 mod recording;
 mod reverting;
+mod today;
+mod veiled;
 
 use loggia_access::{Caller, Permit};
 use loggia_engine::Engine;

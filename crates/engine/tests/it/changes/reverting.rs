@@ -351,12 +351,58 @@ async fn everything_of_a_token_since_a_time_is_taken_back() {
         .collect();
     assert_eq!(names, ["early", "other"]);
     assert!(shop.rows("products").await.is_empty());
-    let nothing = RevertTarget::Matching(Box::default());
-    let failed = shop
-        .engine
-        .revert(&shop.admin, nothing, &RevertOptions::default())
-        .await;
-    assert_eq!(refused(failed), ["INVALID_PAYLOAD "]);
+}
+
+#[tokio::test]
+async fn everything_of_everybody_is_taken_back_only_when_that_is_said() {
+    let shop = shop().await;
+    let since = Some(shop.engine.parts().clock.now());
+    shop.create("makers", json!({"name": "one"})).await;
+    let revert = async |filter: ChangeFilter| {
+        let target = RevertTarget::Matching(Box::new(filter));
+        let options = RevertOptions::default();
+        shop.engine.revert(&shop.admin, target, &options).await
+    };
+    let check = async |filter: ChangeFilter, path: &str| {
+        let error = revert(filter).await.unwrap_err();
+        let problem = &error.problems().0[0];
+        assert_eq!(
+            (problem.code.name, problem.path.as_str()),
+            ("INVALID_PAYLOAD", path)
+        );
+        let hint = problem.hint.clone().unwrap_or_default();
+        assert!(hint.contains("token") && hint.contains("user"), "{hint}");
+    };
+    check(ChangeFilter::default(), "keys").await;
+    check(
+        ChangeFilter {
+            since,
+            ..ChangeFilter::default()
+        },
+        "token",
+    )
+    .await;
+    let everybody = ChangeFilter {
+        everybody: true,
+        ..ChangeFilter::default()
+    };
+    check(everybody.clone(), "since").await;
+    assert_eq!(shop.rows("makers").await.len(), 1);
+    let collection = Some("makers".to_owned());
+    let of_makers = ChangeFilter {
+        collection,
+        ..ChangeFilter::default()
+    };
+    check(of_makers, "since").await;
+    // The schema itself was made since.
+    let first = shop.changes().await.len();
+    let late = shop.engine.parts().clock.clone();
+    late.advance(jiff::SignedDuration::from_mins(1));
+    let since = Some(late.now());
+    shop.create("makers", json!({"name": "two"})).await;
+    revert(ChangeFilter { since, ..everybody }).await.unwrap();
+    assert_eq!(shop.rows("makers").await.len(), 1);
+    assert_eq!(shop.changes().await.len(), first + 2);
 }
 
 #[tokio::test]
@@ -368,9 +414,10 @@ async fn secrets_are_not_restored_and_that_is_said() {
         .update("products", json!([1]), json!({"name": "Box", "code": "second"}))
         .await;
     let reverted = shop.revert(&[&changed.change.unwrap()]).await;
+    let told = reverted.not_restored[0].shown();
     assert_eq!(
-        reverted.not_restored,
-        [("products".to_owned(), "1".to_owned(), vec!["code".to_owned()])]
+        (&told["collection"], &told["item"], &told["fields"]),
+        (&json!("products"), &json!("1"), &json!(["code"]))
     );
     let row = &shop.rows("products").await[0];
     assert_eq!(
@@ -415,20 +462,74 @@ async fn a_dry_run_and_refused_deletes_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_on_record_is_not_taken_back() {
+async fn what_is_not_on_record_is_not_taken_back_and_that_is_said() {
     let shop = shop().await;
-    let body = json!({"meta": {"accountability": "activity"}});
-    shop.engine
-        .update_collection(&shop.admin, "makers", body)
+    let keep = async |collection: &str, how: Value| {
+        let body = json!({"meta": {"accountability": how}});
+        shop.engine
+            .update_collection(&shop.admin, collection, body)
+            .await
+            .unwrap();
+    };
+    shop.create("makers", json!([{"name": "Acme"}, {"name": "Bolt"}]))
+        .await;
+    keep("products", json!("activity")).await;
+    keep("parts", Value::Null).await;
+    let products =
+        json!([{"name": "Anvil", "maker": 1, "parts": [{"name": "Horn"}]}, {"name": "Nail", "maker": 1}]);
+    shop.create("products", products).await;
+    let gone = shop.delete("makers", json!([1])).await.change.unwrap();
+    // The maker is on record, the products are so by their keys alone, and the part by its number.
+    let failed = shop
+        .revert_with(vec![gone.clone()], Conflicts::Refuse)
+        .await
+        .unwrap_err();
+    let problem = &failed.problems().0[0];
+    assert_eq!(problem.code.name, "UNPROCESSABLE_CONTENT");
+    assert_eq!(
+        problem.extensions["not_restored"].as_array().map(Vec::len),
+        Some(3)
+    );
+    let dry = RevertOptions {
+        dry_run: true,
+        ..RevertOptions::default()
+    };
+    let dry = shop
+        .engine
+        .revert(&shop.admin, RevertTarget::Changes(vec![gone.clone()]), &dry)
         .await
         .unwrap();
-    let made = shop
-        .create("makers", json!({"name": "Acme"}))
+    let forced = shop
+        .revert_with(vec![gone.clone()], Conflicts::Force)
         .await
-        .change
         .unwrap();
-    let failed = shop.revert_with(vec![made], Conflicts::Refuse).await;
-    assert_eq!(refused(failed), ["UNPROCESSABLE_CONTENT "]);
+    for reverted in [dry, forced] {
+        let mut told: Vec<_> = reverted
+            .not_restored
+            .iter()
+            .map(|part| {
+                assert_eq!(part.change, gone);
+                let item = part.item.clone().unwrap_or_default();
+                (part.collection.clone().unwrap_or_default(), item, part.items)
+            })
+            .collect();
+        told.sort_unstable();
+        let part = |collection: &str, item: &str| (collection.to_owned(), item.to_owned(), 1);
+        assert_eq!(
+            told,
+            [part("parts", ""), part("products", "1"), part("products", "2")]
+        );
+        assert_eq!(reverted.changed["makers"].created, 1);
+    }
+    let names: Vec<_> = shop
+        .rows("makers")
+        .await
+        .into_iter()
+        .map(|mut row| row["name"].take())
+        .collect();
+    assert_eq!(names, ["Acme", "Bolt"]);
+    assert!(shop.rows("products").await.is_empty());
+    shop.intact().await;
 }
 
 /// Definitions without the numbers of their rows of metadata.
@@ -581,6 +682,7 @@ async fn of_one_collection_means_of_that_collection() {
     let item = ChangeFilter {
         item: Some("1".to_owned()),
         collection: None,
+        everybody: true,
         ..filter
     };
     let target = RevertTarget::Matching(Box::new(item));
@@ -607,7 +709,7 @@ async fn a_first_password_stays_though_its_change_is_taken_back() {
         .revert_with(vec![changed.change.unwrap()], Conflicts::Force)
         .await;
     let reverted = reverted.unwrap();
-    assert_eq!(reverted.not_restored[0].2, ["password"]);
+    assert_eq!(reverted.not_restored[0].fields, ["password"]);
     let row = &shop.rows("directus_users").await[0];
     assert!(row["password"].is_string() && row["title"].is_null(), "{row:?}");
 }

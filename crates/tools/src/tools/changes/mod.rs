@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use loggia_access::Action;
-use loggia_engine::changes::{ChangeFilter, ChangedItem};
+use loggia_engine::changes::{ChangeFilter, ChangedItem, request};
 use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::{Problem, Problems, Record};
 use serde_json::{Map, Value, json};
@@ -26,17 +26,8 @@ const LISTED: u64 = 20;
 /// Characters of a text that somebody gave a change, at most.
 const SAID: usize = 200;
 
-/// What narrows a list of changes.
-const FILTERS: [&str; 8] = [
-    "since",
-    "until",
-    "collection",
-    "item",
-    "user",
-    "token",
-    "tool",
-    "client",
-];
+/// What belongs to the call and not to what is asked for.
+const OURS: [&str; 2] = ["action", "max_tokens"];
 
 impl Tool for Changes {
     fn name(&self) -> &'static str {
@@ -53,8 +44,8 @@ impl Tool for Changes {
              like narrow it. diff: one of `keys`; each item before and after."
         );
         if surface.switches.writes() {
-            said += " revert: takes back `keys`, or everything `since` a moment that a `token`, `client`, `user`, \
-                     `tool` made or that touched a `collection`. Items that were changed again meanwhile are \
+            said += " revert: takes back `keys`, or everything that a `token`, `client` or `user` did, or that was done \
+                     `since` a moment by a `tool` or to a `collection`. Items that were changed again meanwhile are \
                      conflicts: with `refuse` (the default) nothing happens then, `skip` leaves those, `force` \
                      overwrites them.";
         }
@@ -87,7 +78,8 @@ impl Tool for Changes {
         let mut properties = json!({
             "action": {"type": "string", "enum": actions},
             "keys": {"type": "array", "description": "Of changes, as in `receipt.change`.", "items": {"type": "string"}},
-            "since": said("E.g. 2026-01-31T13:45:00Z."),
+            "changes": {"type": "array", "description": "The same as `keys`.", "items": {"type": "string"}},
+            "since": said("E.g. 2026-01-31T13:45:00Z, or 2026-01-31."),
             "until": {"type": "string"},
             "collection": {"type": "string"},
             "item": {"type": ["string", "integer"], "description": "A key of the collection."},
@@ -95,13 +87,18 @@ impl Tool for Changes {
             "token": said("A key, or `mine`."),
             "tool": {"type": "string"},
             "client": said("Its name."),
+            "origin": said("`rest`, `mcp` or `cli`."),
+            "request": said("Its key in the log."),
             "limit": {"type": "integer", "minimum": 1},
             "cursor": said("From `meta.next`."),
             "max_tokens": {"type": "integer", "minimum": FEWEST_TOKENS, "maximum": MOST_TOKENS},
         });
         if writes {
             properties["conflicts"] = json!({"type": "string", "enum": ["refuse", "skip", "force"]});
+            properties["everybody"] = json!({"type": "boolean", "description": "Whoever made them."});
+            properties["dry_run"] = json!({"type": "boolean", "description": "Only say what would happen."});
             properties["reason"] = said(REASON);
+            properties["title"] = said("The same as `reason`.");
         }
         json!({
             "type": "object",
@@ -124,7 +121,7 @@ impl Tool for Changes {
             ),
             (
                 "not_restored",
-                "Secrets that were changed; their values are never kept.",
+                "What is not as it was: secrets, which are never kept, and what is not on record.",
             ),
         ];
         for (name, description) in of_revert.into_iter().filter(|_| writes) {
@@ -139,41 +136,41 @@ impl Tool for Changes {
 
     fn examine(&self, call: &Call<'_>, given: &Map<String, Value>) -> Problems {
         let action = peek(given, "action");
-        let keys = [("keys", "Name the changes; `list` shows their keys.")];
+        let words = words(given);
+        let no_use: Vec<_> = REVERTING.iter().map(|name| (*name, "Leave it out.")).collect();
         let mut problems = match action {
-            "list" => companions(
-                given,
-                action,
-                &[],
-                &[("keys", "Leave it out."), ("conflicts", "Leave it out.")],
-            ),
-            "diff" => {
-                let others = FILTERS.iter().map(|name| (*name, "Give `keys` alone."));
-                let others: Vec<_> = others.chain([("conflicts", "Leave it out.")]).collect();
-                let mut problems = companions(given, action, &keys, &others);
-                if given
-                    .get("keys")
-                    .and_then(Value::as_array)
-                    .is_some_and(|keys| keys.len() > 1)
-                {
-                    let problem = Problem::new(&INVALID_PAYLOAD, "One change is shown at a time.");
-                    problems.push(problem.at("keys").hint("Give one key."));
-                }
+            "diff" => shown_alone(action, given, &no_use),
+            "revert" => {
+                let unused = [
+                    ("limit", "Everything that matches is taken back."),
+                    ("cursor", "Everything that matches is taken back."),
+                ];
+                let mut problems = companions(given, action, &[], &unused);
+                let words = words
+                    .into_iter()
+                    .filter(|(name, _)| !unused.iter().any(|(no, _)| no == name));
+                problems.take(request::to_revert(words.collect(), call.caller).map(drop));
                 problems
             }
-            "revert" => reverting::revertible(given),
-            _ => Problems::default(),
+            _ => {
+                let unused = [
+                    &no_use[..],
+                    &[("keys", "Leave it out."), ("changes", "Leave it out.")],
+                ]
+                .concat();
+                let mut problems = companions(given, action, &[], &unused);
+                let words = words
+                    .into_iter()
+                    .filter(|(name, _)| !unused.iter().any(|(no, _)| no == name));
+                problems.take(request::to_list(words.collect(), call.caller, &INVALID_PAYLOAD).map(drop));
+                problems
+            }
         };
-        if given.contains_key("item") && !given.contains_key("collection") {
-            let problem = Problem::new(&INVALID_PAYLOAD, "An item is named, but not its collection.");
-            problems.push(problem.at("collection").hint("Give both."));
-        }
         let collection = peek(given, "collection");
         // Who may do everything also asks for collections that are gone.
         if !collection.is_empty() && !call.grants.is_admin() {
             problems.take(call.collection(collection, "collection"));
         }
-        problems.take(filter(call, given).map(drop));
         problems
     }
 
@@ -192,62 +189,34 @@ impl Tool for Changes {
     }
 }
 
-/// The filter that the arguments make.
-fn filter(call: &Call<'_>, given: &Map<String, Value>) -> Result<ChangeFilter, Problems> {
-    let said = |name: &str| match given.get(name) {
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
+/// What is there for taking back alone.
+const REVERTING: [&str; 4] = ["conflicts", "everybody", "dry_run", "title"];
+
+/// What is asked for, in the words that every door has.
+fn words(given: &Map<String, Value>) -> Record {
+    let words = given.iter().filter(|(name, _)| !OURS.contains(&name.as_str()));
+    words.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// What is wrong with asking for one change.
+fn shown_alone(action: &str, given: &Map<String, Value>, no_use: &[(&str, &str)]) -> Problems {
+    let others = request::FILTERS.iter().map(|name| (*name, "Give `keys` alone."));
+    let others: Vec<_> = others.chain(no_use.iter().copied()).collect();
+    let needed = [("keys", "Name the changes; `list` shows their keys.")];
+    let needed = if given.contains_key("changes") {
+        &needed[..0]
+    } else {
+        &needed[..]
     };
-    let mut problems = Problems::default();
-    let claims = call.caller.claims();
-    let mut own = |name: &str, word: &str, own: Option<String>, hint: &str| match said(name) {
-        Some(text) if text == word => {
-            if own.is_none() {
-                let problem = Problem::new(&INVALID_PAYLOAD, format!("There is no {name} of your own here."));
-                problems.push(problem.at(name).hint(hint));
-            }
-            own
-        }
-        other => other,
-    };
-    let token = claims.token.as_ref().map(|token| token.id.clone());
-    let hint = "This connection has no access token: use `user: \"me\"`.";
-    let mut filter = ChangeFilter {
-        token: own("token", "mine", token, hint),
-        user: own("user", "me", claims.user.clone(), "Nobody is signed in."),
-        collection: said("collection"),
-        item: said("item"),
-        tool: said("tool"),
-        client: said("client"),
-        ..ChangeFilter::default()
-    };
-    for (name, place) in [("since", &mut filter.since), ("until", &mut filter.until)] {
-        *place = said(name).and_then(|text| {
-            let moment = text.trim().parse();
-            moment
-                .map_err(|_| problems.push(unreadable(name, "a moment", "Write it as 2026-01-31T13:45:00Z.")))
-                .ok()
-        });
+    let mut problems = companions(given, action, needed, &others);
+    if keys(given).len() > 1 {
+        let problem = Problem::new(&INVALID_PAYLOAD, "One change is shown at a time.");
+        problems.push(problem.at("keys").hint("Give one key."));
     }
-    filter.cursor = problems.take(cursor(given)).flatten();
-    problems.or(filter)
-}
-
-/// Where the last answer ended.
-fn cursor(given: &Map<String, Value>) -> Result<Option<i64>, Problem> {
-    let Some(text) = given.get("cursor").and_then(Value::as_str) else {
-        return Ok(None);
-    };
-    let hint = "Use the one of `meta.next`, or none.";
-    text.parse()
-        .map(Some)
-        .map_err(|_| unreadable("cursor", "a cursor", hint))
-}
-
-fn unreadable(name: &str, what: &str, hint: &str) -> Problem {
-    let message = format!("`{name}` is not {what}.");
-    Problem::new(&INVALID_PAYLOAD, message).at(name).hint(hint)
+    let pages = ["limit", "cursor"].into_iter();
+    let pages = pages.filter_map(|name| Some((name.to_owned(), given.get(name)?.clone())));
+    problems.take(request::to_show(pages.collect(), &INVALID_PAYLOAD).map(drop));
+    problems
 }
 
 /// How many rows to ask for.
@@ -257,7 +226,7 @@ fn limit(call: &Call<'_>, given: &Map<String, Value>) -> u64 {
 }
 
 async fn list(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult, CallError> {
-    let filter = filter(call, given)?;
+    let filter = request::to_list(words(given), call.caller, &INVALID_PAYLOAD)?;
     let page = async |limit: u64| {
         let wanted = ChangeFilter {
             limit: Some(limit),
@@ -297,7 +266,11 @@ fn shown(change: Record) -> Record {
 /// What one change did, item by item.
 async fn diff(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult, CallError> {
     let key = keys(given).pop().unwrap_or_default();
-    let cursor = cursor(given)?;
+    let cursor = given
+        .get("cursor")
+        .cloned()
+        .map(|cursor| ("cursor".to_owned(), cursor));
+    let (_, cursor) = request::to_show(cursor.into_iter().collect(), &INVALID_PAYLOAD)?;
     let part = async |limit: u64| {
         let part = call
             .engine
@@ -337,8 +310,13 @@ fn changed(item: ChangedItem) -> Record {
     row
 }
 
-/// The keys of changes that were named.
+/// The keys of changes that were named, by either word.
 fn keys(given: &Map<String, Value>) -> Vec<String> {
-    let keys = given.get("keys").and_then(Value::as_array).into_iter().flatten();
-    keys.filter_map(|key| key.as_str().map(str::to_owned)).collect()
+    let named = ["keys", "changes"]
+        .into_iter()
+        .filter_map(|name| given.get(name)?.as_array());
+    named
+        .flatten()
+        .filter_map(|key| key.as_str().map(str::to_owned))
+        .collect()
 }

@@ -1,72 +1,27 @@
-//! Takes changes back: named ones, or everything that somebody did since a moment.
+//! Takes changes back: named ones, or everything that somebody did.
 
 use loggia_access::Action;
-use loggia_engine::changes::{Conflict, Conflicts, RevertOptions, RevertTarget};
+use loggia_engine::changes::{Conflict, NotRestored, RevertOptions, request};
 use loggia_engine::items::{Deletes, Receipt};
-use loggia_model::error::INVALID_PAYLOAD;
-use loggia_model::{Problem, Problems, Record};
-use serde_json::{Map, Value, json};
+use loggia_model::Record;
+use serde_json::{Map, Value};
 
-use super::{FILTERS, filter, keys};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
-use crate::tool::{Call, companions, peek};
+use crate::tool::Call;
 
-/// What says whose or which changes to take back, beside `since`.
-const WHOSE: [&str; 5] = ["token", "client", "user", "tool", "collection"];
-
-/// Conflicts that are shown, at most.
-const CONFLICTS: usize = 50;
-
-/// What a revert needs: keys, or a moment and whose or which changes since then.
-pub(super) fn revertible(given: &Map<String, Value>) -> Problems {
-    let filtered = FILTERS.iter().any(|name| given.contains_key(*name));
-    let unused = [
-        ("limit", "Everything that matches is taken back."),
-        ("cursor", "Everything that matches is taken back."),
-    ];
-    if !filtered {
-        let hint =
-            "Name the changes, or give `since` and one of `token`, `client`, `user`, `tool`, `collection`.";
-        return companions(given, "revert", &[("keys", hint)], &unused);
-    }
-    let mut problems = companions(given, "revert", &[("since", "From when on?")], &unused);
-    let refuse = |message: &str| Problem::new(&INVALID_PAYLOAD, message);
-    if given.contains_key("keys") {
-        let problem = refuse("Both `keys` and a filter say which changes to take back.");
-        problems.push(problem.at("keys").hint("Give one of them."));
-    }
-    if !WHOSE.iter().any(|name| given.contains_key(*name)) {
-        let problem = refuse("It is not said whose changes to take back.");
-        let hint =
-            "Give `token` (\"mine\" for those of this connection), `client`, `user`, `tool` or `collection`.";
-        problems.push(problem.at("token").hint(hint));
-    }
-    problems
-}
-
-/// What is to be taken back.
-fn target(call: &Call<'_>, given: &Map<String, Value>) -> Result<RevertTarget, CallError> {
-    if given.contains_key("keys") {
-        return Ok(RevertTarget::Changes(keys(given)));
-    }
-    Ok(RevertTarget::Matching(Box::new(filter(call, given)?)))
-}
+/// Conflicts that are shown, at most; and parts that are not restored.
+const SHOWN: usize = 50;
 
 pub(super) async fn revert(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult, CallError> {
-    let target = target(call, given)?;
+    let (target, options) = request::to_revert(super::words(given), call.caller)?;
     let options = RevertOptions {
-        conflicts: match peek(given, "conflicts") {
-            "skip" => Conflicts::Skip,
-            "force" => Conflicts::Force,
-            _ => Conflicts::Refuse,
-        },
         deletes: match call.surface.switches.lets(Action::Delete) {
             true => Deletes::Allowed,
             false => Deletes::Refused,
         },
-        title: call.caller.attribution().title.clone(),
-        dry_run: false,
+        title: call.caller.attribution().title.clone().or(options.title),
+        ..options
     };
     let reverted = call.engine.revert(call.caller, target, &options).await;
     let reverted = reverted.map_err(|error| call.refused("", &error))?;
@@ -81,34 +36,14 @@ pub(super) async fn revert(call: &Call<'_>, given: &Map<String, Value>) -> Resul
         ..Receipt::default()
     });
     let mut result = envelope.finish();
-    if !reverted.conflicts.is_empty() {
-        let conflicts = reverted.conflicts.iter().take(CONFLICTS).map(shown);
-        result
-            .structured
-            .insert("conflicts".to_owned(), conflicts.collect());
-    }
-    if !reverted.not_restored.is_empty() {
-        let secrets = reverted.not_restored.iter().take(CONFLICTS);
-        let secrets = secrets.map(
-            |(collection, item, fields)| json!({"collection": collection, "item": item, "fields": fields}),
-        );
-        result
-            .structured
-            .insert("not_restored".to_owned(), secrets.collect());
+    let conflicts = reverted.conflicts.iter().take(SHOWN).map(Conflict::shown);
+    let lost = reverted.not_restored.iter().take(SHOWN).map(NotRestored::shown);
+    let parts: [(&str, Vec<Value>); 2] = [
+        ("conflicts", conflicts.collect()),
+        ("not_restored", lost.collect()),
+    ];
+    for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_empty()) {
+        result.structured.insert(name.to_owned(), part.into());
     }
     Ok(result)
-}
-
-fn shown(conflict: &Conflict) -> Value {
-    let mut shown = json!({
-        "change": conflict.change,
-        "collection": conflict.collection,
-        "item": conflict.item,
-        "fields": conflict.fields,
-        "what": conflict.what,
-    });
-    if let Some(now) = &conflict.now {
-        shown["now"] = now.clone().into();
-    }
-    shown
 }
