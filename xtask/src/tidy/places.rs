@@ -45,6 +45,7 @@ const PLACES: &[Place] = &[
             "crates/store/",
             "crates/journal/",
             "crates/engine/tests/",
+            "crates/http/tests/",
             "crates/testkit/",
         ],
         instead: "write through `journal::Recorder`, which records what it writes",

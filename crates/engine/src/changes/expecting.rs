@@ -81,6 +81,46 @@ pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result
     Ok(expected)
 }
 
+/// Takes the number out of what is to be written to a singleton; `also` is what is demanded besides.
+///
+/// # Errors
+/// What is no number, and two that differ.
+pub(crate) fn taken_from_one(
+    collection: &Collection,
+    data: &mut Record,
+    also: Option<u64>,
+) -> Result<Option<u64>, Problem> {
+    if collection.field(REV).is_some() {
+        return Ok(also);
+    }
+    let taken = taken(data)?;
+    if taken.zip(also).is_some_and(|(one, other)| one != other) {
+        let message = "The item is expected to have two revisions.";
+        return Err(Problem::new(&INVALID_PAYLOAD, message).at(REV));
+    }
+    Ok(taken.or(also))
+}
+
+/// What is expected of the item of a singleton, by its key.
+///
+/// # Errors
+/// That it is not there, and was to be.
+pub(crate) fn of_one(collection: &Collection, key: Option<Scalar>, number: u64) -> Result<Expected, Problem> {
+    let key = collection.primary.as_ref().zip(key);
+    if let Some((primary, key)) = key {
+        return Ok(Expected::from([(images::text(&primary.ty.print(key)), number)]));
+    }
+    if number == 0 {
+        return Ok(Expected::new());
+    }
+    let message = format!("The item of \"{}\" is not there any more.", collection.name);
+    Err(Problem::new(&ITEM_CHANGED, message)
+        .with("collection", collection.name.as_str())
+        .with("expected", number)
+        .with(REV, 0)
+        .hint("Nothing was written. Read it again."))
+}
+
 fn key_text(primary: &Field, key: &Value) -> Option<String> {
     let scalar = images::scalar(primary, key).filter(|key| !key.is_null())?;
     Some(images::text(&primary.ty.print(scalar)))

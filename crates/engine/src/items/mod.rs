@@ -99,6 +99,8 @@ pub struct WriteOptions {
     pub reserve_keys: bool,
     /// The number of the last revision (`_rev`) that items must have, by the text of their keys.
     pub expect: std::collections::HashMap<String, u64>,
+    /// The same of the one item of a singleton; 0 where it was never written.
+    pub expect_one: Option<u64>,
 }
 
 /// What a write did.

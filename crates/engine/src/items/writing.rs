@@ -109,10 +109,18 @@ impl Engine {
         &self,
         caller: &Caller,
         collection: &str,
-        data: Record,
+        mut data: Record,
         options: &WriteOptions,
     ) -> Result<Written, Error> {
-        self.write(caller, collection, Request::Singleton(&data), options)
+        let expected = match self.schema().collection(collection) {
+            Some(collection) => expecting::taken_from_one(collection, &mut data, options.expect_one)?,
+            None => options.expect_one,
+        };
+        let options = WriteOptions {
+            expect_one: expected,
+            ..options.clone()
+        };
+        self.write(caller, collection, Request::Singleton(&data), &options)
             .await
     }
 
@@ -203,6 +211,11 @@ impl Engine {
         }
         let wanted = targets(&mut tx, &on, &collection, request, &mut prepared).await?;
         expecting::hold(self, &mut tx, &on, &collection, &options.expect).await?;
+        if let (Request::Singleton(_), Some(number)) = (request, options.expect_one) {
+            let key = prepared.drafts.first().and_then(|draft| draft.key.clone());
+            let one = expecting::of_one(&collection, key, number)?;
+            expecting::hold(self, &mut tx, &on, &collection, &one).await?;
+        }
         let drafts = self.settle(&mut tx, &on, options, prepared, wanted).await?;
         let mut writer = self.writer(&on, tx, options, drafts.receipt);
         let keys = writer.save_shared(drafts.shared, drafts.drafts).await?;

@@ -223,6 +223,65 @@ async fn an_item_that_changed_since_it_was_read_is_neither_changed_nor_deleted()
 }
 
 #[tokio::test]
+async fn the_item_of_a_singleton_is_not_overwritten_unread() {
+    let app = blog().await;
+    for (path, field) in [("/items/home", "headline"), ("/settings", "project_descriptor")] {
+        let read = async || {
+            let item = app.get(&format!("{path}?fields={field},_rev")).await;
+            let number = item.data()["_rev"].as_u64().unwrap();
+            assert_eq!(item.header("etag"), format!("\"{number}\""), "{path}");
+            number
+        };
+        let patch = |tag: String, body: Value| {
+            let request = app.request("PATCH", path).header("if-match", tag);
+            app.send(request.json(&body))
+        };
+        let first = read().await;
+        // Never written, it has no revision.
+        let early = patch(format!("\"{}\"", first + 1), json!({field: "early"})).await;
+        assert_eq!(early.refusal(), (412, "ITEM_CHANGED"), "{path}: {}", early.text);
+        let made = patch(format!("\"{first}\""), json!({field: "A"})).await;
+        assert_eq!(made.status, 200, "{path}: {}", made.text);
+        let second = read().await;
+        assert_eq!(second, first + 1, "{path}");
+        let late = patch(format!("\"{first}\""), json!({field: "B"})).await;
+        assert_eq!(late.refusal(), (412, "ITEM_CHANGED"), "{path}: {}", late.text);
+        // By body it is a conflict.
+        let late = app.patch(path, json!({field: "B", "_rev": first})).await;
+        assert_eq!(late.refusal(), (409, "ITEM_CHANGED"), "{path}");
+        let two = patch(format!("\"{second}\""), json!({field: "B", "_rev": first})).await;
+        assert_eq!(two.refusal(), (400, "INVALID_PAYLOAD"), "{path}");
+        let none = app.patch(path, json!({field: "B", "_rev": "new"})).await;
+        assert_eq!(none.refusal(), (400, "INVALID_PAYLOAD"), "{path}");
+        assert_eq!(read().await, second, "{path}");
+        let fine = app.patch(path, json!({field: "B", "_rev": second})).await;
+        assert_eq!((fine.status, &fine.data()[field]), (200, &json!("B")), "{path}");
+        assert_eq!(
+            patch("*".to_owned(), json!({field: "C"})).await.status,
+            200,
+            "{path}"
+        );
+        assert_eq!(app.get(path).await.header("etag"), "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_tag_is_for_one_item() {
+    let app = blog().await;
+    app.post("/items/tags", json!({"id": "a", "label": "A"})).await;
+    for (method, body) in [
+        ("PATCH", json!([{"id": "a", "label": "B"}])),
+        ("PATCH", json!({"keys": ["a"], "data": {"label": "B"}})),
+        ("DELETE", json!(["a"])),
+    ] {
+        let request = app.request(method, "/items/tags").header("if-match", "\"1\"");
+        let refused = app.send(request.json(&body)).await;
+        assert_eq!(refused.refusal(), (400, "INVALID_PAYLOAD"), "{method} {body}");
+    }
+    assert_eq!(app.get("/items/tags/a").await.data()["label"], "A");
+}
+
+#[tokio::test]
 async fn a_token_that_may_less_than_its_owner_sees_what_it_did_itself() {
     let app = blog().await;
     app.post("/items/tags", json!({"id": "a"})).await;

@@ -227,6 +227,43 @@ async fn a_singleton_has_one_item_and_no_keys() {
 }
 
 #[tokio::test]
+async fn a_singleton_is_not_overwritten_unread() {
+    let house = house().await;
+    let made = json!({"collection": "home", "meta": {"singleton": true}, "fields": [
+        {"field": "title", "type": "string"},
+    ]});
+    house
+        .succeeds("collections", json!({"action": "create", "data": made}))
+        .await;
+    let on_home = |action: &str, more: Value| {
+        let mut arguments = on_posts(action, more);
+        arguments["collection"] = "home".into();
+        arguments
+    };
+    let read = async || {
+        let query = json!({"query": {"fields": ["title", "_rev"]}});
+        house.succeeds("items", on_home("read", query)).await["data"][0].clone()
+    };
+    let update = |title: &str, rev: Value| on_home("update", json!({"data": {"title": title, "_rev": rev}}));
+    assert_eq!(
+        read().await,
+        json!({"title": null, "_rev": 0}),
+        "it was never written"
+    );
+    let early = house.fails("items", update("A", json!(1))).await;
+    assert_eq!(early["code"], "ITEM_CHANGED", "{early:#}");
+    house.succeeds("items", update("A", json!(0))).await;
+    let late = house.fails("items", update("B", json!(0))).await;
+    assert_eq!(late["code"], "ITEM_CHANGED", "{late:#}");
+    assert!(late.to_string().contains("title"), "{late:#}");
+    assert_eq!(read().await, json!({"title": "A", "_rev": 1}));
+    house.succeeds("items", update("B", json!("1"))).await;
+    let wrong = house.fails("items", update("C", json!("new"))).await;
+    assert_eq!(problems(&wrong), ["INVALID_PAYLOAD data._rev"]);
+    assert_eq!(read().await, json!({"title": "B", "_rev": 2}));
+}
+
+#[tokio::test]
 async fn wrong_companions_are_taught() {
     let house = blog().await;
     house.settings(json!({"mcp_allow_deletes": true})).await;

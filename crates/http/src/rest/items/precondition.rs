@@ -44,6 +44,27 @@ impl IfMatch {
         }
     }
 
+    /// The same for the one item of a singleton.
+    pub(super) fn demand_one(&self, options: &mut WriteOptions) {
+        options.expect_one = self.0;
+    }
+
+    /// Where many items are written, a tag says nothing.
+    ///
+    /// # Errors
+    /// That there is one.
+    pub(super) fn is_for_one(&self) -> Result<(), Problem> {
+        if self.0.is_none() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            &INVALID_PAYLOAD,
+            "If-Match is for one item, and here any number is written.",
+        )
+        .at("If-Match")
+        .hint("Send the `_rev` of each item beside its key, or write the items one by one."))
+    }
+
     /// An item that changed is 412 to who asked by header, and 409 to who asked by body.
     pub(super) fn refused(&self, error: loggia_engine::Error) -> Refusal {
         let refusal = Refusal::from(error);

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use loggia_access::Caller;
-use loggia_model::{Problem, Query};
+use loggia_model::{Problem, Query, Record};
 use serde_json::{Map, Value, json};
 
 use super::shapes::{array, object, only};
@@ -56,7 +57,7 @@ async fn answer_list(app: &App, caller: &Caller, place: &Place, mut query: Query
         let item = app.engine().read_singleton(caller, collection, query).await?;
         return Ok(match file {
             Some(format) => export::file(format, collection, &[item]),
-            None => answer::data(&item),
+            None => tag(app, collection, &item),
         });
     }
     let page = app.engine().read_items(caller, collection, query).await?;
@@ -93,7 +94,12 @@ pub(super) async fn read(
         .engine()
         .read_item(&caller, collection, &place.key, query)
         .await?;
+    Ok(tag(&app, collection, &item))
+}
+
+/// One item, with its tag where it was read with `_rev`.
+fn tag(app: &App, collection: &str, item: &Record) -> Response {
     let schema = app.engine().schema();
     let known = schema.collection(collection).map(AsRef::as_ref);
-    Ok(precondition::tagged(answer::data(&item), known, &item))
+    precondition::tagged(answer::data(item), known, item)
 }

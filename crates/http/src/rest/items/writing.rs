@@ -82,21 +82,25 @@ pub(super) async fn update_many(
     State(app): State<App>,
     Who(caller): Who,
     place: Place,
+    if_match: IfMatch,
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
     let collection = place.collection()?;
-    let answering = Answering::of(&app, &caller, collection, query).await?;
+    let mut answering = Answering::of(&app, &caller, collection, query).await?;
     let body = body.required()?;
     if place.is_singleton(&app) {
+        if_match.demand_one(&mut answering.options);
         let data = object(body, "")?;
         keeps_its_key(&app, &caller, collection, &data).await?;
         let written = app
             .engine()
             .upsert_singleton(&caller, collection, data, &answering.options)
-            .await?;
+            .await
+            .map_err(|error| if_match.refused(error))?;
         return Ok(answering.one(&written));
     }
+    if_match.is_for_one()?;
     let target = match body {
         Value::Array(rows) => Target::Each(objects(rows, "")?),
         body => batch_update(object(body, "")?)?,
@@ -181,10 +185,12 @@ pub(super) async fn delete_many(
     State(app): State<App>,
     Who(caller): Who,
     place: Place,
+    if_match: IfMatch,
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
     let collection = place.collection()?;
+    if_match.is_for_one()?;
     let answering = Answering::of(&app, &caller, collection, query).await?;
     let selection = match body.required()? {
         Value::Array(keys) => Selection::Keys(keys),
