@@ -7,6 +7,7 @@
 //!   takes a [`Who`](who::Who), and what may be done is decided below.
 //! - Every refusal has the one shape of [`answer`]; on `/mcp` it has that of the protocol.
 //! - Bodies and query strings are read by [`body`] and [`query_string`] alone, within their caps.
+//! - Nothing is served that is not in [`ROUTES`], with what the OpenAPI document says of it.
 //! - Absent on purpose: SQL, permissions, the meaning of a query, the content of an MCP message.
 //!
 //! To add a REST resource: `rest/<resource>.rs` with `routes()`, and its line in `rest::routes`.
@@ -24,7 +25,7 @@ mod router;
 mod serve;
 mod server;
 mod unreadable;
-pub mod verbs;
+mod verbs;
 pub mod who;
 pub mod wiring;
 
@@ -39,6 +40,7 @@ use loggia_model::{Clock, Generator};
 use tokio::sync::Semaphore;
 
 pub use config::{Cookies, Cors, HttpConfig, HttpLimits, McpConfig, SameSite};
+pub use router::{ROUTES, Route};
 pub use serve::serve;
 
 /// The version that the server says it has.

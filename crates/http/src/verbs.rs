@@ -1,4 +1,5 @@
-//! Routes by method, with SEARCH among the methods and a 405 that lists what there is.
+//! Routes by method, with SEARCH among the methods and a 405 that lists what there is; and each with what the OpenAPI
+//! document says of it.
 
 use std::convert::Infallible;
 
@@ -14,30 +15,32 @@ use tower::ServiceExt as _;
 
 use crate::App;
 use crate::answer::Refusal;
+use crate::openapi::Documented;
 
 /// The method of the REST dialect that reads with a query in the body.
-pub const SEARCH: &str = "SEARCH";
+pub(crate) const SEARCH: &str = "SEARCH";
 
 /// The handlers of one address, by method. HEAD follows GET; OPTIONS says what is allowed.
 #[derive(Default)]
-pub struct Verbs {
+pub(crate) struct Verbs {
     router: MethodRouter<App>,
     search: Option<MethodRouter<App>>,
     allowed: Vec<&'static str>,
+    operations: Vec<(&'static str, Documented)>,
 }
 
 macro_rules! verb {
-    ($(#[doc = $doc:literal] $name:ident $filter:ident $($word:literal)+;)*) => {
+    ($(#[doc = $doc:literal] $name:ident $filter:ident $method:literal $($word:literal)*;)*) => {
         $(
             #[doc = $doc]
-            #[must_use]
-            pub fn $name<H, T>(mut self, handler: H) -> Self
+            pub(crate) fn $name<H, T>(mut self, handler: H, documented: impl Into<Documented>) -> Self
             where
                 H: Handler<T, App>,
                 T: 'static,
             {
                 self.router = self.router.on(MethodFilter::$filter, handler);
-                self.allowed.extend([$($word),+]);
+                self.allowed.extend([$method $(, $word)*]);
+                self.operations.push(($method, documented.into()));
                 self
             }
         )*
@@ -46,8 +49,7 @@ macro_rules! verb {
 
 impl Verbs {
     /// None yet.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
@@ -56,23 +58,27 @@ impl Verbs {
         #[doc = "Creates, or acts."] post POST "POST";
         #[doc = "Changes."] patch PATCH "PATCH";
         #[doc = "Removes."] delete DELETE "DELETE";
-        #[doc = "Replaces."] put PUT "PUT";
     }
 
-    /// Reads, with the query in the body.
-    #[must_use]
-    pub fn search<H, T>(mut self, handler: H) -> Self
+    /// Reads, with the query in the body. OpenAPI has no word for the method.
+    pub(crate) fn search<H, T>(mut self, handler: H) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
         self.search = Some(any(handler));
         self.allowed.push(SEARCH);
+        self.operations.push((SEARCH, Documented::Elsewhere));
         self
     }
 
+    /// What there is, by method.
+    pub(crate) fn operations(&self) -> &[(&'static str, Documented)] {
+        &self.operations
+    }
+
     /// For the router.
-    pub fn into_router(mut self) -> MethodRouter<App> {
+    pub(crate) fn into_router(mut self) -> MethodRouter<App> {
         self.allowed.push("OPTIONS");
         let allowed = self.allowed.join(", ");
         let search = self.search;

@@ -73,6 +73,16 @@ const PLACES: &[Place] = &[
         instead: "leave HTTP to `http`",
     },
     Place {
+        name: "Router",
+        only_in: &[
+            "crates/http/src/router.rs",
+            "crates/http/src/serve.rs",
+            "crates/http/src/lib.rs",
+            "bench/",
+        ],
+        instead: "make `Routes`: what is served is listed, documented and asked without rights by a test",
+    },
+    Place {
         name: "tokio",
         only_in: &[
             "crates/store/",

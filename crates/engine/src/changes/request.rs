@@ -25,7 +25,7 @@ pub const FILTERS: [&str; 10] = [
     "until",
 ];
 /// How much of a list is answered.
-const PAGES: [&str; 2] = ["limit", "cursor"];
+pub const PAGES: [&str; 2] = ["limit", "cursor"];
 /// The changes themselves, by either name.
 const NAMED: [&str; 2] = ["changes", "keys"];
 /// How changes are taken back.

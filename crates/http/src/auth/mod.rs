@@ -10,7 +10,6 @@ mod password;
 mod providers;
 mod refresh;
 
-use axum::Router;
 use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
@@ -21,24 +20,31 @@ use serde_json::{Map, Value};
 
 use crate::answer;
 use crate::config::Cookies;
+use crate::openapi::Audience::Everybody;
+use crate::openapi::Operation;
+use crate::router::Routes;
 use crate::verbs::Verbs;
 use crate::who::cookie;
 use crate::{App, answer::Refusal};
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/auth", Verbs::new().get(providers::list).into_router())
-        .route("/auth/login", Verbs::new().post(login::post).into_router())
-        .route("/auth/refresh", Verbs::new().post(refresh::post).into_router())
-        .route("/auth/logout", Verbs::new().post(logout::post).into_router())
+pub(crate) fn routes() -> Routes {
+    let listed = Operation::list("list_providers", "The ways to sign in", Everybody);
+    let login = Operation::object("login", "Sign in with e-mail and password", Everybody).takes_object();
+    let refresh = Operation::object("refresh", "Exchange a refresh token", Everybody).may_take_object();
+    let logout = Operation::nothing("logout", "End a session", Everybody).may_take_object();
+    let request = Operation::nothing("request_password", "Ask for a new password", Everybody).takes_object();
+    let reset = "Choose a new password with the token of a link";
+    let reset = Operation::nothing("reset_password", reset, Everybody).takes_object();
+    Routes::new()
+        .route("/auth", Verbs::new().get(providers::list, listed))
+        .route("/auth/login", Verbs::new().post(login::post, login))
+        .route("/auth/refresh", Verbs::new().post(refresh::post, refresh))
+        .route("/auth/logout", Verbs::new().post(logout::post, logout))
         .route(
             "/auth/password/request",
-            Verbs::new().post(password::request).into_router(),
+            Verbs::new().post(password::request, request),
         )
-        .route(
-            "/auth/password/reset",
-            Verbs::new().post(password::reset).into_router(),
-        )
+        .route("/auth/password/reset", Verbs::new().post(password::reset, reset))
 }
 
 /// The members of a body that is an object; no body is an empty one.

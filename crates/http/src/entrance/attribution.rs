@@ -11,9 +11,9 @@ use loggia_model::error::INVALID_PAYLOAD;
 use super::shared_id;
 
 /// In answers: the key of the change that the request made.
-const CHANGE: HeaderName = HeaderName::from_static("loggia-change");
+pub(crate) const CHANGE: HeaderName = HeaderName::from_static("loggia-change");
 /// In requests: what the change is for.
-const TITLE: HeaderName = HeaderName::from_static("loggia-change-title");
+pub(crate) const TITLE: HeaderName = HeaderName::from_static("loggia-change-title");
 /// A title has at most so many characters.
 const LONGEST_TITLE: usize = 255;
 

@@ -21,7 +21,7 @@ use futures_util::FutureExt as _;
 use loggia_model::Problem;
 use loggia_model::error::SERVICE_UNAVAILABLE;
 
-pub(crate) use attribution::{Noted, attribution};
+pub(crate) use attribution::{CHANGE, Noted, TITLE, attribution};
 pub(crate) use client_ip::client_ip;
 pub(crate) use host::Hosts;
 pub(crate) use request_id::RequestId;

@@ -5,7 +5,8 @@ use loggia_model::schema::{Collection, Field, Link};
 use loggia_model::{Record, Schema};
 use serde_json::{Map, Value, json};
 
-use super::parts::{answer, body, no_content, query_parameters};
+use super::parts::{self, answer, body};
+use crate::rest::REV;
 
 /// What is said about the items of a project, to one caller.
 pub(super) struct Items<'a> {
@@ -70,6 +71,9 @@ impl Items<'_> {
             if field.must_be_given() && !presets.contains_key(&field.name) {
                 required.push(Value::from(field.name.as_str()));
             }
+        }
+        if collection.field(REV).is_none() && action != Action::Create {
+            properties.insert(REV.to_owned(), parts::revision());
         }
         let mut item = json!({"type": "object", "properties": properties});
         if let Some(note) = collection.meta.as_ref().and_then(|meta| meta.note.as_deref()) {
@@ -140,16 +144,28 @@ impl Items<'_> {
             .then(|| self.reference(collection, Action::Read))
     }
 
-    /// The responses of a write: the items as they are now, for whoever may read them.
-    fn written(&self, collection: &Collection, shape: impl FnOnce(Value) -> Value) -> Value {
-        self.answered(collection)
-            .map_or_else(no_content, |item| answer(shape(item)))
+    /// What a write sends and what it answers: the items as they are now, for whoever may read them.
+    fn write(
+        &self,
+        collection: &Collection,
+        sent: Option<&Value>,
+        shape: impl FnOnce(Value) -> Value,
+    ) -> Value {
+        let data = self.answered(collection).map(shape);
+        let mut write = json!({
+            "parameters": parts::of_writes(false),
+            "responses": parts::written(data.as_ref()),
+        });
+        if let Some(sent) = sent {
+            write["requestBody"] = body(sent);
+        }
+        write
     }
 
     fn add_singleton(&self, paths: &mut Record, path: &str, collection: &Collection) {
         let mut verbs = Map::new();
         if let Some(item) = self.answered(collection) {
-            let read = json!({"parameters": query_parameters(false), "responses": answer(item)});
+            let read = json!({"parameters": parts::of_one(), "responses": parts::tagged(&item)});
             verbs.insert(
                 "get".to_owned(),
                 operation(collection, "read", "Read the item", read),
@@ -161,9 +177,8 @@ impl Items<'_> {
             .into_iter()
             .find(|action| self.grants.may(*action, collection))
         {
-            let written = self.written(collection, |item| item);
-            let write =
-                json!({"requestBody": body(&self.reference(collection, action)), "responses": written});
+            let sent = self.reference(collection, action);
+            let write = demanding(self.write(collection, Some(&sent), |item| item));
             verbs.insert(
                 "patch".to_owned(),
                 operation(collection, "write", "Write the item", write),
@@ -199,32 +214,45 @@ impl Items<'_> {
         };
         let list = |item: Value| json!({"type": "array", "items": item});
         if let Some(item) = self.answered(collection) {
-            let read = json!({"parameters": query_parameters(true), "responses": answer(list(item.clone()))});
+            let read = json!({"parameters": parts::of_reads(), "responses": answer(&list(item.clone()))});
             add(&mut many, "get", "list", "List items", read);
-            let read = json!({"parameters": query_parameters(false), "responses": answer(item)});
+            let read = json!({"parameters": parts::of_one(), "responses": parts::tagged(&item)});
             add(&mut one, "get", "read", "Read an item", read);
         }
         if self.grants.may(Action::Create, collection) {
             let one_or_many = |item: Value| json!({"anyOf": [item, list(item.clone())]});
-            let sent = body(&one_or_many(self.reference(collection, Action::Create)));
-            let create = json!({"requestBody": sent, "responses": self.written(collection, one_or_many)});
+            let sent = one_or_many(self.reference(collection, Action::Create));
+            let create = self.write(collection, Some(&sent), one_or_many);
             add(&mut many, "post", "create", "Create one item or many", create);
         }
         if self.grants.may(Action::Update, collection) {
             let item = self.reference(collection, Action::Update);
-            let sent = json!({"anyOf": [list(item.clone()), {"$ref": "#/components/schemas/BatchUpdate"}]});
-            let update = json!({"requestBody": body(&sent), "responses": self.written(collection, list)});
+            let sent = json!({"anyOf": [list(item.clone()), parts::reference("schemas", "BatchUpdate")]});
+            let mut update = self.write(collection, Some(&sent), list);
+            parts::add_conflict(&mut update["responses"]);
             add(&mut many, "patch", "update_many", "Update many items", update);
-            let written = self.written(collection, |item| item);
-            let update = json!({"requestBody": body(&item), "responses": written});
+            let update = demanding(self.write(collection, Some(&item), |item| item));
             add(&mut one, "patch", "update", "Update an item", update);
         }
         if self.grants.may(Action::Delete, collection) {
-            let sent = body(&json!({"$ref": "#/components/schemas/BatchDelete"}));
-            let delete = json!({"requestBody": sent, "responses": no_content()});
-            add(&mut many, "delete", "delete_many", "Delete many items", delete);
-            let delete = json!({"responses": no_content()});
-            add(&mut one, "delete", "delete", "Delete an item", delete);
+            // Of what is deleted there is nothing to show.
+            let gone = |sent: Option<&Value>| {
+                let mut delete = json!({"parameters": parts::of_writes(sent.is_none()), "responses": parts::written(None)});
+                match sent {
+                    Some(sent) => delete["requestBody"] = body(sent),
+                    None => parts::add_precondition(&mut delete["responses"]),
+                }
+                delete
+            };
+            let which = parts::reference("schemas", "BatchDelete");
+            add(
+                &mut many,
+                "delete",
+                "delete_many",
+                "Delete many items",
+                gone(Some(&which)),
+            );
+            add(&mut one, "delete", "delete", "Delete an item", gone(None));
         }
         insert(paths, path, many);
         if !one.is_empty() {
@@ -233,6 +261,14 @@ impl Items<'_> {
         }
         insert(paths, &format!("{path}/{{id}}"), one);
     }
+}
+
+/// The write of one item, which may demand the revision that it has.
+fn demanding(mut write: Value) -> Value {
+    write["parameters"] = parts::of_writes(true);
+    parts::add_conflict(&mut write["responses"]);
+    parts::add_precondition(&mut write["responses"]);
+    write
 }
 
 /// Addresses without a verb are not named.

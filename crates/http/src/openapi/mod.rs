@@ -3,13 +3,17 @@
 //! It names only what the caller may use: collections they may know of ([`loggia_access::Grants::sees`]), the verbs of
 //! the actions they may take on them, and in bodies and answers the fields that those may touch.
 
-mod fixed;
 mod items;
+mod operation;
 mod parts;
 
 use loggia_access::Grants;
-use loggia_model::Schema;
+use loggia_model::{Record, Schema};
 use serde_json::{Value, json};
+
+use crate::router::ROUTES;
+
+pub(crate) use operation::{Audience, Documented, Operation};
 
 /// Fixed resources over one system collection: path, collection, whether it holds one item.
 pub(crate) const SYSTEM_RESOURCES: &[(&str, &str, bool)] = &[
@@ -30,7 +34,7 @@ pub(crate) const READ_ONLY_RESOURCES: &[(&str, &str)] = &[
 /// The document.
 #[must_use]
 pub fn document(schema: &Schema, grants: &Grants, public_url: &str, version: &str) -> Value {
-    let mut paths = fixed::paths(schema, grants);
+    let mut paths = fixed(schema, grants);
     let mut schemas = parts::schemas();
     let items = items::Items { schema, grants };
     for collection in schema.collections.values() {
@@ -67,11 +71,33 @@ pub fn document(schema: &Schema, grants: &Grants, public_url: &str, version: &st
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
             "parameters": parts::parameters(),
-            "responses": {"Problem": {
-                "description": "What is wrong, where, and how to recover.",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problems"}}},
-            }},
+            "headers": parts::headers(),
+            "responses": parts::responses(),
             "schemas": schemas,
         },
     })
+}
+
+/// The addresses that every project has, as far as they are for this caller.
+fn fixed(schema: &Schema, grants: &Grants) -> Record {
+    let mut paths = Record::new();
+    for route in ROUTES.iter() {
+        let Documented::By(operation) = route.documented else {
+            continue;
+        };
+        if !operation.is_for(schema, grants) {
+            continue;
+        }
+        let path = paths.entry(route.path.as_str()).or_insert_with(|| json!({}));
+        path[route.method.to_ascii_lowercase()] = operation.to_json();
+        let steps = route.path.split('/');
+        let names = steps.filter_map(|step| step.strip_prefix('{')?.strip_suffix('}'));
+        let parameters: Vec<Value> = names
+            .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+            .collect();
+        if !parameters.is_empty() {
+            path["parameters"] = parameters.into();
+        }
+    }
+    paths
 }

@@ -9,7 +9,6 @@
 //!
 //! What these say is read by the engine, for every door alike.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -23,20 +22,34 @@ use super::Named;
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
+use crate::openapi::Audience::SignedIn;
+use crate::openapi::Operation;
 use crate::query_string::QueryString;
+use crate::router::Routes;
 use crate::verbs::Verbs;
 use crate::who::Who;
 
 type Answer = Result<Response, Refusal>;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/changes", Verbs::new().get(list).into_router())
-        .route("/changes/revert", Verbs::new().post(revert_many).into_router())
-        .route("/changes/{id}", Verbs::new().get(read).into_router())
+pub(crate) fn routes() -> Routes {
+    let listed = Operation::list("list_changes", "Who changed what, the last first", SignedIn);
+    let one = "One change: every item before and after";
+    let one = Operation::object("read_change", one, SignedIn).query(&[&request::PAGES]);
+    let taken_back = Operation::object("revert_change", "Take a change back", SignedIn);
+    let many = Operation::object("revert_changes", "Take many changes back at once", SignedIn);
+    Routes::new()
+        .route(
+            "/changes",
+            Verbs::new().get(list, listed.query(&[&request::FILTERS, &request::PAGES])),
+        )
+        .route(
+            "/changes/revert",
+            Verbs::new().post(revert_many, many.takes_object().changes().conflicts()),
+        )
+        .route("/changes/{id}", Verbs::new().get(read, one))
         .route(
             "/changes/{id}/revert",
-            Verbs::new().post(revert_one).into_router(),
+            Verbs::new().post(revert_one, taken_back.may_take_object().changes().conflicts()),
         )
 }
 

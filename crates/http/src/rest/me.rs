@@ -2,7 +2,6 @@
 //!
 //! Every signed-in user may see their own key; more of it is a matter of permissions.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use loggia_access::{Action, Caller, Fields, Grants};
@@ -15,7 +14,10 @@ use super::items::Answering;
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
+use crate::openapi::Audience::{Everybody, SignedIn, Themselves};
+use crate::openapi::Operation;
 use crate::query_string::QueryString;
+use crate::router::Routes;
 use crate::verbs::Verbs;
 use crate::who::{SettingUp, Who};
 
@@ -24,12 +26,20 @@ type Answer = Result<Response, Refusal>;
 const USERS: &str = "directus_users";
 const ROLES: &str = "directus_roles";
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/users/me", Verbs::new().get(read).patch(update).into_router())
-        .route("/roles/me", Verbs::new().get(roles).into_router())
-        .route("/policies/me/globals", Verbs::new().get(globals).into_router())
-        .route("/permissions/me", Verbs::new().get(permissions).into_router())
+pub(crate) fn routes() -> Routes {
+    let me = Operation::object("read_me", "Read the caller", SignedIn);
+    let changed = Operation::object("update_me", "Change the caller", Themselves)
+        .takes_object()
+        .changes();
+    let own_roles = Operation::list("read_my_roles", "Read the caller's roles", SignedIn);
+    let general = "What the caller's policies allow in general";
+    let general = Operation::object("read_my_globals", general, Everybody);
+    let rights = Operation::object("read_my_permissions", "What the caller may do", SignedIn);
+    Routes::new()
+        .route("/users/me", Verbs::new().get(read, me).patch(update, changed))
+        .route("/roles/me", Verbs::new().get(roles, own_roles))
+        .route("/policies/me/globals", Verbs::new().get(globals, general))
+        .route("/permissions/me", Verbs::new().get(permissions, rights))
 }
 
 /// The key of whoever signed in.

@@ -9,7 +9,6 @@ mod schema;
 mod second_factor;
 mod tokens;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use loggia_model::Problem;
@@ -18,10 +17,13 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::answer::Refusal;
+use crate::router::Routes;
+
+pub(crate) use items::{RECEIPT, REV};
 
 /// Every resource.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    Routes::new()
         .merge(changes::routes())
         .merge(items::routes())
         .merge(me::routes())

@@ -1,6 +1,5 @@
 //! Second factors: `/users/me/tfa/…` for one's own, `/users/:id/tfa/disable` for administrators.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use loggia_identity::Secret;
@@ -13,23 +12,27 @@ use crate::App;
 use crate::answer::{self, Refusal};
 use crate::auth::{members, required};
 use crate::body::JsonBody;
+use crate::openapi::Audience::{Administrators, SignedIn};
+use crate::openapi::Operation;
+use crate::router::Routes;
 use crate::verbs::Verbs;
 use crate::who::{SettingUp, Who};
 
 type Answer = Result<Response, Refusal>;
 
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route(
-            "/users/me/tfa/generate",
-            Verbs::new().post(generate).into_router(),
-        )
-        .route("/users/me/tfa/enable", Verbs::new().post(enable).into_router())
-        .route("/users/me/tfa/disable", Verbs::new().post(disable).into_router())
-        .route(
-            "/users/{id}/tfa/disable",
-            Verbs::new().post(disable_of).into_router(),
-        )
+pub(crate) fn routes() -> Routes {
+    let secret = "Make a secret for an authenticator app";
+    let secret = Operation::object("make_second_factor", secret, SignedIn).takes_object();
+    let confirm = Operation::nothing("set_up_second_factor", "Confirm that secret", SignedIn).takes_object();
+    let remove = "Take one's second factor away";
+    let remove = Operation::nothing("remove_second_factor", remove, SignedIn).takes_object();
+    let others = "Take a user's second factor away";
+    let others = Operation::nothing("remove_second_factor_of", others, Administrators);
+    Routes::new()
+        .route("/users/me/tfa/generate", Verbs::new().post(generate, secret))
+        .route("/users/me/tfa/enable", Verbs::new().post(enable, confirm))
+        .route("/users/me/tfa/disable", Verbs::new().post(disable, remove))
+        .route("/users/{id}/tfa/disable", Verbs::new().post(disable_of, others))
 }
 
 /// `{password}`: a secret for the authenticator app, which counts once it is confirmed.

@@ -1,6 +1,5 @@
 //! `/tokens`: access tokens with rights of their own. A secret is answered once, by the request that makes it.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use loggia_engine::IssuedToken;
@@ -12,20 +11,45 @@ use super::Named;
 use crate::App;
 use crate::answer::{self, Refusal};
 use crate::body::JsonBody;
+use crate::openapi::Audience::SignedIn;
+use crate::openapi::Operation;
 use crate::query_string::QueryString;
+use crate::router::Routes;
 use crate::verbs::Verbs;
 use crate::who::Who;
 
 type Answer = Result<Response, Refusal>;
 
-pub(crate) fn routes() -> Router<App> {
-    let many = Verbs::new().get(list).post(create);
-    let one = Verbs::new().get(read).patch(update).delete(revoke);
-    Router::new()
-        .route("/tokens", many.into_router())
-        .route("/tokens/{id}", one.into_router())
-        .route("/tokens/{id}/rotate", Verbs::new().post(rotate).into_router())
+pub(crate) fn routes() -> Routes {
+    let listed = Operation::list("list_tokens", "Access tokens", SignedIn).query(&[&[USER]]);
+    let made = "Make an access token; its secret is in this answer alone";
+    let made = Operation::object("create_token", made, SignedIn)
+        .takes_object()
+        .changes();
+    let one = Operation::object("read_token", "One access token", SignedIn);
+    let changed = "Change what an access token may do";
+    let changed = Operation::object("update_token", changed, SignedIn)
+        .takes_object()
+        .changes();
+    let ended = Operation::nothing("revoke_token", "End an access token", SignedIn).changes();
+    let another = "Give an access token another secret";
+    let another = Operation::object("rotate_token", another, SignedIn)
+        .may_take_object()
+        .changes();
+    Routes::new()
+        .route("/tokens", Verbs::new().get(list, listed).post(create, made))
+        .route(
+            "/tokens/{id}",
+            Verbs::new()
+                .get(read, one)
+                .patch(update, changed)
+                .delete(revoke, ended),
+        )
+        .route("/tokens/{id}/rotate", Verbs::new().post(rotate, another))
 }
+
+/// What tokens are asked for by.
+const USER: &str = "user";
 
 /// One's own; administrators get everybody's, or those of `?user=`.
 async fn list(State(app): State<App>, Who(caller): Who, QueryString(query): QueryString) -> Answer {
@@ -89,7 +113,7 @@ fn object(body: Value) -> Result<Record, Problem> {
 
 fn whose(query: &Record) -> Result<Option<&str>, Problems> {
     let mut problems = Problems::default();
-    for name in query.keys().filter(|name| *name != "user") {
+    for name in query.keys().filter(|name| *name != USER) {
         let message = format!("Tokens are not asked for by \"{name}\".");
         problems.push(
             Problem::new(&INVALID_QUERY, message)
@@ -97,7 +121,7 @@ fn whose(query: &Record) -> Result<Option<&str>, Problems> {
                 .hint("There is only \"user\": the key of a user, or \"me\"."),
         );
     }
-    let user = match query.get("user") {
+    let user = match query.get(USER) {
         None => None,
         Some(Value::String(user)) => Some(user.as_str()),
         Some(_) => {

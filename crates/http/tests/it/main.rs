@@ -12,6 +12,7 @@ mod entrance;
 mod hostile;
 mod items;
 mod mcp;
+mod openapi;
 mod parrot;
 mod password_reset;
 mod permissions;

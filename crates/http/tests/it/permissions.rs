@@ -79,10 +79,32 @@ async fn denied_is_absent_byte_for_byte() {
         let swap = |text: &str| {
             text.replace("slug", "slog")
                 .replace("quotes", "quotez")
+                .replace("home", "homz")
                 .replace(DRAFT, NOTHING)
         };
         assert_eq!(swap(&there_answer.1), swap(&absent_answer.1), "{method} {there}");
     };
+    // A collection of one item is none of which that can be told.
+    for body in [
+        json!({"headline": "x"}),
+        json!([{"headline": "x"}]),
+        json!({"keys": [1], "data": {}}),
+        json!({"query": {}}),
+        json!({"keys": [1]}),
+        json!([1]),
+        json!("x"),
+    ] {
+        for method in ["POST", "PATCH", "DELETE", "SEARCH"] {
+            same(method, "/items/home".into(), "/items/homz".into(), body.clone()).await;
+            same(
+                method,
+                "/items/home/1".into(),
+                "/items/homz/1".into(),
+                body.clone(),
+            )
+            .await;
+        }
+    }
     // Items.
     let item = |key: &str| format!("/items/posts/{key}");
     same("GET", item(DRAFT), item(NOTHING), Value::Null).await;
@@ -182,7 +204,7 @@ async fn definitions_name_only_what_the_caller_may_know() {
         names.sort_unstable();
         names
     };
-    assert_eq!(shape("Item_posts"), ["author", "id", "status", "title"]);
+    assert_eq!(shape("Item_posts"), ["_rev", "author", "id", "status", "title"]);
     assert!(!shape("ItemUpdate_posts").contains(&"status".to_owned()));
     assert!(!shape("NewItem_posts").contains(&"status".to_owned()));
 }

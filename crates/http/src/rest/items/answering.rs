@@ -13,7 +13,7 @@ use crate::App;
 use crate::answer::{self, Refusal};
 
 /// The only thing that `meta` names for a write.
-const RECEIPT: &str = "receipt";
+pub(crate) const RECEIPT: &str = "receipt";
 
 /// How a write is answered.
 pub(in crate::rest) struct Answering {

@@ -20,61 +20,71 @@ mod shapes;
 mod writing;
 
 pub(super) use answering::Answering;
+pub(crate) use answering::RECEIPT;
+use axum::Extension;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::{Extension, Router};
-use loggia_model::Problem;
+use loggia_access::Caller;
+use loggia_model::{Problem, Query};
+pub(crate) use precondition::REV;
 use serde_json::Value;
 
 use super::undecodable;
 use crate::App;
 use crate::answer::Refusal;
+use crate::openapi::Documented::PerCollection;
 use crate::openapi::{READ_ONLY_RESOURCES, SYSTEM_RESOURCES};
+use crate::router::Routes;
 use crate::verbs::Verbs;
 
 type Answer = Result<Response, Refusal>;
 
 /// `/items` and every system collection with an address of its own.
-pub(crate) fn routes() -> Router<App> {
+pub(crate) fn routes() -> Routes {
     let many = || {
         Verbs::new()
-            .get(reading::list)
+            .get(reading::list, PerCollection)
             .search(reading::search)
-            .post(writing::create)
-            .patch(writing::update_many)
-            .delete(writing::delete_many)
-            .into_router()
+            .post(writing::create, PerCollection)
+            .patch(writing::update_many, PerCollection)
+            .delete(writing::delete_many, PerCollection)
     };
     let one = || {
         Verbs::new()
-            .get(reading::read)
-            .patch(writing::update)
-            .delete(writing::delete)
-            .into_router()
+            .get(reading::read, PerCollection)
+            .patch(writing::update, PerCollection)
+            .delete(writing::delete, PerCollection)
     };
-    let mut router = Router::new()
+    let mut routes = Routes::new()
         .route("/items/{collection}", many())
         .route("/items/{collection}/{key}", one());
     for (path, collection, singleton) in SYSTEM_RESOURCES {
         let fixed = Extension(Fixed(collection));
-        router = router.route(path, many().layer(fixed));
-        if !singleton {
-            router = router.route(&format!("{path}/{{key}}"), one().layer(fixed));
+        if *singleton {
+            let only = Verbs::new()
+                .get(reading::list, PerCollection)
+                .search(reading::search)
+                .patch(writing::update_many, PerCollection);
+            routes = routes.route_with(path, only, fixed);
+        } else {
+            routes =
+                routes
+                    .route_with(path, many(), fixed)
+                    .route_with(&format!("{path}/{{key}}"), one(), fixed);
         }
     }
     for (path, collection) in READ_ONLY_RESOURCES {
         let fixed = Extension(Fixed(collection));
         let many = Verbs::new()
-            .get(reading::list)
-            .search(reading::search)
-            .into_router();
-        let one = Verbs::new().get(reading::read).into_router();
-        router = router
-            .route(path, many.layer(fixed))
-            .route(&format!("{path}/{{key}}"), one.layer(fixed));
+            .get(reading::list, PerCollection)
+            .search(reading::search);
+        let one = Verbs::new().get(reading::read, PerCollection);
+        routes = routes
+            .route_with(path, many, fixed)
+            .route_with(&format!("{path}/{{key}}"), one, fixed);
     }
-    router
+    routes
 }
 
 /// The collection of an address that does not carry its name.
@@ -125,10 +135,25 @@ impl Place {
         Ok(&self.collection)
     }
 
+    /// The name of a collection that the caller may know of. Asked before anything is said of a body: what is wrong with
+    /// it may depend on the collection.
+    async fn known(&self, app: &App, caller: &Caller) -> Result<&str, Refusal> {
+        let name = self.collection()?;
+        let schema = app.engine().schema();
+        let grants = app.engine().outline(caller);
+        if !schema
+            .collection(name)
+            .is_some_and(|collection| grants.sees(collection))
+        {
+            // The engine has the words for it, whatever is asked.
+            app.engine().read_items(caller, name, Query::default()).await?;
+        }
+        Ok(name)
+    }
+
     fn is_singleton(&self, app: &App) -> bool {
-        app.engine()
-            .schema()
-            .collection(&self.collection)
-            .is_some_and(|collection| collection.is_singleton())
+        let schema = app.engine().schema();
+        let collection = schema.collection(&self.collection);
+        collection.is_some_and(|collection| collection.is_singleton())
     }
 }

@@ -14,7 +14,7 @@ use crate::App;
 use crate::answer::Refusal;
 
 /// The member of an item that holds the number.
-const REV: &str = "_rev";
+pub(crate) const REV: &str = "_rev";
 
 /// What a request demands of the item that it changes.
 pub(super) struct IfMatch(Option<u64>);

@@ -26,6 +26,7 @@ pub(super) async fn list(
 
 /// SEARCH: the query is in the body, so that it can be of any length.
 pub(super) async fn search(State(app): State<App>, Who(caller): Who, place: Place, body: JsonBody) -> Answer {
+    let collection = place.known(&app, &caller).await?;
     let mut body = object(body.required()?, "")?;
     let query = body.shift_remove("query").unwrap_or_else(|| json!({}));
     let keys = body.shift_remove("keys");
@@ -34,7 +35,7 @@ pub(super) async fn search(State(app): State<App>, Who(caller): Who, place: Plac
     if let Some(keys) = keys {
         let schema = app.engine().schema();
         let primary = schema
-            .collection(place.collection()?)
+            .collection(collection)
             .and_then(|collection| collection.primary.clone());
         let primary = primary.ok_or_else(Problem::forbidden)?;
         let only = json!({ primary.name.as_str(): {"_in": array(keys, "keys")?} });

@@ -24,6 +24,7 @@ pub(super) async fn create(
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
+    let collection = place.known(&app, &caller).await?;
     if place.is_singleton(&app) {
         let hint = "Write the item of a singleton with PATCH.";
         return Err(
@@ -32,7 +33,6 @@ pub(super) async fn create(
                 .into(),
         );
     }
-    let collection = place.collection()?;
     let answering = Answering::of(&app, &caller, collection, query).await?;
     match body.required()? {
         Value::Array(rows) => {
@@ -62,7 +62,7 @@ pub(super) async fn update(
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
-    let collection = place.collection()?;
+    let collection = place.known(&app, &caller).await?;
     let mut answering = Answering::of(&app, &caller, collection, query).await?;
     if_match.demand(&mut answering.options, &place.key);
     let data = object(body.required()?, "")?;
@@ -86,7 +86,7 @@ pub(super) async fn update_many(
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
-    let collection = place.collection()?;
+    let collection = place.known(&app, &caller).await?;
     let mut answering = Answering::of(&app, &caller, collection, query).await?;
     let body = body.required()?;
     if place.is_singleton(&app) {
@@ -169,7 +169,7 @@ pub(super) async fn delete(
     if_match: IfMatch,
     QueryString(query): QueryString,
 ) -> Answer {
-    let collection = place.collection()?;
+    let collection = place.known(&app, &caller).await?;
     let mut answering = Answering::of(&app, &caller, collection, query).await?;
     if_match.demand(&mut answering.options, &place.key);
     let selection = Selection::Keys(vec![place.key.clone()]);
@@ -189,7 +189,7 @@ pub(super) async fn delete_many(
     QueryString(query): QueryString,
     body: JsonBody,
 ) -> Answer {
-    let collection = place.collection()?;
+    let collection = place.known(&app, &caller).await?;
     if_match.is_for_one()?;
     let answering = Answering::of(&app, &caller, collection, query).await?;
     let selection = match body.required()? {
