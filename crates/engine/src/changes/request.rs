@@ -275,8 +275,8 @@ impl Given {
     fn filter(&mut self, caller: &Caller) -> ChangeFilter {
         let token = caller.claims().token.as_ref().map(|token| token.id.as_str());
         let filter = ChangeFilter {
-            user: self.who("user", caller.user()),
             token: self.who("token", token),
+            user: self.who("user", caller.user()),
             client: self.text("client"),
             collection: self.text("collection"),
             item: self.key("item"),

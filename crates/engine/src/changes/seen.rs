@@ -81,12 +81,10 @@ impl Seen {
             .iter()
             .filter_map(|key| images::scalar(primary, &Value::from(*key)))
             .collect();
-        let fields: Vec<Arc<Field>> = collection
-            .fields
-            .values()
-            .filter(|field| !field.is_alias() && grants.may_touch(Action::Read, collection, field))
-            .cloned()
-            .collect();
+        let columns = collection.fields.values().filter(|field| !field.is_alias());
+        let columns: Vec<Arc<Field>> = columns.cloned().collect();
+        let mut fields = columns.clone();
+        fields.retain(|field| grants.may_touch(Action::Read, collection, field));
         let these = Filter::field(primary, Test::In(scalars));
         let plan = plain_read(collection, &fields, Filter::All);
         let Plan::Read(decided) = decide(grants, Plan::Read(plan))?.into_plan() else {
@@ -94,15 +92,11 @@ impl Seen {
         };
         let names = fields.iter().map(|field| field.name.clone());
         self.granted.insert(name.to_owned(), names.collect());
-        let always = grants.everywhere(Action::Read, collection);
-        let always = decided
-            .select
-            .iter()
-            .filter(|member| always && member.when.is_none());
-        self.always.insert(
-            name.to_owned(),
-            always.map(|member| member.alias.clone()).collect(),
-        );
+        let everywhere = grants.everywhere(Action::Read, collection);
+        let always = decided.select.iter();
+        let always = always.filter(|member| everywhere && member.when.is_none());
+        let always: HashSet<_> = always.map(|member| member.alias.clone()).collect();
+        self.always.insert(name.to_owned(), always);
         // Whether a field is seen is told by the key in its place: a value that is not there tells nothing.
         let select = decided.select.iter().map(|member| Selected {
             alias: member.alias.clone(),
@@ -120,25 +114,33 @@ impl Seen {
         let plans = vec![
             images::read(seen),
             images::read(there),
-            images::read(made(name, &fields)?),
+            images::read(made(name, &columns)?),
         ];
-        let mut outcomes = engine.parts().store.run_all(plans).await?.into_iter();
-        let mut next = || outcomes.next().map(Outcome::into_rows).unwrap_or_default();
-        for mut row in next() {
-            let key = row
-                .shift_remove(KEY)
-                .as_ref()
-                .map(images::text)
-                .unwrap_or_default();
+        let outcomes = engine.parts().store.run_all(plans).await?.into_iter();
+        let mut rows = outcomes.map(Outcome::into_rows);
+        self.note_seen(name, rows.next().unwrap_or_default());
+        for row in rows.next().unwrap_or_default() {
+            let key = row.get(&primary.name).map(images::text).unwrap_or_default();
+            self.there.insert((name.to_owned(), key));
+        }
+        self.note_made(name, rows.next().unwrap_or_default());
+        Ok(())
+    }
+
+    /// Items that are seen, with something in the place of each field that is.
+    fn note_seen(&mut self, name: &str, rows: Vec<Record>) {
+        for mut row in rows {
+            let key = row.shift_remove(KEY);
+            let key = key.as_ref().map(images::text).unwrap_or_default();
             let fields = row.into_iter().filter(|(_, value)| !value.is_null());
             self.items
                 .insert((name.to_owned(), key), fields.map(|(field, _)| field).collect());
         }
-        for row in next() {
-            let key = row.get(&primary.name).map(images::text).unwrap_or_default();
-            self.there.insert((name.to_owned(), key));
-        }
-        for row in next() {
+    }
+
+    /// The entries that say that fields were made, the last of each field last.
+    fn note_made(&mut self, name: &str, rows: Vec<Record>) {
+        for row in rows {
             let made = Made {
                 entry: whole(row.get("id")),
                 change: text(&row, "change").to_owned(),
@@ -147,7 +149,6 @@ impl Seen {
                 self.made.insert((name.to_owned(), field.to_owned()), made);
             }
         }
-        Ok(())
     }
 
     /// Whether an item is there, seen or not.

@@ -311,16 +311,54 @@ async fn conflicts_name_nothing_that_is_hidden() {
     let made = editor.post("/items/tags", json!({"id": "a", "label": "A"})).await;
     let made = made.header("loggia-change").to_owned();
     let back = format!("/changes/{made}/revert");
-    app.patch("/items/tags/a", json!({"label": "hidden words"})).await;
-    let refused = editor.post(&back, json!({})).await;
-    assert_eq!(refused.refusal(), (409, "ITEM_CHANGED"), "{}", refused.text);
-    assert!(!refused.text.contains("label") && !refused.text.contains("hidden words"));
-    // The whole item is hidden by now.
+    // The whole item is hidden by now: as one that is gone.
     app.patch("/items/tags/a", json!({"label": "gone"})).await;
     let refused = editor.post(&back, json!({})).await;
+    assert_eq!(refused.refusal(), (403, "FORBIDDEN"), "{}", refused.text);
+    app.delete("/items/tags/a").await;
+    assert_eq!(editor.post(&back, json!({})).await.text, refused.text);
+    // What was done to a field that is hidden is not in the way, and not told.
+    let made = editor.post("/items/tags", json!({"id": "b", "label": "B"})).await;
+    let back = format!("/changes/{}/revert", made.header("loggia-change"));
+    app.patch("/items/tags/b", json!({"label": "hidden words"})).await;
+    let reverted = editor.post(&back, json!({})).await;
+    assert_eq!(reverted.status, 200, "{}", reverted.text);
+    assert!(!reverted.text.contains("label") && !reverted.text.contains("hidden words"));
+}
+
+#[tokio::test]
+async fn the_words_of_the_tool_are_understood_as_well() {
+    let app = blog().await;
+    let made = app.post("/items/tags", json!({"id": "a"})).await;
+    let made = made.header("loggia-change").to_owned();
+    for query in [
+        "user=mine",
+        "user=me&since=2000-01-31",
+        "collection=tags&item=a&until=2100-01-01",
+    ] {
+        let listed = app.get(&format!("/changes?{query}")).await;
+        assert_eq!(listed.data()[0]["id"], made.as_str(), "{query}: {}", listed.text);
+    }
+    let dry = json!({"keys": [made], "reason": "A try", "dry_run": true});
+    let dry = app.post("/changes/revert", dry).await;
+    assert_eq!(dry.data()["changed"]["tags"]["deleted"], 1, "{}", dry.text);
+    let since = json!({"since": "2000-01-31"});
+    let refused = app.post("/changes/revert", since).await;
+    assert_eq!(refused.refusal(), (400, "INVALID_PAYLOAD"), "{}", refused.text);
     assert!(
-        refused.status >= 400 && !refused.text.contains("tags"),
+        refused.text.contains("everybody") && refused.text.contains("token"),
         "{}",
         refused.text
+    );
+    let all = json!({"since": "2000-01-31", "everybody": true, "collection": "tags", "dry_run": true});
+    let all = app.post("/changes/revert", all).await;
+    assert_eq!(all.data()["reverted"], json!([made]), "{}", all.text);
+    let reverted = app
+        .post("/changes/revert", json!({"keys": [made], "reason": "A mistake"}))
+        .await;
+    let change = reverted.data()["change"].as_str().unwrap().to_owned();
+    assert_eq!(
+        app.get(&format!("/changes/{change}")).await.data()["title"],
+        "A mistake"
     );
 }

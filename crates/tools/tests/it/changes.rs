@@ -312,11 +312,7 @@ async fn what_makes_no_sense_is_said() {
         &["INVALID_PAYLOAD keys"],
     )
     .await;
-    check(
-        json!({"action": "list", "item": 1}),
-        &["INVALID_PAYLOAD collection"],
-    )
-    .await;
+    check(json!({"action": "list", "item": 1}), &["INVALID_PAYLOAD item"]).await;
     check(
         json!({"action": "list", "since": "yesterday", "until": "x"}),
         &["INVALID_PAYLOAD since", "INVALID_PAYLOAD until"],
@@ -329,7 +325,7 @@ async fn what_makes_no_sense_is_said() {
     .await;
     check(json!({"action": "revert"}), &["INVALID_PAYLOAD keys"]).await;
     check(
-        json!({"action": "revert", "token": "x"}),
+        json!({"action": "revert", "tool": "items"}),
         &["INVALID_PAYLOAD since"],
     )
     .await;
@@ -346,6 +342,16 @@ async fn what_makes_no_sense_is_said() {
     check(
         json!({"action": "revert", "keys": ["a"], "limit": 1, "conflicts": "ask"}),
         &["INVALID_PAYLOAD conflicts", "INVALID_PAYLOAD limit"],
+    )
+    .await;
+    check(
+        json!({"action": "list", "everybody": true, "dry_run": true, "title": "x", "conflicts": "skip"}),
+        &[
+            "INVALID_PAYLOAD conflicts",
+            "INVALID_PAYLOAD everybody",
+            "INVALID_PAYLOAD dry_run",
+            "INVALID_PAYLOAD title",
+        ],
     )
     .await;
     check(
@@ -562,4 +568,89 @@ async fn who_only_reads_or_proposes_takes_nothing_back() {
         done(&house, context, "changes", json!({"action": "list"})).await;
     }
     assert_eq!(house.rows("posts", &["title"]).await, json!([{"title": "One"}]));
+}
+
+#[tokio::test]
+async fn the_words_of_rest_are_understood_as_well() {
+    let house = house().await;
+    house.blog().await;
+    let all = json!(["create", "read", "update"]);
+    let user = house.user(json!([{"collection": "posts", "action": all}])).await;
+    house.create("posts", json!({"title": "One"})).await;
+    let update = json!({"action": "update", "keys": [1], "data": {"title": "Two"}});
+    let change = write(&house, &user, update).await;
+    for arguments in [
+        json!({"user": "me"}),
+        json!({"user": "mine", "since": "2000-01-31", "origin": "mcp"}),
+        json!({"until": "2100-01-01", "collection": "posts", "item": "1"}),
+    ] {
+        assert_eq!(
+            listed(&house, &user, arguments.clone()).await,
+            [json!(change)],
+            "{arguments}"
+        );
+    }
+    assert!(
+        listed(&house, &user, json!({"request": "nobody"}))
+            .await
+            .is_empty()
+    );
+    let diff = done(
+        &house,
+        &user,
+        "changes",
+        json!({"action": "diff", "changes": [change]}),
+    )
+    .await;
+    assert_eq!(diff["data"][0]["item"], "1");
+    let dry = json!({"action": "revert", "changes": [change], "dry_run": true});
+    let told = house.call(&administrator(), "changes", dry).await.unwrap();
+    assert_eq!(told["receipt"]["changed"]["posts"]["updated"], 1, "{told:#}");
+    assert_eq!(house.rows("posts", &["title"]).await, json!([{"title": "Two"}]));
+    // Of everybody, only when that is said.
+    let all = json!({"action": "revert", "since": "2000-01-31", "everybody": true, "dry_run": true, "user": user.caller.user()});
+    let told = house.call(&administrator(), "changes", all).await.unwrap();
+    assert_eq!(told["data"], json!([{"id": change}]), "{told:#}");
+    let said = json!({"action": "revert", "since": "2000-01-31"});
+    let error = house.call(&administrator(), "changes", said).await.unwrap_err();
+    assert!(error["hint"].as_str().unwrap().contains("everybody"), "{error:#}");
+}
+
+#[tokio::test]
+async fn what_is_not_restored_is_told_as_rest_tells_it() {
+    let house = house().await;
+    house.blog().await;
+    let quiet = json!({"meta": {"accountability": "activity"}});
+    let quiet = house
+        .engine
+        .update_collection(&administrator().caller, "posts", quiet)
+        .await;
+    quiet.unwrap();
+    let change = write(
+        &house,
+        &administrator(),
+        json!({"action": "create", "data": {"title": "One"}}),
+    )
+    .await;
+    let refused = house
+        .call(
+            &administrator(),
+            "changes",
+            json!({"action": "revert", "keys": [change]}),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(refused["code"], "UNPROCESSABLE_CONTENT", "{refused:#}");
+    let forced = json!({"action": "revert", "keys": [change], "conflicts": "force"});
+    let forced = done(&house, &administrator(), "changes", forced).await;
+    let lost = &forced["not_restored"][0];
+    assert_eq!(
+        (
+            &lost["change"],
+            &lost["collection"],
+            &lost["item"],
+            &lost["items"]
+        ),
+        (&json!(change), &json!("posts"), &json!("1"), &json!(1))
+    );
 }
