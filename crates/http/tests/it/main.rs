@@ -10,6 +10,7 @@ mod delegation;
 mod denied;
 mod entrance;
 mod hostile;
+mod inference;
 mod items;
 mod mcp;
 mod openapi;

@@ -80,7 +80,38 @@ fn attempts(name: &str, field: &str) -> Vec<(&'static str, Value)> {
             "relations",
             json!({"action": "delete", "collection": name, "field": field}),
         ),
+        ("changes", json!({"action": "list", "collection": name})),
+        (
+            "changes",
+            json!({"action": "list", "collection": name, "item": 1}),
+        ),
+        ("changes", json!({"action": "diff", "keys": [name]})),
+        ("changes", json!({"action": "revert", "keys": [name]})),
+        (
+            "changes",
+            json!({"action": "revert", "collection": name, "user": "me", "since": "2026-01-01"}),
+        ),
     ]
+}
+
+/// A tool or an action that is new needs an attempt.
+#[tokio::test]
+async fn every_action_of_every_tool_is_attempted() {
+    let house = help_desk().await;
+    let attempted: Vec<_> = attempts("customers", "card")
+        .into_iter()
+        .map(|(tool, arguments)| (tool.to_owned(), arguments["action"].clone()))
+        .collect();
+    let listing = house.tools.list(&administrator());
+    assert_eq!(listing.tools().len(), TOOLS.len());
+    for tool in listing.tools().iter().filter(|tool| tool.name != "system-prompt") {
+        let actions = tool.input_schema["properties"]["action"]["enum"].as_array();
+        let actions = actions.cloned().unwrap_or_else(|| vec![Value::Null]);
+        for action in actions {
+            let attempt = (tool.name.clone(), action);
+            assert!(attempted.contains(&attempt), "{attempt:?}");
+        }
+    }
 }
 
 /// Every attempt at something real is answered as the same attempt at something that does not exist, and changes

@@ -58,6 +58,11 @@ impl House {
     pub(crate) async fn holder(&self, layers: &[&[&str]], mode: Option<TokenMode>) -> CallContext {
         let email = format!("user{}@cms.test", self.all("directus_users").await.len());
         let user = self.stored("directus_users", json!([{"email": email}])).await;
+        self.holder_of(user[0].as_str().unwrap(), layers, mode)
+    }
+
+    /// A call of a user whose rights have these layers.
+    pub(crate) fn holder_of(&self, user: &str, layers: &[&[&str]], mode: Option<TokenMode>) -> CallContext {
         let layer = |policies: &&[&str]| Layer {
             policies: policies.iter().map(|policy| (*policy).to_owned()).collect(),
             admin: false,
@@ -70,7 +75,7 @@ impl House {
             changed_rows_per_hour: None,
         });
         CallContext {
-            caller: holder(user[0].as_str().map(str::to_owned), layers, token),
+            caller: holder(Some(user.to_owned()), layers, token),
             ..context(Rights::None, &[])
         }
     }
