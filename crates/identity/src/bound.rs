@@ -43,7 +43,8 @@ pub(crate) struct Bounds {
     hours: Mutex<HashMap<String, (Timestamp, u32)>>,
 }
 
-/// So many keys are remembered; those whose hour is over are forgotten first, and then nobody new is admitted.
+/// So many keys are remembered; those whose hour is over are forgotten first, and then those that did it least: a flood of
+/// keys shuts nobody out.
 const MOST_KEYS: usize = 50_000;
 
 impl Bounds {
@@ -61,7 +62,10 @@ impl Bounds {
         if hours.len() >= MOST_KEYS && !hours.contains_key(key) {
             hours.retain(|_, (began, _)| running(*began));
             if hours.len() >= MOST_KEYS {
-                return false;
+                let least = hours.iter().min_by_key(|(_, (began, count))| (*count, *began));
+                if let Some(least) = least.map(|(key, _)| key.clone()) {
+                    hours.remove(&least);
+                }
             }
         }
         let hour = hours.entry(key.to_owned()).or_insert((now, 0));
@@ -85,6 +89,18 @@ mod tests {
         assert!(bounds.admit("a", now) && !bounds.admit("a", now));
         assert!(bounds.admit("b", now));
         assert!(bounds.admit("a", later));
+    }
+
+    #[test]
+    fn a_flood_of_keys_shuts_nobody_out_and_forgets_those_that_did_it_least() {
+        let bounds = Bounds::new(2);
+        let now = Timestamp::UNIX_EPOCH;
+        assert!(bounds.admit("a", now) && bounds.admit("a", now));
+        for n in 0..MOST_KEYS + 10 {
+            assert!(bounds.admit(&format!("{n}"), now));
+        }
+        assert!(!bounds.admit("a", now));
+        assert_eq!(bounds.hours.lock().unwrap().len(), MOST_KEYS);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(crate) struct AccessClaims {
     /// Whether the token is the session's cookie.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) cookie: bool,
+    /// Of a session's cookie: the line of sessions that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<String>,
     /// Issued at, in seconds since the epoch.
     pub(crate) iat: i64,
     /// Expires at, in seconds since the epoch.
@@ -123,6 +126,7 @@ mod tests {
             admin_access: false,
             session: "s".into(),
             cookie: false,
+            line: None,
             iat: 1_000,
             exp: 1_900,
             iss: ISSUER.into(),

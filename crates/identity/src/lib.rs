@@ -6,6 +6,7 @@
 //! - Secrets are stored as argon2id hashes (passwords) or SHA-256 fingerprints (tokens), shown once, and never logged:
 //!   they travel as [`Secret`].
 //! - A wrong password and an unknown account give the same answer after the same time.
+//! - Whoever guesses has to wait, and shuts nobody else out; addresses are counted by their network.
 //! - The public never is an administrator.
 //! - What came of a password alone reaches nothing but the setting up of a second factor, where one is demanded.
 //! - Rows of system tables are reached in `tables.rs` alone, by the system's own permits, and written through the
@@ -24,6 +25,8 @@ mod bound;
 mod error;
 mod jwt;
 mod mail;
+mod memory;
+mod network;
 pub mod password;
 mod reset;
 mod second_factor;
@@ -116,6 +119,7 @@ struct House {
     links: reset::Links,
     mailer: Arc<dyn Mailer>,
     letters: Arc<Semaphore>,
+    letters_waiting: Arc<Semaphore>,
     reset_accounts: bound::Bounds,
     reset_places: bound::Bounds,
     accounts: authenticate::Accounts,
@@ -153,8 +157,9 @@ impl Identity {
             links: reset::Links::new(&parts.secret),
             mailer: parts.mailer,
             letters: Arc::new(Semaphore::new(reset::LETTERS_AT_ONCE)),
+            letters_waiting: Arc::new(Semaphore::new(reset::MOST_WAITING)),
             reset_accounts: bound::Bounds::new(reset::FOR_AN_ACCOUNT),
-            reset_places: bound::Bounds::new(reset::FROM_AN_ADDRESS),
+            reset_places: bound::Bounds::new(reset::FROM_A_NETWORK),
             accounts: authenticate::Accounts::new(),
             usage: usage::Usage::default(),
             store: parts.store,

@@ -1,7 +1,7 @@
 //! A new password for somebody who forgot theirs: a link by mail, good for an hour and for one use.
 //!
-//! The token in the link is signed over the hash of the password as it is: once that changes, by this link or in any
-//! other way, every link that was sent is void. Nothing of it is stored.
+//! The token in the link is signed over the hash of the password as it is, and the address that it is sent to: once one of
+//! them changes, by this link or in any other way, every link that was sent is void. Nothing of it is stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,18 +12,22 @@ use loggia_model::{Problem, Scalar};
 use sha2::Sha256;
 
 use crate::account::{Account, RequestFacts};
+use crate::attempts::Place;
 use crate::mail::Mail;
+use crate::network::place;
 use crate::tables::{Event, SignInRow};
 use crate::{Error, Identity, Secret};
 
 /// How long a link is good for.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
-/// Letters that are being sent at the same time; more are dropped.
+/// Letters that are being sent at the same time.
 pub(crate) const LETTERS_AT_ONCE: usize = 8;
+/// Letters that wait for that, at most; more are dropped.
+pub(crate) const MOST_WAITING: usize = 1_000;
 /// Requests for one account in an hour.
 pub(crate) const FOR_AN_ACCOUNT: u32 = 3;
-/// Requests from one address in an hour.
-pub(crate) const FROM_AN_ADDRESS: u32 = 20;
+/// Requests from one network in an hour.
+pub(crate) const FROM_A_NETWORK: u32 = 20;
 
 /// Signs and reads the tokens of links, with a key of its own: they are good for nothing else, and nothing else for them.
 #[derive(Clone)]
@@ -39,21 +43,24 @@ impl Links {
     }
 
     /// `<user>.<seconds>.<signature>` in base64url.
-    fn token(&self, user: &str, hash: Option<&str>, until: Timestamp) -> Secret {
-        let what = format!("{user}.{}", until.as_second());
-        let signature = self.mac(&what, hash).finalize().into_bytes();
+    fn token(&self, row: &SignInRow, until: Timestamp) -> Secret {
+        let what = format!("{}.{}", row.id, until.as_second());
+        let signature = self.mac(&what, row).finalize().into_bytes();
         let signature = URL_SAFE_NO_PAD.encode(signature);
         Secret::new(URL_SAFE_NO_PAD.encode(format!("{what}.{signature}")))
     }
 
-    fn mac(&self, what: &str, hash: Option<&str>) -> Hmac<Sha256> {
-        let mac = self.0.clone().chain_update(what.as_bytes()).chain_update([0]);
-        mac.chain_update(hash.unwrap_or_default().as_bytes())
+    fn mac(&self, what: &str, row: &SignInRow) -> Hmac<Sha256> {
+        let states = [&row.password, &row.email].map(|state| state.as_deref().unwrap_or_default());
+        let mac = self.0.clone().chain_update(what.as_bytes());
+        states.into_iter().fold(mac, |mac, state| {
+            mac.chain_update([0]).chain_update(state.as_bytes())
+        })
     }
 
-    /// Whether a token was signed by us for an account whose password has this hash.
-    fn is_good(&self, token: &Token, hash: Option<&str>) -> bool {
-        self.mac(&token.what, hash).verify_slice(&token.signature).is_ok()
+    /// Whether a token was signed by us for an account as it is.
+    fn is_good(&self, token: &Token, row: &SignInRow) -> bool {
+        self.mac(&token.what, row).verify_slice(&token.signature).is_ok()
     }
 }
 
@@ -98,22 +105,24 @@ impl Identity {
     pub fn request_password(&self, email: &str, page: &str, facts: &RequestFacts) -> Result<(), Problem> {
         let house = &self.0;
         let now = house.clock.now();
-        let place = facts.ip.map_or_else(String::new, |ip| ip.to_string());
-        let fine =
-            house.reset_places.admit(&place, now) && house.reset_accounts.admit(&email.to_lowercase(), now);
+        let fine = house.reset_places.admit(&place(facts.ip), now)
+            && house.reset_accounts.admit(&email.to_lowercase(), now);
         if !fine {
             let problem = Problem::new(&REQUESTS_EXCEEDED, "Too many requests for a new password.");
             return Err(problem.hint("Try again in an hour.").with("retry_after", 3600));
         }
         let (identity, email, page, facts) = (self.clone(), email.to_owned(), page.to_owned(), facts.clone());
+        let Ok(waiting) = house.letters_waiting.clone().try_acquire_owned() else {
+            tracing::error!("too many letters at once: one about a new password was not sent");
+            return Ok(());
+        };
         tokio::spawn(async move {
-            let Ok(_turn) = identity.0.letters.clone().try_acquire_owned() else {
-                tracing::warn!("too many letters at once: one about a new password was not sent");
-                return;
-            };
+            let turn = identity.0.letters.clone().acquire_owned().await;
+            drop(waiting);
             if let Err(error) = identity.send_link(&email, &page, &facts, now).await {
                 tracing::error!(%error, "a letter about a new password was not sent");
             }
+            drop(turn);
         });
         Ok(())
     }
@@ -143,7 +152,7 @@ impl Identity {
             tx.commit().await?;
         }
         let until = now.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
-        let token = house.links.token(&row.id, row.password.as_deref(), until);
+        let token = house.links.token(&row, until);
         let project = house.tables.settings(&house.store).await?.project;
         let project: String = project
             .chars()
@@ -197,6 +206,11 @@ impl Identity {
             .update(&mut tx, &house.tables.users, ("id", &row.id), &values)
             .await?;
         house.tables.delete_sessions_of(&mut tx, &row.id).await?;
+        // Whoever knew the password before is a stranger from now on, and whoever reads the user's letters is none.
+        let mut memory = house.tables.memory(&mut tx, &row.id).await?;
+        memory.forget_networks();
+        memory.came_from(facts.ip, now);
+        house.tables.remember(&mut tx, &row.id, &memory).await?;
         let event = Event {
             action: "password_reset",
             by: Some(&row.id),
@@ -205,11 +219,13 @@ impl Identity {
         house.tables.record(&mut tx, event, facts, now).await?;
         tx.commit().await?;
         house.accounts.forget();
+        let account = row.email.as_deref().unwrap_or(&row.id);
+        house.attempts.forgive(account, Place::of(facts.ip));
         Ok(())
     }
 
     fn check_link(&self, token: &Token, row: &SignInRow, now: Timestamp) -> Result<(), Problem> {
-        if !self.0.links.is_good(token, row.password.as_deref()) {
+        if !self.0.links.is_good(token, row) {
             return Err(void());
         }
         if now >= token.until {
@@ -240,16 +256,32 @@ fn void() -> Problem {
 mod tests {
     use super::*;
 
+    fn row(password: Option<&str>, email: &str) -> SignInRow {
+        SignInRow {
+            id: "u".to_owned(),
+            email: Some(email.to_owned()),
+            password: password.map(str::to_owned),
+            tfa_secret: None,
+        }
+    }
+
     #[test]
-    fn a_token_is_bound_to_user_time_hash_and_secret() {
+    fn a_token_is_bound_to_user_time_password_address_and_secret() {
         let links = Links::new(&Secret::new("one secret"));
         let until = Timestamp::from_second(1_800_000_000).unwrap();
-        let token = Token::read(links.token("u", Some("hash"), until).reveal()).unwrap();
+        let account = row(Some("hash"), "a@x");
+        let token = Token::read(links.token(&account, until).reveal()).unwrap();
         assert_eq!((token.user.as_str(), token.until), ("u", until));
-        assert!(links.is_good(&token, Some("hash")));
-        assert!(!links.is_good(&token, Some("another")));
-        assert!(!links.is_good(&token, None));
-        assert!(!Links::new(&Secret::new("another secret")).is_good(&token, Some("hash")));
+        assert!(links.is_good(&token, &account));
+        for other in [
+            row(Some("another"), "a@x"),
+            row(None, "a@x"),
+            row(Some("hash"), "b@x"),
+            row(Some("has"), "ha@x"),
+        ] {
+            assert!(!links.is_good(&token, &other));
+        }
+        assert!(!Links::new(&Secret::new("another secret")).is_good(&token, &account));
         for what in ["v.1800000000", "u.1800000001"] {
             let forged = Token {
                 what: what.to_owned(),
@@ -257,7 +289,7 @@ mod tests {
                 until,
                 signature: token.signature.clone(),
             };
-            assert!(!links.is_good(&forged, Some("hash")), "{what}");
+            assert!(!links.is_good(&forged, &account), "{what}");
         }
         for nonsense in ["", "x", "e30", "dS4x", &"x".repeat(2_000)] {
             assert!(Token::read(nonsense).is_none(), "{nonsense}");

@@ -1,7 +1,8 @@
 //! Second factors: one-time passwords of an authenticator app, on top of the password.
 //!
 //! A secret is set up in two steps: it is made for somebody who shows the password, and stored when a code of it comes
-//! back. What was made and not confirmed, and which codes were used, is kept in memory: a restart forgets both.
+//! back. What was made and not confirmed is kept in memory: a restart forgets it. Which code was used last is stored with
+//! what is remembered of the user.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,14 +12,15 @@ use loggia_access::Caller;
 use loggia_model::error::{FORBIDDEN, INVALID_OTP, INVALID_PAYLOAD};
 use loggia_model::{Problem, Scalar};
 
+use loggia_journal::Recorder;
+
 use crate::account::RequestFacts;
+use crate::attempts::{Attempt, Place};
 use crate::tables::{Event, SignInRow};
 use crate::{Error, Identity, Secret, totp};
 
 /// How long a secret waits for its first code.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
-/// Used codes are remembered for longer than they could be used again.
-const MEMORY: i64 = 10;
 /// So many users are remembered; those that waited longest are forgotten first.
 const MOST: usize = 10_000;
 
@@ -31,8 +33,6 @@ const DISABLE: (&str, &str) = ("tfa_disable", "A second factor is taken away");
 pub(crate) struct Factors {
     /// The secret that was made last for each user, by its fingerprint.
     made: Mutex<HashMap<String, (String, Timestamp)>>,
-    /// The step of the code that each user used last.
-    used: Mutex<HashMap<String, i64>>,
 }
 
 impl Factors {
@@ -54,23 +54,6 @@ impl Factors {
     fn forget(&self, user: &str) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.remove(user);
-    }
-
-    /// Whether a code is one of the secret's and was not used before; it is used up by that.
-    pub(crate) fn use_up(&self, user: &str, secret: &str, code: &str, now: Timestamp) -> bool {
-        let Some(secret) = totp::decode(secret) else {
-            return false;
-        };
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = now.as_second();
-        let Some(step) = totp::step_of(&secret, code.trim(), now, used.get(user).copied()) else {
-            return false;
-        };
-        if used.len() >= MOST {
-            used.retain(|_, last| step - *last < MEMORY);
-        }
-        used.insert(user.to_owned(), step);
-        true
     }
 }
 
@@ -133,10 +116,11 @@ impl Identity {
             .hint("Make one (POST /users/me/tfa/generate) and confirm it within a quarter of an hour.")
             .into());
         }
-        self.check_code(caller, &row, secret.reveal(), code).await?;
+        let proof = (secret.reveal(), code);
+        self.change_factor(&row, secret.reveal().into(), Some(proof), caller)
+            .await?;
         house.factors.forget(&row.id);
-        let values = [("tfa_secret", Scalar::from(secret.reveal()))];
-        self.change_factor(&row.id, &values, ENABLE, caller).await
+        Ok(())
     }
 
     /// Takes the caller's second factor away.
@@ -148,8 +132,7 @@ impl Identity {
         let Some(secret) = row.tfa_secret.clone() else {
             return Err(Problem::new(&INVALID_PAYLOAD, "No second factor is set up.").into());
         };
-        self.check_code(caller, &row, &secret, code).await?;
-        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], DISABLE, caller)
+        self.change_factor(&row, Scalar::Null, Some((&secret, code)), caller)
             .await
     }
 
@@ -170,37 +153,67 @@ impl Identity {
             .sign_in_row_of(&house.store, user)
             .await?
             .ok_or_else(Problem::forbidden)?;
-        self.change_factor(&row.id, &[("tfa_secret", Scalar::Null)], DISABLE, caller)
-            .await
+        self.change_factor(&row, Scalar::Null, None, caller).await
     }
 
+    /// Puts a secret in place of another, or takes it away, for who has shown a code of it. Whoever came by a password
+    /// alone has to come again with a code, but for the caller.
     async fn change_factor(
         &self,
-        user: &str,
-        values: &[(&str, Scalar)],
-        (action, title): (&'static str, &str),
+        row: &SignInRow,
+        to: Scalar,
+        proof: Option<(&str, &str)>,
         caller: &Caller,
     ) -> Result<(), Error> {
         let house = &self.0;
+        let (facts, now) = (facts_of(caller), house.clock.now());
+        let attempt = match proof {
+            Some(_) => Some(self.begin_own_attempt(row).await?),
+            None => None,
+        };
+        let (action, title) = if to.is_null() { DISABLE } else { ENABLE };
         let mut tx = house.journal.begin_unread(caller).await?;
         tx.entitle(title);
+        if let (Some((secret, code)), Some(attempt)) = (proof, attempt) {
+            let mut memory = house.tables.memory(&mut tx, &row.id).await?;
+            if !memory.use_up(secret, code, now) {
+                drop(tx);
+                self.refused(attempt, Some(row), &facts).await?;
+                return Err(wrong_code().into());
+            }
+            attempt.succeeded();
+            house.tables.remember(&mut tx, &row.id, &memory).await?;
+        }
+        if !to.is_null() {
+            self.end_others(&mut tx, &row.id, caller).await?;
+        }
+        let values = [("tfa_secret", to)];
         house
             .tables
-            .update(&mut tx, &house.tables.users, ("id", user), values)
+            .update(&mut tx, &house.tables.users, ("id", &row.id), &values)
             .await?;
-        let facts = facts_of(caller);
         let event = Event {
             action,
             by: caller.user(),
-            user: Some(user),
+            user: Some(&row.id),
         };
-        house
-            .tables
-            .record(&mut tx, event, &facts, house.clock.now())
-            .await?;
+        house.tables.record(&mut tx, event, &facts, now).await?;
         tx.commit().await?;
         house.accounts.forget();
         Ok(())
+    }
+
+    /// Ends the sessions of a user that are not the caller's.
+    async fn end_others(&self, tx: &mut Recorder, user: &str, caller: &Caller) -> Result<(), Error> {
+        let tables = &self.0.tables;
+        let session = match &caller.claims().session {
+            Some(session) => tables.session_in(tx, session).await?,
+            None => None,
+        };
+        match session.and_then(|session| session.line) {
+            Some(line) => tables.delete_other_sessions_of(tx, user, &line).await,
+            None => tables.delete_sessions_of(tx, user).await,
+        }
     }
 
     /// The row of a caller who signed in, or shows the static token. Access tokens have no say in how to sign in.
@@ -220,33 +233,22 @@ impl Identity {
         row: &SignInRow,
         password: &Secret,
     ) -> Result<(), Error> {
-        let house = &self.0;
-        let facts = facts_of(caller);
-        let account = row.email.as_deref().unwrap_or(&row.id);
-        house.attempts.admit(account, facts.ip, house.clock.now())?;
-        if house.passwords.verify(password, row.password.clone()).await? {
+        let attempt = self.begin_own_attempt(row).await?;
+        if self.0.passwords.verify(password, row.password.clone()).await? {
+            attempt.succeeded();
             return Ok(());
         }
-        self.failed(account, Some(row), &facts).await?;
+        self.refused(attempt, Some(row), &facts_of(caller)).await?;
         Err(Error::wrong())
     }
 
-    async fn check_code(
-        &self,
-        caller: &Caller,
-        row: &SignInRow,
-        secret: &str,
-        code: &str,
-    ) -> Result<(), Error> {
+    /// Begins a try of somebody who is signed in: they all count together, wherever they come from.
+    async fn begin_own_attempt(&self, row: &SignInRow) -> Result<Attempt, Error> {
         let house = &self.0;
-        let (facts, now) = (facts_of(caller), house.clock.now());
         let account = row.email.as_deref().unwrap_or(&row.id);
-        house.attempts.admit(account, facts.ip, now)?;
-        if house.factors.use_up(&row.id, secret, code, now) {
-            return Ok(());
-        }
-        self.failed(account, Some(row), &facts).await?;
-        Err(wrong_code().into())
+        let limit = house.tables.settings(&house.store).await?.attempts;
+        let now = house.clock.now();
+        Ok(house.attempts.begin(account, Place::SignedIn, true, limit, now)?)
     }
 }
 
@@ -315,19 +317,5 @@ mod tests {
     fn labels_are_encoded() {
         assert_eq!(encoded("Ada & Söhne"), "Ada%20%26%20S%C3%B6hne");
         assert_eq!(encoded("a-b_c.d~e"), "a-b_c.d~e");
-    }
-
-    #[test]
-    fn a_code_is_used_up() {
-        let (factors, now) = (Factors::default(), Timestamp::from_second(1_800_000_000).unwrap());
-        let secret = totp::encode(b"12345678901234567890");
-        let code = totp::one_time_password(&secret, now).unwrap();
-        assert!(factors.use_up("u", &secret, &code, now));
-        assert!(!factors.use_up("u", &secret, &code, now));
-        assert!(
-            factors.use_up("v", &secret, &code, now),
-            "another user's codes are their own"
-        );
-        assert!(!factors.use_up("w", "not base32!", &code, now));
     }
 }

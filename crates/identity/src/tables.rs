@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::account::{RequestFacts, RightsRows, text};
+use crate::memory::Memory;
 
 /// The system collections that decide who is who.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Tables {
     pub(crate) access: Arc<Collection>,
     pub(crate) sessions: Arc<Collection>,
     pub(crate) tokens: Arc<Collection>,
+    sign_ins: Arc<Collection>,
     activity: Arc<Collection>,
     settings: Arc<Collection>,
 }
@@ -45,7 +47,9 @@ const TOKEN: &[&str] = &[
     "mode",
 ];
 /// Columns of a session.
-const SESSION: &[&str] = &["user", "expires", "next_token"];
+const SESSION: &[&str] = &["user", "expires", "next_token", "line"];
+/// Columns of what is remembered of signing in.
+const MEMORY: &[&str] = &["networks", "otp_step"];
 
 /// A session as it is stored.
 #[derive(Clone, Debug)]
@@ -53,6 +57,8 @@ pub(crate) struct SessionRow {
     pub(crate) user: String,
     pub(crate) expires: Timestamp,
     pub(crate) next: Option<String>,
+    /// `None`: it is older than lines are.
+    pub(crate) line: Option<String>,
 }
 
 /// The row of a user that sign-in looks at.
@@ -113,6 +119,7 @@ impl Tables {
             access: find("directus_access")?,
             sessions: find("directus_sessions")?,
             tokens: find("loggia_tokens")?,
+            sign_ins: find("loggia_sign_ins")?,
             activity: find("directus_activity")?,
             settings: find("directus_settings")?,
         })
@@ -317,19 +324,15 @@ impl Tables {
             .and_then(session_row))
     }
 
-    /// The session that this one was made from by a refresh.
-    pub(crate) async fn session_before(
-        &self,
-        tx: &mut Recorder,
-        fingerprint: &str,
-    ) -> Result<Option<String>, Error> {
-        let plan = rows(
-            &self.sessions,
-            &["token"],
-            equal(&self.sessions, "next_token", fingerprint)?,
-        )?;
-        let found = tx.run(permit(plan)).await?.into_rows();
-        Ok(found.first().and_then(|row| text(row, "token")))
+    /// Whose sessions a line is of; `None`: it has ended.
+    pub(crate) async fn user_of_line(&self, store: &Store, line: &str) -> Result<Option<String>, Error> {
+        let plan = rows(&self.sessions, &["user"], equal(&self.sessions, "line", line)?)?;
+        Ok(read(store, plan).await?.first().and_then(|row| text(row, "user")))
+    }
+
+    pub(crate) async fn delete_line(&self, tx: &mut Recorder, line: &str) -> Result<(), Error> {
+        self.delete(tx, &self.sessions, equal(&self.sessions, "line", line)?)
+            .await
     }
 
     pub(crate) async fn delete_session(&self, tx: &mut Recorder, fingerprint: &str) -> Result<(), Error> {
@@ -349,6 +352,55 @@ impl Tables {
     pub(crate) async fn delete_sessions_of(&self, tx: &mut Recorder, user: &str) -> Result<(), Error> {
         self.delete(tx, &self.sessions, equal(&self.sessions, "user", user)?)
             .await
+    }
+
+    /// The same, but for those of a line.
+    pub(crate) async fn delete_other_sessions_of(
+        &self,
+        tx: &mut Recorder,
+        user: &str,
+        line: &str,
+    ) -> Result<(), Error> {
+        let others = Filter::Or(vec![
+            test(&self.sessions, "line", Test::NotEqual(line.into()))?,
+            test(&self.sessions, "line", Test::Null)?,
+        ]);
+        let filter = equal(&self.sessions, "user", user)?.and(others);
+        self.delete(tx, &self.sessions, filter).await
+    }
+
+    /// What is remembered of a user's signing in.
+    pub(crate) async fn memory_of(&self, store: &Store, user: &str) -> Result<Memory, Error> {
+        let found = read(store, self.memory_plan(user)?).await?;
+        Ok(Memory::stored(found.first()))
+    }
+
+    /// The same inside a transaction, so that nobody else changes it meanwhile.
+    pub(crate) async fn memory(&self, tx: &mut Recorder, user: &str) -> Result<Memory, Error> {
+        let found = tx.run(permit(self.memory_plan(user)?)).await?.into_rows();
+        Ok(Memory::stored(found.first()))
+    }
+
+    fn memory_plan(&self, user: &str) -> Result<Plan, Error> {
+        rows(&self.sign_ins, MEMORY, equal(&self.sign_ins, "user", user)?)
+    }
+
+    /// Keeps what is to be remembered, if it is anything new.
+    pub(crate) async fn remember(&self, tx: &mut Recorder, user: &str, memory: &Memory) -> Result<(), Error> {
+        if !memory.is_new {
+            return Ok(());
+        }
+        let (networks, step) = memory.columns();
+        let values = [
+            ("networks", Scalar::from(networks)),
+            ("otp_step", step.map(Scalar::Int).unwrap_or_default()),
+        ];
+        if memory.is_stored {
+            return self.update(tx, &self.sign_ins, ("user", user), &values).await;
+        }
+        let [networks, step] = values;
+        let values = [("user", user.into()), networks, step];
+        self.insert(tx, &self.sign_ins, &values).await
     }
 
     pub(crate) async fn settings(&self, store: &Store) -> Result<SignInSettings, Error> {
@@ -452,6 +504,7 @@ fn session_row(row: &Record) -> Option<SessionRow> {
         user: text(row, "user")?,
         expires: text(row, "expires")?.parse().ok()?,
         next: text(row, "next_token"),
+        line: text(row, "line"),
     })
 }
 

@@ -177,20 +177,6 @@ impl Identity {
         self.0.passwords.hash(secret).await
     }
 
-    /// Whether anybody else is an active administrator.
-    pub(crate) async fn other_administrator(&self, user: &str) -> Result<bool, Error> {
-        let house = &self.0;
-        let rights = house.tables.all_rights(&house.store).await?;
-        let candidates = house
-            .tables
-            .users_of(&house.store, &administering(&rights))
-            .await?;
-        let accounts = candidates.iter().map(|row| Account::of_user(row, &rights));
-        Ok(accounts
-            .filter(|account| account.active && account.administers())
-            .any(|account| account.user.as_deref() != Some(user)))
-    }
-
     /// Begins what the command line does.
     async fn operate(&self, title: &str) -> Result<Recorder, Error> {
         let mut tx = self.0.journal.begin_unread(&Account::operator()).await?;

@@ -15,11 +15,12 @@ use crate::{Journal, snapshot, tables};
 
 /// Collections whose rows the system keeps for itself: what they are like is nobody's change. What collections, fields
 /// and relations are like is recorded as whole definitions instead of rows.
-const NOT_RECORDED: [&str; 7] = [
+const NOT_RECORDED: [&str; 8] = [
     "directus_sessions",
     "directus_activity",
     "directus_revisions",
     "loggia_changes",
+    "loggia_sign_ins",
     "directus_collections",
     "directus_fields",
     "directus_relations",

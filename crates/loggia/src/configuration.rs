@@ -62,6 +62,8 @@ pub(crate) struct Letters {
     pub(crate) url: Option<MailUrl>,
     /// Their sender.
     pub(crate) from: String,
+    /// The longest that handing over one may take.
+    pub(crate) timeout: Duration,
 }
 
 /// The administrator to make when there is none.
@@ -125,6 +127,7 @@ impl Configuration {
             mail: Letters {
                 url: layers.find("mail.url")?,
                 from: layers.need::<Email>("mail.from")?.0,
+                timeout: Duration::from_secs(layers.need::<Seconds>("mail.timeout_s")?.0.into()),
             },
             log: Log {
                 format: layers.find("log.format")?,

@@ -3,12 +3,14 @@
 use crate::configuration::{Configuration, MailTls, MailUrl};
 use crate::house::Role;
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use loggia_identity::{Mail, Mailer};
+use loggia_identity::{Mail, Mailer, Secret};
 use loggia_model::Clock;
 use std::fs;
 use std::future::Future;
@@ -17,9 +19,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A mail server that does not answer for so long does not answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The mailer that the configuration asks for.
 ///
@@ -43,14 +42,17 @@ pub(crate) fn mailer(configuration: &Configuration, role: Role, clock: Clock) ->
             };
             let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
                 .port(*port)
-                .tls(tls)
-                .timeout(Some(PATIENCE));
+                .tls(tls);
             if let Some((name, password)) = login {
                 transport =
                     transport.credentials(Credentials::new(name.clone(), password.reveal().to_owned()));
             }
-            let transport = transport.build();
-            return Ok(Arc::new(Server { from, transport }));
+            return Ok(Arc::new(Server {
+                from,
+                transport: transport.build(),
+                timeout: letters.timeout,
+                secrets: login.as_ref().map(secrets).unwrap_or_default(),
+            }));
         }
         Some(MailUrl::Folder(folder)) => folder.clone(),
         None => {
@@ -81,14 +83,34 @@ fn message(from: &Mailbox, mail: Mail) -> Result<Message, String> {
 struct Server {
     from: Mailbox,
     transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// The transport itself waits without end once it is connected.
+    timeout: Duration,
+    /// What the mail server is told and must not get into the log, whatever it says back.
+    secrets: Vec<String>,
+}
+
+/// A password in the forms in which it is sent (RFC 4616, and LOGIN).
+fn secrets((name, password): &(String, Secret)) -> Vec<String> {
+    let password = password.reveal();
+    vec![
+        STANDARD.encode(format!("\0{name}\0{password}")),
+        STANDARD.encode(password),
+        password.to_owned(),
+    ]
 }
 
 impl Mailer for Server {
     fn send(&self, mail: Mail) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         Box::pin(async move {
             let message = message(&self.from, mail)?;
-            let sent = self.transport.send(message).await;
-            sent.map(drop).map_err(|error| error.to_string())
+            let sent = tokio::time::timeout(self.timeout, self.transport.send(message)).await;
+            let Ok(sent) = sent else {
+                return Err(format!("the mail server took longer than {:?}", self.timeout));
+            };
+            sent.map(drop).map_err(|error| {
+                let told = |text: String, secret: &String| text.replace(secret.as_str(), "…");
+                self.secrets.iter().fold(error.to_string(), told)
+            })
         })
     }
 }

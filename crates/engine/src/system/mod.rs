@@ -29,7 +29,7 @@ mod settings;
 mod users;
 
 /// Collections that are not written as items, and where they are written instead.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     (
         "directus_collections",
         "Change collections through /collections or the collections tool.",
@@ -52,6 +52,10 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ),
     ("directus_revisions", "Revisions are kept by the system alone."),
     ("loggia_tokens", "Tokens are managed through /tokens."),
+    (
+        "loggia_sign_ins",
+        "What is remembered of signing in is kept by the system alone.",
+    ),
 ];
 
 /// Whether items of the collection may be written at all.

@@ -9,6 +9,7 @@ mod changes;
 mod delegation;
 mod denied;
 mod entrance;
+mod guessing;
 mod hostile;
 mod inference;
 mod items;

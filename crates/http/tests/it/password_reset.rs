@@ -97,6 +97,22 @@ async fn a_link_ends_with_its_hour_and_cannot_be_made_up() {
 }
 
 #[tokio::test]
+async fn a_link_is_void_once_the_address_or_the_password_is_another() {
+    let app = start().await;
+    for change in [
+        json!({"email": "new@example.com"}),
+        json!({"password": "another-password-2"}),
+    ] {
+        let path = format!("/users/{}", app.key().await);
+        let email = app.get("/users/me?fields=email").await.data()["email"].clone();
+        let link = token(&app, email.as_str().unwrap()).await;
+        assert_eq!(app.patch(&path, change.clone()).await.status, 200);
+        let used = reset(&app, &link, NEW).await;
+        assert_eq!(used.refusal(), (403, "INVALID_TOKEN"), "{change}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_learns_who_has_an_account() {
     let app = start().await;
     app.user("someone@example.com", "someones-static-token").await;

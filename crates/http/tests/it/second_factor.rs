@@ -123,6 +123,22 @@ async fn a_second_factor_is_set_up_with_the_password_and_a_code() {
 }
 
 #[tokio::test]
+async fn who_came_by_a_password_alone_comes_again_with_a_code() {
+    let app = start().await;
+    let (me, other) = (
+        session(&app, ADMIN_EMAIL, None).await,
+        session(&app, ADMIN_EMAIL, None).await,
+    );
+    set_up(&app, &me).await;
+    assert_eq!(me.get("/users/me").await.status, 200);
+    assert_eq!(
+        other.get("/users/me").await.refusal(),
+        (401, "INVALID_CREDENTIALS")
+    );
+    assert_eq!(app.get("/users/me").await.status, 200, "static tokens go on");
+}
+
+#[tokio::test]
 async fn wrong_codes_have_to_wait_like_wrong_passwords() {
     let app = start().await;
     set_up(&app, &session(&app, ADMIN_EMAIL, None).await).await;

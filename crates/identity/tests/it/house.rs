@@ -16,6 +16,8 @@ use loggia_store::Store;
 pub(crate) struct House {
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
+    store: Store,
+    cost: Cost,
     pub(crate) token: String,
 }
 
@@ -47,23 +49,19 @@ impl House {
         })
         .await
         .unwrap();
-        let identity = Identity::new(Parts {
-            store,
-            clock: clock.clone(),
-            generator: Generator::seeded(1),
-            secret: Secret::new("a secret of at least thirty-two bytes"),
-            mailer: Arc::new(NoMail),
-            options: Options {
-                cost,
-                ..Options::default()
-            },
-        })
-        .unwrap();
+        let identity = identity(&store, &clock, cost, 1);
         Self {
             identity,
             clock,
+            store,
+            cost,
             token: String::new(),
         }
+    }
+
+    /// After a restart: what is not in the database is forgotten.
+    pub(crate) fn restart(&mut self) {
+        self.identity = identity(&self.store, &self.clock, self.cost, 2);
     }
 
     /// With an administrator.
@@ -127,4 +125,19 @@ pub(crate) fn facts() -> RequestFacts {
 /// The code that a caller would see.
 pub(crate) fn code(error: &Error) -> &'static str {
     error.problems().0[0].code.name
+}
+
+fn identity(store: &Store, clock: &Clock, cost: Cost, seed: u64) -> Identity {
+    Identity::new(Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        generator: Generator::seeded(seed),
+        secret: Secret::new("a secret of at least thirty-two bytes"),
+        mailer: Arc::new(NoMail),
+        options: Options {
+            cost,
+            ..Options::default()
+        },
+    })
+    .unwrap()
 }

@@ -55,6 +55,68 @@ async fn a_used_refresh_token_that_comes_back_ends_the_line() {
 }
 
 #[tokio::test]
+async fn a_used_refresh_token_that_comes_back_long_after_ends_the_line_as_well() {
+    let house = House::new().await;
+    let stolen = house.login(Mode::Json).await;
+    let bystander = house.login(Mode::Json).await;
+    let mut thief = stolen.clone();
+    // The thief goes on while nobody looks; other sign-ins clean up behind.
+    for _ in 0..100 {
+        thief = refresh(&house, refresh_token(&thief), Mode::Json).await.unwrap();
+        house.pass(SignedDuration::from_mins(15));
+    }
+    house.login(Mode::Json).await;
+    let fresh = refresh(&house, refresh_token(&thief), Mode::Json).await.unwrap();
+    assert!(works(&house, &fresh.access).await);
+    let owner = refresh(&house, refresh_token(&stolen), Mode::Json)
+        .await
+        .map(drop);
+    assert_eq!(owner, Err("INVALID_CREDENTIALS"));
+    assert!(!works(&house, &fresh.access).await);
+    assert!(refresh(&house, refresh_token(&fresh), Mode::Json).await.is_err());
+    let other = refresh(&house, refresh_token(&bystander), Mode::Json).await;
+    assert!(other.is_ok(), "other sign-ins go on");
+}
+
+#[tokio::test]
+async fn refresh_tokens_that_were_never_given_out_end_nothing() {
+    let house = House::new().await;
+    let mine = house.login(Mode::Json).await;
+    let text = mine.refresh.clone().unwrap().reveal().to_owned();
+    let (line, rest) = text.split_once('.').unwrap();
+    for forged in [
+        "nonsense".to_owned(),
+        rest.to_owned(),
+        format!("{}.{rest}", "0".repeat(32)),
+        format!(".{rest}"),
+        format!("{}.{rest}", &line[1..]),
+        format!("%.{rest}"),
+    ] {
+        let proof = Proof::Refresh(Secret::new(forged));
+        assert!(refresh(&house, proof.clone(), Mode::Json).await.is_err());
+        house.identity.logout(&proof, &facts()).await.unwrap();
+    }
+    assert!(works(&house, &mine.access).await);
+    assert!(refresh(&house, refresh_token(&mine), Mode::Json).await.is_ok());
+}
+
+#[tokio::test]
+async fn signing_out_by_a_used_token_ends_what_came_of_it() {
+    let house = House::new().await;
+    let first = house.login(Mode::Json).await;
+    let second = refresh(&house, refresh_token(&first), Mode::Json).await.unwrap();
+    house.pass(SignedDuration::from_hours(1));
+    house.login(Mode::Json).await;
+    let second = refresh(&house, refresh_token(&second), Mode::Json).await.unwrap();
+    house
+        .identity
+        .logout(&refresh_token(&first), &facts())
+        .await
+        .unwrap();
+    assert!(!works(&house, &second.access).await);
+}
+
+#[tokio::test]
 async fn sessions_end_with_their_time() {
     let house = House::new().await;
     let tokens = house.login(Mode::Json).await;
@@ -83,7 +145,7 @@ async fn a_session_cookie_is_replaced_and_other_tabs_follow() {
     assert!(works(&house, &second.access).await && works(&house, &other_tab.access).await);
     house.pass(SignedDuration::from_secs(10));
     assert!(!works(&house, &first.access).await);
-    assert!(refresh(&house, proof(), Mode::Session).await.is_err());
+    assert!(works(&house, &second.access).await);
     let access = refresh(
         &house,
         Proof::Session(house.login(Mode::Json).await.access),
@@ -91,6 +153,23 @@ async fn a_session_cookie_is_replaced_and_other_tabs_follow() {
     )
     .await;
     assert!(access.is_err(), "an access token is no session cookie");
+}
+
+#[tokio::test]
+async fn a_used_cookie_that_comes_back_ends_the_line() {
+    let house = House::new().await;
+    for clean_up in [false, true] {
+        let first = house.login(Mode::Session).await;
+        let proof = || Proof::Session(first.access.clone());
+        let thief = refresh(&house, proof(), Mode::Session).await.unwrap();
+        house.pass(SignedDuration::from_secs(11));
+        if clean_up {
+            house.login(Mode::Json).await;
+        }
+        assert!(works(&house, &thief.access).await);
+        assert!(refresh(&house, proof(), Mode::Session).await.is_err());
+        assert!(!works(&house, &thief.access).await, "{clean_up}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use loggia_identity::{Cost, Credential, Mode, RequestFacts, Secret};
+use loggia_identity::{Cost, Credential, Mode, RequestFacts, Secret, one_time_password};
 
 use crate::house::{EMAIL, House, PASSWORD, code, facts};
 
@@ -67,6 +67,57 @@ async fn failures_make_the_next_try_wait() {
         Err("INVALID_CREDENTIALS")
     );
     assert_eq!(try_from_address(&house, EMAIL, PASSWORD, here).await, Ok(()));
+}
+
+#[tokio::test]
+async fn from_where_somebody_signed_in_is_remembered_across_restarts() {
+    let mut house = House::new().await;
+    let (home, elsewhere) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+    assert_eq!(try_from_address(&house, EMAIL, PASSWORD, home).await, Ok(()));
+    house.restart();
+    for last in 0..25 {
+        let tried = try_from_address(&house, EMAIL, "x", [192, 0, 2, last]).await;
+        assert_eq!(tried, Err("INVALID_CREDENTIALS"));
+    }
+    assert_eq!(
+        try_from_address(&house, EMAIL, PASSWORD, elsewhere).await,
+        Err("REQUESTS_EXCEEDED")
+    );
+    assert_eq!(try_from_address(&house, EMAIL, PASSWORD, home).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_one_time_password_that_was_used_is_used_up_across_restarts() {
+    let mut house = House::new().await;
+    let token = house.token.clone();
+    let caller = house.caller(Credential::Bearer(&token)).await.unwrap();
+    let made = house
+        .identity
+        .make_factor(&caller, &Secret::new(PASSWORD))
+        .await
+        .unwrap();
+    let code = |house: &House| one_time_password(made.secret.reveal(), house.clock.now()).unwrap();
+    let set_up = code(&house);
+    house
+        .identity
+        .set_up_factor(&caller, &made.secret, &set_up)
+        .await
+        .unwrap();
+    house.pass(SignedDuration::from_secs(30));
+    let sign_in = async |house: &House, code: &str| {
+        let tried = house
+            .identity
+            .login(EMAIL, &Secret::new(PASSWORD), Some(code), Mode::Json, &facts())
+            .await;
+        tried.map(drop).map_err(|error| crate::house::code(&error))
+    };
+    let used = code(&house);
+    assert_eq!(sign_in(&house, &used).await, Ok(()));
+    house.restart();
+    assert_eq!(sign_in(&house, &used).await, Err("INVALID_OTP"));
+    assert_eq!(sign_in(&house, &set_up).await, Err("INVALID_OTP"));
+    house.pass(SignedDuration::from_secs(30));
+    assert_eq!(sign_in(&house, &code(&house)).await, Ok(()));
 }
 
 #[tokio::test]

@@ -248,6 +248,11 @@ pub(crate) const KEYS: &[Key] = &[
         Default::Is("loggia@localhost"),
         "The sender of letters.",
     ),
+    key::<Seconds>(
+        "mail.timeout_s",
+        Default::Is("30"),
+        "The longest that handing over one letter may take.",
+    ),
     key::<LogFormat>(
         "log.format",
         Default::Follows("`pretty` on a terminal, `json` otherwise"),

@@ -8,6 +8,8 @@
 mod before_the_start;
 mod binary;
 mod crash;
+mod mail;
+mod mail_server;
 mod people;
 mod server;
 mod serving;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 /// The longest that a start may take before the test gives up.
@@ -22,6 +22,8 @@ pub(crate) struct Server {
     /// Where it listens, such as `http://127.0.0.1:41233`.
     pub(crate) url: String,
     client: Client,
+    /// The lines of the log that nobody has looked at.
+    lines: Mutex<mpsc::Receiver<String>>,
     output: std::thread::JoinHandle<String>,
     log: std::thread::JoinHandle<Vec<String>>,
 }
@@ -50,12 +52,18 @@ impl Server {
 
     /// Starts with these further arguments and waits until it listens.
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Server {
+        Server::start_in(folder, arguments, &[])
+    }
+
+    /// Starts with these further arguments and variables.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], variables: &[(&str, &Path)]) -> Server {
         let mut command = loggia(
             folder,
             &["serve", "--listen", "127.0.0.1:0", "--set", "log.format=json"],
         );
         command
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -76,7 +84,7 @@ impl Server {
             let lines = BufReader::new(stderr).lines().map_while(Result::ok);
             lines
                 .inspect(|line| {
-                    // Nobody asks any more once the address is known.
+                    // Nobody may ask any more.
                     let _ = sender.send(line.clone());
                 })
                 .collect()
@@ -92,6 +100,7 @@ impl Server {
                     child,
                     url,
                     client: Client::new(),
+                    lines: Mutex::new(receiver),
                     output,
                     log,
                 };
@@ -117,6 +126,19 @@ impl Server {
             .patch(format!("{}{path}", self.url))
             .bearer_auth(TOKEN)
             .json(body)
+    }
+
+    /// Waits for a line of the log that says this, and answers it.
+    pub(crate) fn logged(&self, message: &str) -> Value {
+        let lines = self.lines.lock().unwrap();
+        loop {
+            let line = lines.recv_timeout(START_WITHIN).unwrap();
+            if let Ok(event) = serde_json::from_str::<Value>(&line)
+                && event["fields"]["message"] == message
+            {
+                return event;
+            }
+        }
     }
 
     /// The address without `http://`.

@@ -30,6 +30,7 @@ mod revisions;
 mod roles;
 mod sessions;
 mod settings;
+mod sign_ins;
 mod tokens;
 mod translations;
 mod users;
@@ -56,6 +57,7 @@ pub static COLLECTIONS: &[&SystemCollection] = &[
     &translations::COLLECTION,
     &tokens::COLLECTION,
     &changes::COLLECTION,
+    &sign_ins::COLLECTION,
 ];
 
 /// What names of the system's own tables start with; no other table may.

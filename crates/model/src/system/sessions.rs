@@ -24,4 +24,9 @@ const FIELDS: &[F] = &[
     F::string("origin", 255),
     F::string("next_token", 64).special(&["conceal"]),
     F::string("oauth_client", 255),
+    F::string("line", 32)
+        .since(3)
+        .indexed()
+        .special(&["conceal"])
+        .note("The same for all sessions that were made from one sign-in"),
 ];

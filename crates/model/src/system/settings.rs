@@ -32,7 +32,7 @@ const FIELDS: &[F] = &[
     F::text("public_note").interface("input"),
     F::integer("auth_login_attempts")
         .default_number(25)
-        .note("Failed sign-ins before a user is locked out"),
+        .note("Failed sign-ins from one network before an account is closed to it for a while; from everywhere, before it is slow for strangers"),
     F::string("auth_password_policy", 100)
         .interface("select-dropdown")
         .options(
