@@ -20,6 +20,8 @@ mod error;
 pub mod images;
 mod record;
 mod recorder;
+mod retention;
+mod rows;
 pub mod snapshot;
 pub mod tables;
 mod verify;
@@ -33,6 +35,7 @@ pub use budget::writes_directly;
 pub use error::Error;
 pub use images::{Changed, Difference, Happened};
 pub use recorder::{Noted, Recorded, Recorder, acts, pointing_to};
+pub use retention::{Keep, Pruned};
 pub use verify::{Broken, Verdict, verify};
 
 /// Where changes are written down. Cheap to clone.

@@ -41,7 +41,7 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         rows: system::recipes::rows,
     },
     Migration {
-        name: "what is remembered of signing in",
+        name: "what is remembered of signing in, and how long changes are kept",
         steps: || system::migration(3),
         rows: Vec::new,
     },

@@ -120,6 +120,7 @@ fn what_is_kept_from_everybody_but_administrators() {
         "directus_revisions",
         "directus_sessions",
         "loggia_changes",
+        "loggia_prunings",
         "loggia_sign_ins",
         "loggia_tokens",
     ];
@@ -135,6 +136,7 @@ fn what_is_kept_from_everybody_but_administrators() {
         "directus_revisions",
         "directus_sessions",
         "loggia_changes",
+        "loggia_prunings",
         "loggia_sign_ins",
         "loggia_tokens",
     ]);

@@ -24,6 +24,7 @@ pub mod metadata;
 mod permissions;
 mod policies;
 mod presets;
+mod prunings;
 pub mod recipes;
 mod relations;
 mod revisions;
@@ -58,6 +59,7 @@ pub static COLLECTIONS: &[&SystemCollection] = &[
     &tokens::COLLECTION,
     &changes::COLLECTION,
     &sign_ins::COLLECTION,
+    &prunings::COLLECTION,
 ];
 
 /// What names of the system's own tables start with; no other table may.
