@@ -589,7 +589,7 @@ async fn private_fields_and_addresses_of_people_are_in_no_answer() {
             assert!(!text.contains(hidden), "{arguments}: {hidden} in {text}");
         }
         assert!(
-            !answer.is_ok() || !text.contains("private"),
+            answer.is_err() || !text.contains("private"),
             "{arguments}: {text}"
         );
     }
