@@ -13,6 +13,7 @@
 //! kind of source, operand or condition to plans: its arm in `masks/`, in `secrets.rs`, and its case in the tables of
 //! `tests/it`.
 
+mod abilities;
 mod builtin;
 mod caller;
 mod decide;
@@ -30,6 +31,7 @@ mod table;
 mod token_shape;
 mod variables;
 
+pub use abilities::{Abilities, AbilitiesQuestion, Changeable};
 pub use caller::{Attribution, Caller, Claims, Layer, Origin, TokenFacts, TokenMode};
 pub use decide::{decide, decide_created, decide_schema, may_change_schema, may_inspect_server};
 pub use delegation::{Written, issued, overstepped, widened};

@@ -107,8 +107,8 @@ fn set(item: &mut Candidate, draft: &Draft, field: &Field, above: Option<Above<'
         Some(Above { key: None, .. }) => None,
         Some(Above { key: Some(key), .. }) => Some(in_the_form_of(field, key)),
         None if primary.is_some_and(|primary| primary.name == *name) => match &draft.key {
-            Some(key) => Some(keys::value(field, key)),
-            None => return,
+            Some(key) if sent.is_some() || draft.intent == Intent::Create => Some(keys::value(field, key)),
+            _ => return,
         },
         None => match (draft.values.get(name), sent) {
             // It is stored hashed; what is tested is what was chosen.
@@ -151,21 +151,27 @@ fn in_the_form_of(field: &Field, key: &Value) -> Value {
     own.map_or_else(|| key.clone(), |scalar| field.ty.print(scalar))
 }
 
-/// An item that is written with the one that points to it: what it does not change is as it is stored.
+/// An item that is written with the one that points to it: what it does not change is as it is stored, and what a new
+/// one does not get is nothing.
 fn written_beside(schema: &Schema, draft: &Draft, examined: &Examined) -> Candidate {
     let mut item = candidate(schema, draft, examined, None);
-    if item.extent == Extent::Part {
-        let stays = unread(schema, &draft.collection, examined);
-        for name in stays.unknown {
-            if !item.values.contains_key(&name) {
-                item.unknown.insert(name);
-            }
-        }
-        for (name, related) in stays.related {
-            item.related.entry(name).or_insert(related);
-        }
-        item.extent = Extent::Whole;
+    let mut rest = unread(schema, &draft.collection, examined);
+    if item.extent == Extent::Whole {
+        empty(&mut rest);
+        rest.values.retain(|name, _| !item.unknown.contains(name));
     }
+    for name in rest.unknown {
+        if !item.values.contains_key(&name) {
+            item.unknown.insert(name);
+        }
+    }
+    for (name, value) in rest.values {
+        item.values.entry(name).or_insert(value);
+    }
+    for (name, related) in rest.related {
+        item.related.entry(name).or_insert(related);
+    }
+    item.extent = Extent::Whole;
     item
 }
 

@@ -16,6 +16,7 @@ pub use loggia_journal::Changed;
 use loggia_model::{Query, Record};
 use serde_json::Value;
 
+mod abilities;
 mod allowing;
 mod choices;
 pub(crate) mod draft;

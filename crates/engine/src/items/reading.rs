@@ -151,7 +151,11 @@ impl Engine {
     }
 
     /// `None`: the read failed because the schema changed under it, and the new one is in place now.
-    async fn unless_outdated<T>(&self, schema: &Schema, read: Result<T, Error>) -> Result<Option<T>, Error> {
+    pub(super) async fn unless_outdated<T>(
+        &self,
+        schema: &Schema,
+        read: Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
         match read {
             Err(Error::Store(_)) if self.parts().store.schema_version().await? != schema.version => {
                 self.refresh_schema().await?;

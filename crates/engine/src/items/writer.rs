@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Action, Grants, Permit, decide};
+use loggia_access::{Grants, Permit, decide};
 use loggia_model::error::DELETES_DISABLED;
 use loggia_model::filter::Test;
 use loggia_model::plan::{Aggregate, AggregatePlan, DeletePlan, Figure, InsertPlan, Plan, UpdatePlan};
@@ -395,7 +395,8 @@ impl Writer<'_> {
     /// Of the items that are to be taken off a list, those that are on it for the caller.
     async fn concerned(&mut self, pointer: &Pointer, filter: Filter) -> Result<Vec<Scalar>, Error> {
         let plan = plain_read(&pointer.target, std::slice::from_ref(&pointer.primary), filter);
-        let permit = if self.grants.may(Action::Read, &pointer.target) {
+        // The list is seen by whoever may read the column that points.
+        let permit = if allowing::reads(self.grants, &pointer.target, &pointer.column) {
             decide(self.grants, Plan::Read(plan))?
         } else {
             let reason = "whoever sees nothing of a list takes off what they name";

@@ -88,6 +88,17 @@ impl<'a> Resolver<'a> {
             .ok_or_else(|| unknown::collection(self, name, action))
     }
 
+    /// A collection that has items and that the caller may know of.
+    ///
+    /// # Errors
+    /// The one answer for unknown and denied.
+    pub(crate) fn seen(&self, name: &str) -> Result<&'a Arc<Collection>, Problem> {
+        self.schema
+            .collection(name)
+            .filter(|collection| collection.table.is_some() && self.grants.sees(collection))
+            .ok_or_else(|| unknown::collection(self, name, Action::Read))
+    }
+
     /// The rows that a query asks for.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The caller's own: `/users/me`, `/roles/me`, `/policies/me/globals`, `/permissions/me`.
+//! The caller's own: `/users/me`, `/roles/me`, `/policies/me/globals`, `/permissions/me`, and below it what they may do
+//! with one item.
 //!
 //! Every signed-in user may see their own key; more of it is a matter of permissions.
 
@@ -10,6 +11,7 @@ use loggia_model::error::{FORBIDDEN, INVALID_CREDENTIALS};
 use loggia_model::{Collection, Problem, Query, Record};
 use serde_json::{Map, Value, json};
 
+use super::Named;
 use super::items::Answering;
 use crate::App;
 use crate::answer::{self, Refusal};
@@ -35,11 +37,23 @@ pub(crate) fn routes() -> Routes {
     let general = "What the caller's policies allow in general";
     let general = Operation::object("read_my_globals", general, Everybody);
     let rights = Operation::object("read_my_permissions", "What the caller may do", SignedIn);
+    let about = "What the caller may do with the item of a singleton";
+    let about_singleton = Operation::object("read_my_permissions_on_singleton", about, SignedIn);
+    let about = "What the caller may do with one item";
+    let about_item = Operation::object("read_my_permissions_on_item", about, SignedIn);
     Routes::new()
         .route("/users/me", Verbs::new().get(read, me).patch(update, changed))
         .route("/roles/me", Verbs::new().get(roles, own_roles))
         .route("/policies/me/globals", Verbs::new().get(globals, general))
         .route("/permissions/me", Verbs::new().get(permissions, rights))
+        .route(
+            "/permissions/me/{collection}",
+            Verbs::new().get(with_singleton, about_singleton),
+        )
+        .route(
+            "/permissions/me/{collection}/{key}",
+            Verbs::new().get(with_item, about_item),
+        )
 }
 
 /// The key of whoever signed in.
@@ -160,9 +174,49 @@ fn right(grants: &Grants, action: Action, collection: &Collection) -> Value {
     } else {
         "partial"
     };
-    let fields = match grants.fields(action, collection) {
+    let fields = listed(&grants.fields(action, collection));
+    json!({"access": access, "fields": fields, "presets": grants.presets(action, collection)})
+}
+
+fn listed(fields: &Fields) -> Value {
+    match fields {
         Fields::All => json!(["*"]),
         Fields::Some(names) => json!(names),
+    }
+}
+
+/// What the caller may do with an item: `{update: {access, fields, presets}, delete: {access}, share: {access}, publish:
+/// {access}}`. An item that is not there looks like one with which nothing may be done.
+async fn with_item(
+    State(app): State<App>,
+    Who(caller): Who,
+    Named((collection, key)): Named<(String, String)>,
+) -> Answer {
+    user(&caller)?;
+    abilities(&app, &caller, &collection, Some(key.into())).await
+}
+
+async fn with_singleton(
+    State(app): State<App>,
+    Who(caller): Who,
+    Named(collection): Named<String>,
+) -> Answer {
+    user(&caller)?;
+    abilities(&app, &caller, &collection, None).await
+}
+
+async fn abilities(app: &App, caller: &Caller, collection: &str, key: Option<Value>) -> Answer {
+    let abilities = app.engine().abilities(caller, collection, key.as_ref()).await?;
+    let update = match &abilities.update {
+        None => json!({"access": false}),
+        Some(update) => {
+            json!({"access": true, "fields": listed(&update.fields), "presets": update.presets})
+        }
     };
-    json!({"access": access, "fields": fields, "presets": grants.presets(action, collection)})
+    Ok(answer::data(&json!({
+        "update": update,
+        "delete": {"access": abilities.delete},
+        "share": {"access": abilities.share},
+        "publish": {"access": abilities.publish},
+    })))
 }

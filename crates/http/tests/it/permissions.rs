@@ -230,6 +230,134 @@ async fn permissions_of_ones_own_are_listed_by_collection_and_action() {
 }
 
 #[tokio::test]
+async fn what_may_be_done_with_one_item_is_decided_by_that_item() {
+    let (app, editor) = newsroom().await;
+    let none = json!({"update": {"access": false}, "delete": {"access": false}, "share": {"access": false}, "publish": {"access": false}});
+    let with = |key: &str| format!("/permissions/me/posts/{key}");
+    let open = editor.get(&with(OPEN)).await;
+    let update = json!({"access": true, "fields": ["id", "title"], "presets": {}});
+    let mut expect = none.clone();
+    expect["update"] = update;
+    assert_eq!(open.data(), &expect, "{}", open.text);
+    // One that is hidden, one that is not there, a key that no item can have.
+    for key in [DRAFT, NOTHING, "x", "%20"] {
+        let told = editor.get(&with(key)).await;
+        assert_eq!((told.status, told.data()), (200, &none), "{key}");
+    }
+    // A collection that is hidden looks like one that is not there.
+    let (hidden, absent) = (
+        editor.get("/permissions/me/quotes/1").await,
+        editor.get("/permissions/me/quotez/1").await,
+    );
+    assert_eq!(hidden.refusal(), (403, "FORBIDDEN"));
+    assert_eq!(hidden.text.replace("quotes", "quotez"), absent.text);
+    // One that may only be read.
+    assert_eq!(editor.get("/permissions/me/authors/1").await.data(), &none);
+    for path in [
+        "/permissions/me/posts/x",
+        "/permissions/me/home",
+        "/permissions/me/quotes",
+    ] {
+        assert_eq!(app.anonymous().get(path).await.status, 401, "{path}");
+    }
+    // Without a key: of a singleton alone, and what is denied says so first.
+    assert_eq!(
+        editor.get("/permissions/me/posts").await.refusal(),
+        (400, "INVALID_QUERY")
+    );
+    assert_eq!(
+        editor.get("/permissions/me/quotes").await.refusal(),
+        (403, "FORBIDDEN")
+    );
+    let all = app.get(&with(DRAFT)).await;
+    let everything = json!({"access": true});
+    let update = json!({"access": true, "fields": ["*"], "presets": {}});
+    let expect = json!({"update": update, "delete": everything, "share": everything, "publish": everything});
+    assert_eq!(all.data(), &expect);
+    assert_eq!(app.get(&with(NOTHING)).await.data(), &none);
+}
+
+#[tokio::test]
+async fn each_ability_and_each_field_has_conditions_of_its_own() {
+    let (app, _) = newsroom().await;
+    let drafts = json!({"status": {"_eq": "draft"}});
+    let own = json!({"author": {"name": {"_eq": "Bob"}}});
+    let permissions = json!([
+        {"collection": "posts", "action": "update", "fields": ["title"]},
+        {"collection": "posts", "action": "update", "fields": ["slug", "status"], "permissions": drafts, "presets": {"views": 1}},
+        {"collection": "posts", "action": "update", "fields": ["slug", "price"], "permissions": own},
+        {"collection": "posts", "action": "delete", "permissions": drafts},
+        {"collection": "posts", "action": "share", "permissions": own},
+        {"collection": "posts", "action": "publish", "statuses": ["draft"]},
+        {"collection": "home", "action": ["read", "update"], "fields": ["headline"]},
+    ]);
+    let person = app.caller_with("person@example.com", permissions).await;
+    let posts = json!([
+        {"id": NOTHING, "title": "Both", "status": "draft", "author": 2},
+    ]);
+    assert_eq!(app.post("/items/posts", posts).await.status, 200);
+    for (key, fields, delete, share, publish) in [
+        (DRAFT, json!(["id", "slug", "status", "title"]), true, false, true),
+        (OPEN, json!(["id", "price", "slug", "title"]), false, true, false),
+        (
+            NOTHING,
+            json!(["id", "price", "slug", "status", "title"]),
+            true,
+            true,
+            true,
+        ),
+    ] {
+        let told = person.get(&format!("/permissions/me/posts/{key}")).await;
+        let may = told.data();
+        assert_eq!(
+            may["update"],
+            json!({"access": true, "fields": fields, "presets": {"views": 1}}),
+            "{key}"
+        );
+        let others = ["delete", "share", "publish"].map(|action| may[action]["access"].clone());
+        assert_eq!(others, [delete, share, publish].map(Value::from), "{key}");
+        // What is said is what happens.
+        for (field, value) in [
+            ("slug", json!(key)),
+            ("status", json!("draft")),
+            ("price", json!(1)),
+            ("title", json!("t")),
+        ] {
+            let done = person
+                .patch(&format!("/items/posts/{key}"), json!({field: value}))
+                .await;
+            let said = fields.as_array().unwrap().contains(&json!(field));
+            assert_eq!(done.status < 300, said, "{key} {field}: {}", done.text);
+        }
+    }
+    // The item of a singleton: making it is a right of its own.
+    let home = "/permissions/me/home";
+    assert_eq!(person.get(home).await.data()["update"], json!({"access": false}));
+    assert_eq!(app.get(home).await.data()["update"]["fields"], json!(["*"]));
+    assert_eq!(
+        app.patch("/items/home", json!({"headline": "Hi"})).await.status,
+        200
+    );
+    let may = person.get(home).await;
+    assert_eq!(
+        may.data()["update"],
+        json!({"access": true, "fields": ["*"], "presets": {}})
+    );
+    assert_eq!(person.get("/permissions/me/home/1").await.data(), may.data());
+    assert_eq!(
+        person.get("/permissions/me/home/2").await.data()["update"],
+        json!({"access": false})
+    );
+    let maker = json!([{"collection": "home", "action": "create", "fields": ["headline"], "presets": {"headline": "New"}}]);
+    let maker = app.caller_with("maker@example.com", maker).await;
+    assert_eq!(
+        maker.get(home).await.data()["update"],
+        json!({"access": false}),
+        "it is there by now"
+    );
+}
+
+#[tokio::test]
 async fn people_see_of_themselves_and_of_others_what_they_may() {
     let (app, editor) = newsroom().await;
     let key = editor.key().await;

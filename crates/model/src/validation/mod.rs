@@ -235,6 +235,8 @@ impl Subject<'_> {
         let operator = match (operator, wanted) {
             (O::Null, false) => O::NotNull,
             (O::NotNull, false) => O::Null,
+            (O::Equal, _) if argument.is_null() => O::Null,
+            (O::NotEqual, _) if argument.is_null() => O::NotNull,
             (O::Empty, false) => O::NotEmpty,
             (O::NotEmpty, false) => O::Empty,
             (operator, _) => operator,
@@ -434,8 +436,24 @@ mod tests {
         check(json!({"_regex": "null"}), &["nnull"]);
         check(json!({"_neq": "draft"}), &[]);
         check(json!({"_nin": ["a"]}), &[]);
+        check(json!({"_nin": ["a", null]}), &["nin"]);
         check(json!({"_ncontains": "nul"}), &[]);
         check(json!({"_null": true}), &[]);
+        // As `_nnull`: it is demanded of a new item.
+        let not_null = json!({"f": {"_neq": null}});
+        for (values, extent, failed) in [
+            (json!({"f": null}), Extent::Part, 1),
+            (json!({}), Extent::Whole, 1),
+            (json!({}), Extent::Part, 0),
+            (json!({"f": 1}), Extent::Whole, 0),
+        ] {
+            let item = item(values, extent);
+            assert_eq!(
+                strict_failures(&not_null, &collection(None), &item).len(),
+                failed,
+                "{item:?}"
+            );
+        }
         let either = json!({"_or": [{"f": {"_eq": 1}}, {"g": {"_eq": 1}}]});
         let record = item(json!({"f": null, "g": 2}), Extent::Part);
         let got = strict_failures(&either, &collection(None), &record);

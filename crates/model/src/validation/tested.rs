@@ -32,9 +32,14 @@ impl<'f> Tested<'f> {
     pub(super) fn null_failure(self, operator: Operator, argument: &Value) -> Option<Problem> {
         match operator {
             O::Equal | O::In => self.compared(operator, argument, &Value::Null),
+            O::NotIn => {
+                let named = argument
+                    .as_array()
+                    .is_some_and(|entries| entries.contains(&Value::Null));
+                named.then(|| failure(self.name, "nin", "Value can't be null.", None))
+            }
             O::NotEqual
             | O::NotEqualIgnoringCase
-            | O::NotIn
             | O::NotBetween
             | O::NotContains
             | O::NotContainsIgnoringCase

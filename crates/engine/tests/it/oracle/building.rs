@@ -85,7 +85,8 @@ fn collection(collection: &Collection) -> Value {
             let primary = field.name == "id";
             json!({
                 "field": field.name, "type": field.ty.name(), "meta": {},
-                "schema": {"is_primary_key": primary, "is_nullable": !primary},
+                "schema": {"is_primary_key": primary, "is_nullable": !primary,
+                    "has_auto_increment": primary && field.ty == Ty::Integer},
             })
         });
     let fields: Vec<_> = fields.collect();
@@ -102,6 +103,7 @@ fn relation_body(relation: &Relation) -> Value {
         "schema": relation.one.as_ref().map(|_| json!({"on_delete": "SET NULL"})),
         "meta": {
             "one_field": relation.alias, "sort_field": relation.sort_field,
+            "one_deselect_action": if relation.deletes { "delete" } else { "nullify" },
             "one_collection_field": any.map(|(column, _)| column),
             "one_allowed_collections": any.map(|(_, allowed)| allowed),
         },
@@ -116,6 +118,7 @@ async fn rights(engine: &Engine, world: &World) {
             "policy": World::policy(permission.policy), "collection": permission.collection,
             "action": permission.action, "fields": permission.fields, "permissions": permission.items,
             "validation": permission.validation, "presets": permission.presets,
+            "locales": permission.locales, "statuses": permission.statuses,
         })
     });
     for (collection, rows) in [

@@ -417,7 +417,7 @@ impl<'c> Evaluation<'c> {
     }
 
     /// The values of a list, each `None` that stands for nothing.
-    fn entries(&self, argument: &Value) -> Vec<Option<Value>> {
+    pub(super) fn entries(&self, argument: &Value) -> Vec<Option<Value>> {
         let entries = match argument {
             Value::Array(entries) => entries.clone(),
             value => vec![value.clone()],
@@ -452,7 +452,7 @@ impl<'c> Evaluation<'c> {
     }
 
     /// What a value stands for; `None`: nothing, and no comparison with it holds.
-    fn replaced(&self, value: &Value) -> Option<Value> {
+    pub(super) fn replaced(&self, value: &Value) -> Option<Value> {
         let user = self.who.user;
         match value.as_str() {
             Some("$NOW") => Some(NOW.into()),

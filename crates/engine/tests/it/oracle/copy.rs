@@ -112,20 +112,9 @@ impl Copy {
             let permissions: Vec<_> = world
                 .permissions
                 .iter()
-                .filter(|permission| {
-                    permission.action == "read"
-                        && policies.contains(&permission.policy)
-                        && (permission.collection == "*" || permission.collection == table.name)
-                })
+                .filter(|permission| permission.is_for("read", &table.name, policies))
                 .collect();
-            let grants = |fields: &[String], name: &str| {
-                name == "id" || fields.iter().any(|field| field == "*" || field == name)
-            };
-            let granted = |name: &str| {
-                permissions
-                    .iter()
-                    .any(|permission| grants(&permission.fields, name))
-            };
+            let granted = |name: &str| permissions.iter().any(|permission| permission.grants(name));
             let mine = full.table(&table.name).expect("a copy has no table of its own");
             table.rows.retain_mut(|item| {
                 let real = mine
@@ -135,14 +124,12 @@ impl Copy {
                 let lets: Vec<_> = permissions
                     .iter()
                     .filter(|permission| {
-                        permission.items.is_null() || on_all.matches(mine, real, &permission.items)
+                        real.is_some_and(|real| permission.limits_let(&real.values))
+                            && (permission.items.is_null() || on_all.matches(mine, real, &permission.items))
                     })
                     .collect();
                 for field in &mine.fields {
-                    if lets
-                        .iter()
-                        .any(|permission| grants(&permission.fields, &field.name))
-                    {
+                    if lets.iter().any(|permission| permission.grants(&field.name)) {
                         continue;
                     }
                     item.hidden.insert(field.name.clone());
@@ -160,11 +147,8 @@ impl Copy {
         }
         // Even the key is gone where nothing is granted at all.
         self.tables.retain(|table| {
-            world.permissions.iter().any(|permission| {
-                permission.action == "read"
-                    && policies.contains(&permission.policy)
-                    && (permission.collection == "*" || permission.collection == table.name)
-            })
+            let mut permissions = world.permissions.iter();
+            permissions.any(|permission| permission.is_for("read", &table.name, policies))
         });
     }
 

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::asking;
 use super::copy::Copy;
 use super::dice::Dice;
-use super::world::{Collection, Field, Permission, ROLES, Relation, Row, Ty, USERS, Who, World, values};
+use super::world::{
+    Collection, Field, LOCALES, Permission, ROLES, Relation, Row, STATUSES, Ty, USERS, Who, World, values_of,
+};
 
 const NAMES: [&str; 5] = ["alphas", "bravos", "charlies", "deltas", "echoes"];
 
@@ -60,7 +62,32 @@ fn fields(dice: &mut Dice, collection: &str) -> Vec<Field> {
         let ty = *dice.one(&Ty::SCALAR);
         fields.push(field(prefix(collection), &format!("{}{j}", ty.name()), ty));
     }
+    for name in ["locale", "status"] {
+        if dice.chance(30) {
+            fields.push(Field {
+                name: name.to_owned(),
+                ty: Ty::String,
+            });
+        }
+    }
     fields
+}
+
+/// A limit on one of these values or several, where a collection has the field.
+pub(super) fn limit(
+    dice: &mut Dice,
+    collection: &Collection,
+    field: &str,
+    of: &[&str],
+) -> Option<Vec<String>> {
+    let there = collection.fields.iter().any(|known| known.name == field);
+    let mut some: Vec<_> = of
+        .iter()
+        .filter(|_| there && dice.chance(50))
+        .map(|value| (*value).to_owned())
+        .collect();
+    some.truncate(2);
+    (!some.is_empty() && dice.chance(40)).then_some(some)
 }
 
 fn sortable(dice: &mut Dice, fields: &[Field]) -> Option<String> {
@@ -83,6 +110,7 @@ fn pointing(world: &mut World, many: usize, name: &str, one: usize, alias: Optio
         alias: alias.as_ref().map(|alias| alias.name.clone()),
         any: None,
         sort_field: None,
+        deletes: false,
     };
     world.collections[many].fields.push(column);
     world.collections[one].fields.extend(alias);
@@ -126,6 +154,7 @@ fn junction(dice: &mut Dice, world: &mut World, count: usize) {
         first.sort_field = Some(sort.name.clone());
         world.collections[at].fields.push(sort);
     }
+    first.deletes = dice.chance(50);
     world.relations.extend([first, second]);
 }
 
@@ -149,6 +178,7 @@ fn any(dice: &mut Dice, world: &mut World, count: usize) {
         alias: None,
         any: Some((fields[1].name.clone(), allowed)),
         sort_field: None,
+        deletes: false,
     });
     world.relations.push(owned);
     world.collections[at].fields.extend(fields);
@@ -184,7 +214,7 @@ fn fill(dice: &mut Dice, world: &mut World) {
                 } else if dice.chance(20) {
                     Value::Null
                 } else {
-                    dice.one(&values(field.ty)).clone()
+                    dice.one(&values_of(field)).clone()
                 };
                 row.insert(field.name.clone(), value);
             }
@@ -278,6 +308,12 @@ fn permission(dice: &mut Dice, world: &World, full: &Copy, policy: usize) -> Per
         _ if everywhere => Value::Null,
         _ => asking::rule(dice, full, &collection.name),
     };
+    let limit = |dice: &mut Dice, field: &str, of: &[&str]| {
+        (!everywhere)
+            .then(|| limit(dice, collection, field, of))
+            .flatten()
+    };
+    let (locales, statuses) = (limit(dice, "locale", &LOCALES), limit(dice, "status", &STATUSES));
     Permission {
         policy,
         collection: if everywhere {
@@ -290,5 +326,7 @@ fn permission(dice: &mut Dice, world: &World, full: &Copy, policy: usize) -> Per
         items,
         validation: Value::Null,
         presets: Value::Null,
+        locales,
+        statuses,
     }
 }

@@ -7,7 +7,9 @@ use super::answers::Question;
 use super::building;
 use super::comparing::compare;
 use super::copy::Copy;
+use super::requests::Attempt;
 use super::world::{Who, World};
+use super::writing;
 
 /// A question that is answered wrongly in a world.
 pub(super) struct Case {
@@ -83,33 +85,109 @@ impl Case {
     }
 
     fn told(&self, difference: &str) -> String {
-        let mut text = format!("seed {}, {} {:?}\n", self.world.seed, self.who.name, self.who);
-        for collection in &self.world.collections {
-            let fields: Vec<_> = collection
-                .fields
-                .iter()
-                .map(|field| format!("{}: {}", field.name, field.ty.name()))
-                .collect();
-            text += &format!(
-                "{} (sort {:?}): {}\n",
-                collection.name,
-                collection.sort_field,
-                fields.join(", ")
-            );
-            for row in self.world.rows.get(&collection.name).into_iter().flatten() {
-                text += &format!("    {}\n", Value::Object(row.clone()));
-            }
-        }
-        for relation in &self.world.relations {
-            text += &format!("{relation:?}\n");
-        }
-        for permission in &self.world.permissions {
-            text += &format!("{permission:?}\n");
-        }
-        text + &format!(
+        let mut text = told(&self.world, &self.who);
+        text += &format!(
             "asked {} {:?}: {}\n{difference}",
             self.question.collection, self.question.key, self.question.query
-        )
+        );
+        text
+    }
+}
+
+/// A world in words.
+fn told(world: &World, who: &Who) -> String {
+    let mut text = format!("seed {}, {} {who:?}\n", world.seed, who.name);
+    for collection in &world.collections {
+        let fields: Vec<_> = collection
+            .fields
+            .iter()
+            .map(|field| format!("{}: {}", field.name, field.ty.name()))
+            .collect();
+        text += &format!(
+            "{} (sort {:?}): {}\n",
+            collection.name,
+            collection.sort_field,
+            fields.join(", ")
+        );
+        for row in world.rows.get(&collection.name).into_iter().flatten() {
+            text += &format!("    {}\n", Value::Object(row.clone()));
+        }
+    }
+    for relation in &world.relations {
+        text += &format!("{relation:?}\n");
+    }
+    for permission in &world.permissions {
+        text += &format!("{permission:?}\n");
+    }
+    text
+}
+
+/// A write that goes wrong in a world.
+#[derive(Clone)]
+pub(super) struct WriteCase {
+    pub(super) world: World,
+    pub(super) who: Who,
+    pub(super) attempt: Attempt,
+}
+
+impl WriteCase {
+    /// What goes wrong; `None`: nothing. A write changes what it is tried on, so each has a database of its own.
+    async fn difference(&self) -> Option<String> {
+        let mut world = self.world.clone();
+        world.count();
+        let engine = building::build(&world).await;
+        writing::compare(&engine, &world, &self.who, &self.attempt)
+            .await
+            .err()
+    }
+
+    /// What is left of it, and what goes wrong, in words.
+    pub(super) async fn shrunk(mut self) -> String {
+        let Some(mut difference) = self.difference().await else {
+            return format!(
+                "it goes wrong only after what was written before\n{}",
+                self.told("")
+            );
+        };
+        let mut at = 0;
+        while let Some(data) = less(&self.attempt.data, &mut at.clone()) {
+            let mut smaller = self.clone();
+            smaller.attempt.data = data;
+            match smaller.difference().await {
+                Some(still) => (self, difference) = (smaller, still),
+                None => at += 1,
+            }
+        }
+        let parts = self.world.permissions.len() + self.world.rows.values().map(Vec::len).sum::<usize>();
+        for i in (0..parts).rev() {
+            let mut smaller = self.clone();
+            smaller.world = without(&self.world, i);
+            if let Some(still) = smaller.difference().await {
+                (self, difference) = (smaller, still);
+            }
+        }
+        for layer in (0..self.who.layers.len()).rev() {
+            let mut smaller = self.clone();
+            smaller.who.layers.remove(layer);
+            if smaller.who.layers.is_empty() {
+                break;
+            }
+            if let Some(still) = smaller.difference().await {
+                (self, difference) = (smaller, still);
+            }
+        }
+        self.told(&difference)
+    }
+
+    fn told(&self, difference: &str) -> String {
+        let Attempt {
+            action,
+            collection,
+            keys,
+            data,
+        } = &self.attempt;
+        let text = told(&self.world, &self.who);
+        format!("{text}tried to {action} {collection} {keys:?}: {data}\n{difference}")
     }
 }
 

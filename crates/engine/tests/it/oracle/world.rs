@@ -109,6 +109,8 @@ pub(super) struct Relation {
     /// The column that says which collection is pointed to, and which it may be.
     pub(super) any: Option<(String, Vec<String>)>,
     pub(super) sort_field: Option<String>,
+    /// Whether what is taken off the list is deleted.
+    pub(super) deletes: bool,
 }
 
 /// A row of `directus_permissions`.
@@ -121,6 +123,41 @@ pub(super) struct Permission {
     pub(super) items: Value,
     pub(super) validation: Value,
     pub(super) presets: Value,
+    pub(super) locales: Option<Vec<String>>,
+    pub(super) statuses: Option<Vec<String>>,
+}
+
+impl Permission {
+    /// Whether it speaks of an action on a collection, to somebody with these policies.
+    pub(super) fn is_for(&self, action: &str, collection: &str, policies: &[usize]) -> bool {
+        self.action == action
+            && policies.contains(&self.policy)
+            && (self.collection == "*" || self.collection == collection)
+    }
+
+    pub(super) fn grants(&self, field: &str) -> bool {
+        field == "id"
+            || self
+                .fields
+                .iter()
+                .any(|granted| granted == "*" || granted == field)
+    }
+
+    /// The fields whose values it limits, and to what.
+    pub(super) fn limits(&self) -> impl Iterator<Item = (&'static str, &Vec<String>)> {
+        let limits = [("locale", &self.locales), ("status", &self.statuses)];
+        limits
+            .into_iter()
+            .filter_map(|(field, values)| Some((field, values.as_ref()?)))
+    }
+
+    /// Whether its limits let an item as it is.
+    pub(super) fn limits_let(&self, row: &Row) -> bool {
+        self.limits().all(|(field, values)| {
+            let value = row.get(field).and_then(Value::as_str);
+            value.is_some_and(|value| values.iter().any(|allowed| allowed == value))
+        })
+    }
 }
 
 /// Somebody who asks.
@@ -160,11 +197,60 @@ pub(super) struct World {
     pub(super) policies: usize,
     pub(super) permissions: Vec<Permission>,
     pub(super) callers: Vec<Who>,
+    /// The largest key that there ever was, by collection.
+    pub(super) counted: BTreeMap<String, i64>,
 }
 
 impl World {
     pub(super) fn collection(&self, name: &str) -> Option<&Collection> {
         self.collections.iter().find(|collection| collection.name == name)
+    }
+
+    /// Counts on from the rows that are there.
+    pub(super) fn count(&mut self) {
+        self.counted.clear();
+        for (name, rows) in &self.rows {
+            let largest = rows.iter().filter_map(|row| row["id"].as_i64()).max();
+            self.counted.insert(name.clone(), largest.unwrap_or(0));
+        }
+    }
+
+    /// The key that the database gives next.
+    pub(super) fn next_key(&self, collection: &str) -> Value {
+        (self.counted.get(collection).copied().unwrap_or(0) + 1).into()
+    }
+
+    pub(super) fn add(&mut self, collection: &str, row: Row) {
+        if let Some(key) = row["id"].as_i64() {
+            let largest = self.counted.entry(collection.to_owned()).or_default();
+            *largest = key.max(*largest);
+        }
+        self.rows.entry(collection.to_owned()).or_default().push(row);
+    }
+
+    pub(super) fn change(&mut self, collection: &str, key: &Value, values: &Row) {
+        let rows = self.rows.get_mut(collection).into_iter().flatten();
+        for row in rows.filter(|row| row["id"] == *key) {
+            row.extend(values.clone());
+        }
+    }
+
+    /// Rows go, and what points to them points nowhere.
+    pub(super) fn remove(&mut self, collection: &str, keys: &[Value]) {
+        if let Some(rows) = self.rows.get_mut(collection) {
+            rows.retain(|row| !keys.contains(&row["id"]));
+        }
+        for relation in self
+            .relations
+            .iter()
+            .filter(|relation| relation.one.as_deref() == Some(collection))
+        {
+            for row in self.rows.get_mut(&relation.many).into_iter().flatten() {
+                if keys.contains(&row[&relation.field]) {
+                    row.insert(relation.field.clone(), Value::Null);
+                }
+            }
+        }
     }
 
     /// The rows of `directus_users`.
@@ -185,6 +271,18 @@ impl World {
         format!("44444444-4444-4444-8444-{i:012}")
     }
 }
+
+/// A few values of a field.
+pub(super) fn values_of(field: &Field) -> Vec<Value> {
+    match field.name.as_str() {
+        "locale" => LOCALES.map(Value::from).to_vec(),
+        "status" => STATUSES.map(Value::from).to_vec(),
+        _ => values(field.ty),
+    }
+}
+
+pub(super) const LOCALES: [&str; 3] = ["en", "de", "fr"];
+pub(super) const STATUSES: [&str; 3] = ["draft", "review", "public"];
 
 /// A few values of a type, in the notation in which they are answered.
 pub(super) fn values(ty: Ty) -> Vec<Value> {

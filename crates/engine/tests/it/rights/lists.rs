@@ -85,6 +85,33 @@ async fn entries_are_moved_by_the_right_to_change_them() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_see_where_entries_point_takes_off_what_they_name() {
+    for read in [json!(["sort"]), json!([])] {
+        let desk = desk(json!([
+            {"collection": "articles", "action": ["read", "update"], "fields": ["title", "tags"]},
+            {"collection": "articles_tags", "action": "read", "fields": read},
+            {"collection": "articles_tags", "action": "delete", "permissions": {"tags_id": {"_neq": 2}}},
+        ]))
+        .await;
+        // Row 1 is on the list, 2 is and may not go, 3 is on another list.
+        desk.update("articles", json!([1]), json!({"tags": {"delete": [3]}}))
+            .await
+            .unwrap();
+        assert_eq!(column(desk.engine(), "articles_tags", "id").await, [1, 2, 3, 4]);
+        for row in [2, 99] {
+            let told = desk
+                .update("articles", json!([1]), json!({"tags": {"delete": [row]}}))
+                .await;
+            assert_eq!(refused(told), ["FORBIDDEN "], "{row}");
+        }
+        desk.update("articles", json!([1]), json!({"tags": {"delete": [1]}}))
+            .await
+            .unwrap();
+        assert_eq!(column(desk.engine(), "articles_tags", "id").await, [2, 3, 4]);
+    }
+}
+
+#[tokio::test]
 async fn entries_that_are_not_seen_stay_on_a_list_that_is_replaced() {
     let tags = |junction: Value| async move {
         desk(json!([

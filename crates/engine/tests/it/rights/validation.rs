@@ -572,6 +572,29 @@ async fn rules_on_what_a_field_leads_to_are_asked_of_that_item() {
 }
 
 #[tokio::test]
+async fn what_a_new_item_does_not_get_is_nothing_for_whoever_points_to_it() {
+    let desk = desk(json!([
+        {"collection": "articles", "action": "create", "validation": {"author": {"born": {"_lt": "1900-01-01"}}}},
+        {"collection": "articles", "action": "read"},
+        {"collection": "authors", "action": ["create", "read"]},
+    ]))
+    .await;
+    // By key, and new: neither has a date.
+    for author in [
+        json!(3),
+        json!({"name": "New"}),
+        json!({"name": "New", "born": null}),
+    ] {
+        let told = desk
+            .create("articles", json!({"title": "x", "author": author}))
+            .await;
+        assert_eq!(refused(told), ["FAILED_VALIDATION author.born"], "{author}");
+    }
+    let old = json!({"title": "x", "author": {"name": "Old", "born": "1815-12-10"}});
+    desk.create("articles", old).await.unwrap();
+}
+
+#[tokio::test]
 async fn rules_on_what_is_hidden_say_nothing_but_no() {
     let mut desk = desk(json!([])).await;
     let table = [
