@@ -101,6 +101,7 @@ const UNREADABLE: &[&str] = &[
     "directus_activity",
     "directus_sessions",
     "loggia_changes",
+    "loggia_prunings",
     "loggia_tokens",
 ];
 

@@ -96,6 +96,8 @@ pub enum Origin {
     Mcp,
     /// The command line.
     Cli,
+    /// None: what the server does of its own accord.
+    System,
 }
 
 impl Caller {

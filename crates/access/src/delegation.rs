@@ -36,8 +36,8 @@ enum May {
     Stay,
 }
 
-/// The settings that hold assistants and tokens, or say how people come in.
-const SETTINGS: [(&str, May); 16] = [
+/// The settings that hold assistants and tokens, say how people come in, or for how long it is known what was done.
+const SETTINGS: [(&str, May); 18] = [
     ("mcp_enabled", May::Off),
     ("mcp_allow_deletes", May::Off),
     ("mcp_prompts_collection", May::Stay),
@@ -54,6 +54,8 @@ const SETTINGS: [(&str, May); 16] = [
     ("public_registration_verify_email", May::On),
     ("public_registration_role", May::Stay),
     ("public_registration_email_filter", May::Stay),
+    ("activity_retention", May::Stay),
+    ("revisions_retention", May::Stay),
 ];
 
 /// By what a user signs in, or is known to those who vouch for them.

@@ -159,6 +159,11 @@ impl Engine {
         Ok(self.0.journal.begin(schema, caller).await?)
     }
 
+    /// Where changes are written down.
+    pub(crate) fn journal_of_changes(&self) -> &Journal {
+        &self.0.journal
+    }
+
     /// The parts it was made of.
     #[must_use]
     pub fn parts(&self) -> &Parts {

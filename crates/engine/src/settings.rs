@@ -103,6 +103,24 @@ impl Settings {
         self.number("mcp_max_tokens", 20_000)
     }
 
+    /// Days for which activity is kept; `None`: for ever.
+    #[must_use]
+    pub fn activity_retention(&self) -> Option<u32> {
+        self.days("activity_retention")
+    }
+
+    /// Days for which revisions are kept; `None`: for ever.
+    #[must_use]
+    pub fn revisions_retention(&self) -> Option<u32> {
+        self.days("revisions_retention")
+    }
+
+    /// What is no number of days keeps everything.
+    fn days(&self, name: &str) -> Option<u32> {
+        let days = self.record.get(name)?.as_u64()?;
+        u32::try_from(days).ok().filter(|days| *days > 0)
+    }
+
     fn flag(&self, name: &str) -> bool {
         self.record.get(name).and_then(Value::as_bool).unwrap_or(false)
     }

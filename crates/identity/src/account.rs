@@ -192,8 +192,8 @@ impl Account {
         .attributed(facts.attribution)
     }
 
-    /// Nobody in particular, who may do everything: whoever may read the data folder could do it anyway.
-    pub(crate) fn operator() -> Caller {
+    /// Nobody in particular, who may do everything: the server itself, and whoever may read the data folder.
+    pub(crate) fn operator(origin: Origin) -> Caller {
         Caller::established(Claims {
             user: None,
             role: None,
@@ -206,7 +206,7 @@ impl Account {
             token: None,
             app_access: false,
             session: None,
-            origin: Origin::Cli,
+            origin,
             ip: None,
             user_agent: None,
         })

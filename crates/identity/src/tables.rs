@@ -490,6 +490,7 @@ pub(crate) fn origin(origin: Origin) -> &'static str {
         Origin::Rest => "rest",
         Origin::Mcp => "mcp",
         Origin::Cli => "cli",
+        Origin::System => "system",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Users as the command line makes them, and the first administrator.
 
-use loggia_access::Caller;
+use loggia_access::{Caller, Origin};
 use loggia_journal::Recorder;
 use loggia_model::error::{FAILED_VALIDATION, INVALID_PAYLOAD, RECORD_NOT_UNIQUE};
 use loggia_model::{Problem, Record, Scalar};
@@ -193,7 +193,7 @@ impl Identity {
 
     /// Begins what the command line does.
     async fn operate(&self, title: &str) -> Result<Recorder, Error> {
-        let mut tx = self.0.journal.begin_unread(&Account::operator()).await?;
+        let mut tx = self.0.journal.begin_unread(&self.operator()).await?;
         tx.entitle(title);
         Ok(tx)
     }
@@ -213,7 +213,13 @@ impl Identity {
     /// Who acts on the command line: whoever may read the data folder may do everything.
     #[must_use]
     pub fn operator(&self) -> Caller {
-        Account::operator()
+        Account::operator(Origin::Cli)
+    }
+
+    /// The server itself, for what it does of its own accord.
+    #[must_use]
+    pub fn itself(&self) -> Caller {
+        Account::operator(Origin::System)
     }
 
     /// The key of the user with an e-mail address.

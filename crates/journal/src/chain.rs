@@ -1,7 +1,8 @@
 //! The chain: every change carries a hash of all that is kept of it and of the hash of the change before it.
 //!
 //! What is hashed is written out here once, by name and in order, so that columns that come later change no hash that
-//! was kept before. A value is hashed in its canonical form with its length before it: no two rows share a form.
+//! was kept before. A value is hashed in its canonical form with its length before it: no two rows share a form. Each row
+//! has a hash of its own, and a change the hash of these: of a row that retention takes away, its hash is enough.
 
 use std::fmt::Write as _;
 
@@ -64,6 +65,22 @@ pub(crate) const REVISION: [&str; 12] = [
     "secrets",
 ];
 
+/// The columns of `loggia_prunings` that belong to the record of the change that pruned.
+pub(crate) const PRUNING: [&str; 6] = ["id", "change", "pruning", "activity", "revisions", "rows"];
+
+/// The hash of a row, by its table.
+pub(crate) type Leaf = [u8; 32];
+
+/// The hash of one row that is kept of a change.
+pub(crate) fn leaf<'v>(table: &str, values: impl Iterator<Item = (&'v str, &'v Scalar)>) -> Leaf {
+    let mut hash = Sha256::new();
+    feed(&mut hash, "table", &Scalar::from(table));
+    for (name, value) in values {
+        feed(&mut hash, name, value);
+    }
+    hash.finalize().into()
+}
+
 /// The hash of everything that is kept of a change besides its header.
 pub(crate) struct Content(Sha256);
 
@@ -73,15 +90,12 @@ impl Content {
     }
 
     /// One more row of what is kept; rows come by table, then by key.
-    pub(crate) fn row<'v>(&mut self, table: &str, values: impl Iterator<Item = (&'v str, &'v Scalar)>) {
-        feed(&mut self.0, "table", &Scalar::from(table));
-        for (name, value) in values {
-            feed(&mut self.0, name, value);
-        }
+    pub(crate) fn add(&mut self, leaf: &Leaf) {
+        self.0.update(leaf);
     }
 
     pub(crate) fn finish(self) -> String {
-        hexadecimal(self.0)
+        hexadecimal(&self.0.finalize())
     }
 }
 
@@ -99,7 +113,7 @@ pub(crate) fn hash<'v>(
     }
     feed(&mut hash, "reverts", reverts);
     hash.update(content);
-    hexadecimal(hash)
+    hexadecimal(&hash.finalize())
 }
 
 /// The values of a row that was read, in the order of `names`.
@@ -151,13 +165,26 @@ fn feed(hash: &mut Sha256, name: &str, value: &Scalar) {
     }
 }
 
-fn hexadecimal(hash: Sha256) -> String {
+/// A hash as it is written down.
+pub(crate) fn hexadecimal(hash: &[u8]) -> String {
     let mut text = String::with_capacity(64);
-    for byte in hash.finalize() {
+    for byte in hash {
         // Writing to a text cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// A hash as it was written down.
+pub(crate) fn parsed(text: &str) -> Option<Leaf> {
+    let mut leaf = Leaf::default();
+    if text.len() != 2 * leaf.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (i, byte) in leaf.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(leaf)
 }
 
 #[cfg(test)]
@@ -167,7 +194,7 @@ mod tests {
     fn content(rows: &[(&str, &[(&str, Scalar)])]) -> String {
         let mut content = Content::new();
         for (table, values) in rows {
-            content.row(table, values.iter().map(|(name, value)| (*name, value)));
+            content.add(&leaf(table, values.iter().map(|(name, value)| (*name, value))));
         }
         content.finish()
     }

@@ -6,6 +6,7 @@
 //! - One request is one change: a row of `loggia_changes`, and for each row that it wrote one of `directus_activity`
 //!   and one of `directus_revisions`, all in the transaction that wrote them. No record, no commit.
 //! - Changes are a chain: each carries the hash of the one before it and of everything that is kept of it.
+//! - Entries that are old enough may go, by [`Journal::prune`] alone: they leave their hashes, and the chain still holds.
 //! - Secrets are compared, and never kept.
 //! - What is shown of the record, and to whom, is decided elsewhere: nothing of it is read for callers here.
 //!
@@ -20,6 +21,8 @@ mod error;
 pub mod images;
 mod record;
 mod recorder;
+mod retention;
+mod rows;
 pub mod snapshot;
 pub mod tables;
 mod verify;
@@ -33,6 +36,7 @@ pub use budget::writes_directly;
 pub use error::Error;
 pub use images::{Changed, Difference, Happened};
 pub use recorder::{Noted, Recorded, Recorder, acts, pointing_to};
+pub use retention::{Keep, Pruned};
 pub use verify::{Broken, Verdict, verify};
 
 /// Where changes are written down. Cheap to clone.

@@ -3,28 +3,25 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jiff::Timestamp;
-use loggia_access::{Origin, Permit, Written, overstepped};
-use loggia_model::field_types::calendar;
+use loggia_access::{Permit, Written, overstepped};
 use loggia_model::filter::{Operand, Test};
-use loggia_model::plan::{
-    Aggregate, AggregatePlan, Figure, Group, InsertPlan, Plan, ReadPlan, Selected, Sort, Source,
-};
+use loggia_model::plan::{Aggregate, AggregatePlan, Figure, Group, Plan, ReadPlan, Selected, Sort, Source};
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar, Schema};
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::budget::{budget, limited, spent};
-use crate::chain::{self, ACTIVITY, Content, HEADER, REVISION};
+use crate::chain::{self, ACTIVITY, Content, REVISION};
 use crate::images::{self, Changed, Entry, Touched};
 use crate::recorder::{Recorded, Recorder};
+use crate::rows::{Header, Sum, hashed, insert, number, row, sealed};
 use crate::tables::{column, table, text, whole};
 
 /// What stands in the journal already.
-struct Before {
+pub(crate) struct Before {
     /// The number and the hash of the last change.
-    head: (i64, String),
-    last_activity: i64,
+    pub(crate) head: (i64, String),
+    pub(crate) last_activity: i64,
     last_revision: i64,
     /// By collection and item: the number and the key of the last revision.
     revisions: IndexMap<(String, String), (i64, i64)>,
@@ -92,10 +89,7 @@ fn looks(
         let key = Scalar::from(entry.key.as_str());
         items.entry(&entry.collection).or_default().push(key);
     }
-    plans.push(head()?);
-    plans.push(largest("directus_activity")?);
-    plans.push(largest("directus_revisions")?);
-    plans.push(images::allowed(Plan::Aggregate(last_revisions(&items)?)));
+    plans.extend(Before::looks(&items)?);
     if let Some((token, _)) = limited(recorder) {
         let now = recorder.journal.clock.now();
         plans.push(images::read(spent(&token.id, now)?));
@@ -123,28 +117,30 @@ fn head() -> Result<Permit<Plan>, Problem> {
     }))
 }
 
-fn largest(name: &str) -> Result<Permit<Plan>, Problem> {
+/// The largest key of one of the journal's tables.
+pub(crate) fn largest(name: &str) -> Result<Permit<Plan>, Problem> {
     Ok(images::allowed(Plan::Aggregate(AggregatePlan {
         collection: table(name)?.clone(),
         filter: Filter::All,
         group_by: Vec::new(),
-        figures: vec![figure(name, "id")?],
+        figures: vec![figure(Aggregate::Max, name, "id")?],
         sort: Vec::new(),
         limit: None,
         offset: 0,
     })))
 }
 
-fn figure(name: &str, field: &str) -> Result<Figure, Problem> {
+/// A figure of one of the journal's columns.
+pub(crate) fn figure(function: Aggregate, name: &str, field: &str) -> Result<Figure, Problem> {
     Ok(Figure {
         when: None,
-        function: Aggregate::Max,
+        function,
         field: Some(column(name, field)?),
     })
 }
 
 /// The last revision of each item.
-fn last_revisions(items: &IndexMap<&str, Vec<Scalar>>) -> Result<AggregatePlan, Problem> {
+pub(crate) fn last_revisions(items: &IndexMap<&str, Vec<Scalar>>) -> Result<AggregatePlan, Problem> {
     let name = "directus_revisions";
     let (collection, item) = (column(name, "collection")?, column(name, "item")?);
     let of = items.iter().map(|(name, keys)| {
@@ -159,36 +155,61 @@ fn last_revisions(items: &IndexMap<&str, Vec<Scalar>>) -> Result<AggregatePlan, 
         collection: table(name)?.clone(),
         filter: Filter::or_all(of.collect()),
         group_by: vec![group(&collection), group(&item)],
-        figures: vec![figure(name, "number")?, figure(name, "id")?],
+        figures: vec![
+            figure(Aggregate::Max, name, "number")?,
+            figure(Aggregate::Max, name, "id")?,
+        ],
         sort: Vec::new(),
         limit: None,
         offset: 0,
     })
 }
 
+/// The largest key that [`largest`] has read.
+pub(crate) fn largest_of(rows: &[Record]) -> i64 {
+    whole(rows.first().and_then(|row| row.get("max")?.get("id")))
+}
+
+/// What [`last_revisions`] has read: by collection and item the number and the key of the last revision.
+pub(crate) fn last_revisions_of(rows: Vec<Record>) -> IndexMap<(String, String), (i64, i64)> {
+    let of = |row: Record| {
+        let figures = row.get("max");
+        let figure = |name: &str| whole(figures.and_then(|figures| figures.get(name)));
+        let key = (text(&row, "collection").to_owned(), text(&row, "item").to_owned());
+        (key, (figure("number"), figure("id")))
+    };
+    rows.into_iter().map(of).collect()
+}
+
 impl Before {
-    fn read(next: &mut impl FnMut() -> Vec<Record>) -> Self {
+    /// What must be read for it, with the last revisions of these items.
+    pub(crate) fn looks(items: &IndexMap<&str, Vec<Scalar>>) -> Result<[Permit<Plan>; 4], Problem> {
+        Ok([
+            head()?,
+            largest("directus_activity")?,
+            largest("directus_revisions")?,
+            images::allowed(Plan::Aggregate(last_revisions(items)?)),
+        ])
+    }
+
+    /// The number of the next change.
+    pub(crate) fn next(&self) -> i64 {
+        self.head.0 + 1
+    }
+
+    /// What [`Before::looks`] asked for.
+    pub(crate) fn read(next: &mut impl FnMut() -> Vec<Record>) -> Self {
         let head = next();
         let head = head.first();
         let number = whole(head.and_then(|row| row.get("number")));
         let hash = head.and_then(|row| row.get("hash")?.as_str());
         let hash = hash.unwrap_or(chain::BEGINNING).to_owned();
-        let mut largest = || {
-            let rows = next();
-            whole(rows.first().and_then(|row| row.get("max")?.get("id")))
-        };
-        let (last_activity, last_revision) = (largest(), largest());
-        let revisions = next().into_iter().map(|row| {
-            let figures = row.get("max");
-            let figure = |name: &str| whole(figures.and_then(|figures| figures.get(name)));
-            let key = (text(&row, "collection").to_owned(), text(&row, "item").to_owned());
-            (key, (figure("number"), figure("id")))
-        });
+        let (last_activity, last_revision) = (largest_of(&next()), largest_of(&next()));
         Self {
             head: (number, hash),
             last_activity,
             last_revision,
-            revisions: revisions.collect(),
+            revisions: last_revisions_of(next()),
         }
     }
 }
@@ -256,24 +277,6 @@ fn left_to_people(recorder: &Recorder, entries: &[Entry]) -> Result<(), Problems
     problems.or(())
 }
 
-/// A row that is to be written, by the names of its columns.
-type NewRow = Vec<(Arc<Field>, Scalar)>;
-
-fn row<const N: usize>(collection: &Collection, names: &[&str; N], values: [Scalar; N]) -> NewRow {
-    let fields = names.iter().zip(values);
-    fields
-        .filter_map(|(name, value)| Some((collection.field(name)?.clone(), value)))
-        .collect()
-}
-
-fn hashed(row: &NewRow) -> impl Iterator<Item = (&str, &Scalar)> {
-    row.iter().map(|(field, value)| (field.name.as_str(), value))
-}
-
-fn number(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
 /// The rows of the journal, and the key of the change.
 fn rows(
     recorder: &Recorder,
@@ -283,7 +286,7 @@ fn rows(
     let now = recorder.journal.clock.now();
     let change = recorder.journal.generator.ordered_uuid(now).to_string();
     let (activity, revisions) = (table("directus_activity")?, table("directus_revisions")?);
-    let header = Header::of(recorder, now);
+    let header = Header::of(&recorder.caller, recorder.title.as_deref(), now);
     let mut content = Content::new();
     let (mut acted, mut revised) = (Vec::new(), Vec::new());
     let mut reversible = !recorder.lossy;
@@ -294,7 +297,12 @@ fn rows(
             continue;
         }
         let id = before.last_activity + number(acted.len()) + 1;
-        acted.push(row(activity, &ACTIVITY, header.activity(entry, id, &change)));
+        let happened = (
+            entry.happened.name(),
+            entry.collection.as_str(),
+            entry.key.as_str(),
+        );
+        acted.push(row(activity, &ACTIVITY, header.activity(id, happened, &change)));
         if kept == Kept::All {
             let number = before.last_revision + number(revised.len()) + 1;
             let key = (entry.collection.clone(), entry.key.clone());
@@ -307,35 +315,25 @@ fn rows(
         }
     }
     for new in &acted {
-        content.row("directus_activity", hashed(new));
+        content.add(&chain::leaf("directus_activity", hashed(new)));
     }
     for new in &revised {
-        content.row("directus_revisions", hashed(new).take(REVISION.len()));
+        let hashed = hashed(new).take(REVISION.len());
+        content.add(&chain::leaf("directus_revisions", hashed));
     }
-    let changes = table("loggia_changes")?;
-    let mut new = row(
-        changes,
-        &HEADER,
-        header.change(entries, before.head.0 + 1, &change, reversible),
-    );
-    let reverts = Scalar::from(recorder.reverts.clone());
-    let content = content.finish();
-    let hash = chain::hash(&before.head.1, hashed(&new), &reverts, &content);
-    let rest = ["reverts", "content_hash", "previous_hash", "hash"];
-    let values = [
-        reverts,
-        content.into(),
-        before.head.1.as_str().into(),
-        hash.into(),
-    ];
-    new.extend(row(changes, &rest, values));
-    let insert = |collection: &Arc<Collection>, rows: Vec<NewRow>| {
-        images::allowed(Plan::Insert(InsertPlan {
-            collection: collection.clone(),
-            rows,
-        }))
+    let mut counts: IndexMap<&str, Changed> = IndexMap::new();
+    for entry in entries {
+        let counted = counts.entry(entry.collection.as_str()).or_default();
+        counted.count(entry.happened);
+    }
+    let sum = Sum {
+        counts,
+        rows: entries.len(),
+        reversible,
     };
-    let mut plans = vec![insert(changes, vec![new])];
+    let new = header.change(&sum, before.next(), &change);
+    let new = sealed(new, recorder.reverts.clone(), content, before)?;
+    let mut plans = vec![insert(table("loggia_changes")?, vec![new])];
     if !acted.is_empty() {
         plans.push(insert(activity, acted));
     }
@@ -371,98 +369,4 @@ fn revision(
         document(&entry.before),
         secrets.into(),
     ]
-}
-
-/// Who, when, and through what: the same for all rows of a change.
-struct Header<'r> {
-    recorder: &'r Recorder,
-    now: Scalar,
-    ip: Scalar,
-    agent: Scalar,
-    origin: Scalar,
-    user: Scalar,
-}
-
-/// As much of a text as its column holds.
-fn fitting(text: Option<&str>, most: usize) -> Scalar {
-    Scalar::from(text.map(|text| text.chars().take(most).collect::<String>()))
-}
-
-impl<'r> Header<'r> {
-    fn of(recorder: &'r Recorder, now: Timestamp) -> Self {
-        let claims = recorder.caller.claims();
-        let origin = match claims.origin {
-            Origin::Rest => "rest",
-            Origin::Mcp => "mcp",
-            Origin::Cli => "cli",
-        };
-        Self {
-            recorder,
-            now: calendar::timestamp(now).into(),
-            ip: claims.ip.map(|ip| ip.to_string()).into(),
-            agent: claims.user_agent.clone().into(),
-            origin: origin.into(),
-            user: claims.user.clone().into(),
-        }
-    }
-
-    fn activity(&self, entry: &Entry, id: i64, change: &str) -> [Scalar; ACTIVITY.len()] {
-        [
-            Scalar::Int(id),
-            entry.happened.name().into(),
-            self.user.clone(),
-            self.now.clone(),
-            self.ip.clone(),
-            self.agent.clone(),
-            entry.collection.as_str().into(),
-            entry.key.as_str().into(),
-            self.origin.clone(),
-            change.into(),
-        ]
-    }
-
-    fn change(
-        &self,
-        entries: &[Entry],
-        number: i64,
-        change: &str,
-        reversible: bool,
-    ) -> [Scalar; HEADER.len()] {
-        let claims = self.recorder.caller.claims();
-        let said = self.recorder.caller.attribution();
-        let mut counts: IndexMap<&str, Changed> = IndexMap::new();
-        for entry in entries {
-            counts
-                .entry(entry.collection.as_str())
-                .or_default()
-                .count(entry.happened);
-        }
-        let counts: Record = counts
-            .iter()
-            .map(|(name, c)| {
-                let counted = json!({"created": c.created, "updated": c.updated, "deleted": c.deleted});
-                ((*name).to_owned(), counted)
-            })
-            .collect();
-        let title = self.recorder.title.as_deref().or(said.title.as_deref());
-        [
-            change.into(),
-            Scalar::Int(number),
-            self.now.clone(),
-            self.user.clone(),
-            claims.role.clone().into(),
-            claims.token.as_ref().map(|token| token.id.clone()).into(),
-            self.origin.clone(),
-            fitting(said.client_name.as_deref(), 255),
-            fitting(said.client_version.as_deref(), 255),
-            fitting(said.tool.as_deref(), 64),
-            fitting(said.request_id.as_deref(), 64),
-            self.ip.clone(),
-            self.agent.clone(),
-            fitting(title, 255),
-            Value::Object(counts).to_string().into(),
-            Scalar::Int(self::number(entries.len())),
-            Scalar::Bool(reversible),
-        ]
-    }
 }

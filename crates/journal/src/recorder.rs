@@ -15,11 +15,12 @@ use crate::{Journal, snapshot, tables};
 
 /// Collections whose rows the system keeps for itself: what they are like is nobody's change. What collections, fields
 /// and relations are like is recorded as whole definitions instead of rows.
-const NOT_RECORDED: [&str; 7] = [
+const NOT_RECORDED: [&str; 8] = [
     "directus_sessions",
     "directus_activity",
     "directus_revisions",
     "loggia_changes",
+    "loggia_prunings",
     "directus_collections",
     "directus_fields",
     "directus_relations",
@@ -484,7 +485,7 @@ fn its_own(plan: &Plan) -> Result<(), Error> {
         return Ok(());
     };
     let refused = match collection.name.as_str() {
-        "loggia_changes" | "directus_revisions" => true,
+        "loggia_changes" | "loggia_prunings" | "directus_revisions" => true,
         "directus_activity" => !matches!(plan, Plan::Insert(_)),
         _ => false,
     };

@@ -1,6 +1,9 @@
 //! Walks the chain from its beginning and works every hash out again.
+//!
+//! Of entries that retention took away, the hashes that they left behind stand in; these are part of the change that
+//! pruned, and hold or fall with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use loggia_model::filter::Test;
 use loggia_model::plan::{ReadPlan, Selected, Source};
@@ -9,12 +12,15 @@ use loggia_store::Store;
 use serde_json::Value;
 
 use crate::Error;
-use crate::chain::{self, ACTIVITY, Content, HEADER, REVISION};
+use crate::chain::{self, ACTIVITY, Content, HEADER, Leaf, PRUNING, REVISION, leaf};
 use crate::images;
+use crate::record::{largest, largest_of};
 use crate::tables::{ascending, column, plain, table, text, whole};
 
 /// Changes looked at at once.
 const PAGE: u64 = 100;
+/// What is pruned meanwhile is no fault: the walk begins anew, but not for ever.
+const WALKS: usize = 20;
 
 /// What a walk along the chain found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,16 +49,43 @@ pub struct Broken {
 /// # Errors
 /// When the database cannot be read.
 pub async fn verify(store: &Store, expect: Option<&str>) -> Result<Verdict, Error> {
+    let mut verdict = Verdict::default();
+    for _ in 0..WALKS {
+        let pruned = last_pruning(store).await?;
+        verdict = walk(store, expect).await?;
+        if verdict.broken.is_none() || last_pruning(store).await? == pruned {
+            break;
+        }
+    }
+    Ok(verdict)
+}
+
+/// The last row that says what was pruned.
+async fn last_pruning(store: &Store) -> Result<i64, Error> {
+    Ok(largest_of(
+        &store.run(largest("loggia_prunings")?).await?.into_rows(),
+    ))
+}
+
+async fn walk(store: &Store, expect: Option<&str>) -> Result<Verdict, Error> {
     let mut walk = Walk {
         store,
         last: None,
         verdict: Verdict::default(),
         last_activity: 0,
         last_revision: 0,
+        after_gone: HashSet::new(),
+        prunings: HashMap::new(),
         expected: expect.is_none(),
         expect,
     };
     while walk.verdict.broken.is_none() && walk.page().await? {}
+    if walk.verdict.broken.is_none()
+        && let Some(number) = walk.prunings.values().min().copied()
+    {
+        let what = "entries of it are gone, and the change that is said to have pruned them is missing";
+        walk.broken(number, None, what);
+    }
     if walk.verdict.broken.is_none() && !walk.expected {
         let number = walk.last.as_ref().map_or(0, |(number, _)| *number);
         let what = "no change has the expected hash: changes were cut off the end, or all were written anew";
@@ -73,6 +106,10 @@ struct Walk<'s> {
     verdict: Verdict,
     last_activity: i64,
     last_revision: i64,
+    /// The revisions that come after one that is gone.
+    after_gone: HashSet<i64>,
+    /// The changes that are said to have pruned, and were not met yet: with the first that they pruned.
+    prunings: HashMap<String, i64>,
     expect: Option<&'s str>,
     /// Whether the expected hash was met.
     expected: bool,
@@ -118,37 +155,49 @@ impl Walk<'_> {
             .iter()
             .filter_map(|row| row.get("id")?.as_str().map(Scalar::from))
             .collect();
-        let entries = |name: &'static str| -> Result<ReadPlan, Problem> {
-            Ok(ReadPlan {
-                filter: Filter::field(&column(name, "change")?, Test::In(keys.clone())),
-                sort: ascending(name, "id")?,
-                ..plain(name)?
-            })
-        };
-        let plans = vec![
-            images::read(entries("directus_activity")?),
-            images::read(entries("directus_revisions")?),
-        ];
-        let mut outcomes = self.store.run_all(plans).await?.into_iter();
-        let mut next = || {
-            outcomes
-                .next()
-                .map(loggia_store::Outcome::into_rows)
-                .unwrap_or_default()
-        };
-        let (activity, revisions) = (next(), next());
+        let [activity, revisions, gone, pruned] = self.of_changes(&keys).await?;
         let parents = self.parents(&revisions).await?;
-        let (mut activity, mut revisions) = (by_change(activity), by_change(revisions));
+        let (mut activity, mut revisions) = (by(activity, "change"), by(revisions, "change"));
+        let (mut gone, mut pruned) = (by(gone, "change"), by(pruned, "pruning"));
         for change in changes {
             let id = text(&change, "id").to_owned();
-            let activity = activity.remove(&id).unwrap_or_default();
-            let revisions = revisions.remove(&id).unwrap_or_default();
-            self.change(&change, &id, &activity, &revisions, &parents)?;
+            let entries = Entries {
+                activity: activity.remove(&id).unwrap_or_default(),
+                revisions: revisions.remove(&id).unwrap_or_default(),
+                gone: gone.remove(&id).unwrap_or_default(),
+                pruned: pruned.remove(&id).unwrap_or_default(),
+            };
+            self.change(&change, &id, &entries, &parents)?;
             if self.verdict.broken.is_some() {
                 break;
             }
         }
         Ok(true)
+    }
+
+    /// What is kept of changes besides their headers: activity, revisions, what is left of entries that are gone, and what
+    /// they pruned themselves.
+    async fn of_changes(&self, keys: &[Scalar]) -> Result<[Vec<Record>; 4], Error> {
+        let of = |name: &'static str, by: &str| -> Result<ReadPlan, Problem> {
+            Ok(ReadPlan {
+                filter: Filter::field(&column(name, by)?, Test::In(keys.to_vec())),
+                sort: ascending(name, "id")?,
+                ..plain(name)?
+            })
+        };
+        let plans = vec![
+            images::read(of("directus_activity", "change")?),
+            images::read(of("directus_revisions", "change")?),
+            images::read(of("loggia_prunings", "change")?),
+            images::read(of("loggia_prunings", "pruning")?),
+        ];
+        let mut outcomes = self.store.run_all(plans).await?.into_iter();
+        Ok(std::array::from_fn(|_| {
+            outcomes
+                .next()
+                .map(loggia_store::Outcome::into_rows)
+                .unwrap_or_default()
+        }))
     }
 
     /// The revisions that others come after.
@@ -182,8 +231,7 @@ impl Walk<'_> {
         &mut self,
         change: &Record,
         id: &str,
-        activity: &[Record],
-        revisions: &[Record],
+        entries: &Entries,
         parents: &HashMap<i64, Record>,
     ) -> Result<(), Problem> {
         let number = whole(change.get("number"));
@@ -218,7 +266,13 @@ impl Walk<'_> {
             );
             return Ok(());
         }
-        if let Some(what) = self.entries(content, activity, revisions, parents)? {
+        self.prunings.remove(id);
+        for row in &entries.gone {
+            self.prunings
+                .entry(text(row, "pruning").to_owned())
+                .or_insert(number);
+        }
+        if let Some(what) = self.entries(content, entries, parents)? {
             self.broken(number, Some(id), what);
             return Ok(());
         }
@@ -234,31 +288,25 @@ impl Walk<'_> {
     fn entries(
         &mut self,
         content: &str,
-        activity: &[Record],
-        revisions: &[Record],
+        entries: &Entries,
         parents: &HashMap<i64, Record>,
     ) -> Result<Option<String>, Problem> {
+        let edited = "what is recorded of its items was edited, or something is missing or added";
+        let Some(leaves) = entries.leaves(&mut self.after_gone)? else {
+            return Ok(Some(edited.to_owned()));
+        };
         let mut hash = Content::new();
-        for (name, columns, rows) in [
-            ("directus_activity", ACTIVITY.as_slice(), activity),
-            ("directus_revisions", REVISION.as_slice(), revisions),
-        ] {
-            let collection = table(name)?;
-            for row in rows {
-                let values = chain::values(collection, columns, row);
-                hash.row(name, values.iter().map(|(name, value)| (*name, value)));
-            }
+        for leaf in &leaves {
+            hash.add(leaf);
         }
-        for row in activity {
+        for row in &entries.activity {
             self.last_activity = self.last_activity.max(whole(row.get("id")));
         }
-        for row in revisions {
+        for row in &entries.revisions {
             self.last_revision = self.last_revision.max(whole(row.get("id")));
         }
         if hash.finish() != content {
-            return Ok(Some(
-                "what is recorded of its items was edited, or something is missing or added".to_owned(),
-            ));
+            return Ok(Some(edited.to_owned()));
         }
         let follows = |row: &Record| {
             let number = whole(row.get("number"));
@@ -268,14 +316,81 @@ impl Walk<'_> {
                         && parent.get("collection") == row.get("collection")
                         && parent.get("item") == row.get("item")
                 }
-                None => number == 1,
+                None if row.get("parent").is_none_or(Value::is_null) => {
+                    number == 1 || self.after_gone.contains(&whole(row.get("id")))
+                }
+                None => false,
             }
         };
-        Ok(revisions.iter().find(|row| !follows(row)).map(|row| {
+        Ok(entries.revisions.iter().find(|row| !follows(row)).map(|row| {
             let (collection, item) = (text(row, "collection"), text(row, "item"));
             format!("the revision of {collection} {item} does not name the one before it")
         }))
     }
+}
+
+/// What is kept of a change besides its header, each in the order of its keys.
+struct Entries {
+    activity: Vec<Record>,
+    revisions: Vec<Record>,
+    /// What is left of entries that are gone.
+    gone: Vec<Record>,
+    /// What is left of entries of other changes, which this one took away.
+    pruned: Vec<Record>,
+}
+
+impl Entries {
+    /// The hashes of everything that was recorded, by table and key; `None`: what is left of entries that are gone says
+    /// nothing that could be theirs.
+    fn leaves(&self, after_gone: &mut HashSet<i64>) -> Result<Option<Vec<Leaf>>, Problem> {
+        let mut all = Vec::new();
+        for (name, columns, rows, member) in [
+            (
+                "directus_activity",
+                ACTIVITY.as_slice(),
+                &self.activity,
+                "activity",
+            ),
+            (
+                "directus_revisions",
+                REVISION.as_slice(),
+                &self.revisions,
+                "revisions",
+            ),
+        ] {
+            let mut leaves = hashes(name, columns, rows)?;
+            for row in &self.gone {
+                let gone = row.get("rows").and_then(|rows| rows.get(member)?.as_array());
+                for one in gone.into_iter().flatten() {
+                    let (id, after) = (whole(one.get(0)), whole(one.get(2)));
+                    let Some(leaf) = one.get(1).and_then(Value::as_str).and_then(chain::parsed) else {
+                        return Ok(None);
+                    };
+                    if after > 0 {
+                        after_gone.insert(after);
+                    }
+                    leaves.push((id, leaf));
+                }
+            }
+            // Stable: one key twice is two hashes, which fit nothing.
+            leaves.sort_by_key(|(id, _)| *id);
+            all.extend(leaves.into_iter().map(|(_, leaf)| leaf));
+        }
+        let pruned = hashes("loggia_prunings", &PRUNING, &self.pruned)?;
+        all.extend(pruned.into_iter().map(|(_, leaf)| leaf));
+        Ok(Some(all))
+    }
+}
+
+/// The hashes of rows, with their keys.
+fn hashes(name: &str, columns: &[&str], rows: &[Record]) -> Result<Vec<(i64, Leaf)>, Problem> {
+    let collection = table(name)?;
+    let hashed = rows.iter().map(|row| {
+        let values = chain::values(collection, columns, row);
+        let leaf = leaf(name, values.iter().map(|(name, value)| (*name, value)));
+        (whole(row.get("id")), leaf)
+    });
+    Ok(hashed.collect())
 }
 
 /// One entry of a change behind the last that was seen.
@@ -288,13 +403,10 @@ fn behind(name: &str, last: i64) -> Result<ReadPlan, Problem> {
     })
 }
 
-fn by_change(rows: Vec<Record>) -> HashMap<String, Vec<Record>> {
+fn by(rows: Vec<Record>, name: &str) -> HashMap<String, Vec<Record>> {
     let mut found: HashMap<String, Vec<Record>> = HashMap::new();
     for row in rows {
-        found
-            .entry(text(&row, "change").to_owned())
-            .or_default()
-            .push(row);
+        found.entry(text(&row, name).to_owned()).or_default().push(row);
     }
     found
 }

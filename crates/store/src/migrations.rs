@@ -40,6 +40,11 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         steps: || system::migration(2),
         rows: system::recipes::rows,
     },
+    Migration {
+        name: "retention of activity and revisions",
+        steps: || system::migration(3),
+        rows: Vec::new,
+    },
 ];
 
 /// Runs the migrations that have not run yet.

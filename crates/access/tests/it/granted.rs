@@ -120,6 +120,7 @@ fn what_is_kept_from_everybody_but_administrators() {
         "directus_revisions",
         "directus_sessions",
         "loggia_changes",
+        "loggia_prunings",
         "loggia_tokens",
     ];
     assert_eq!(kept(Action::Read), BTreeSet::from(unreadable));
@@ -134,6 +135,7 @@ fn what_is_kept_from_everybody_but_administrators() {
         "directus_revisions",
         "directus_sessions",
         "loggia_changes",
+        "loggia_prunings",
         "loggia_tokens",
     ]);
     for action in [Action::Create, Action::Update, Action::Delete] {

@@ -9,10 +9,11 @@ pub(crate) mod expecting;
 mod images;
 mod reading;
 pub mod request;
+mod retention;
 pub(crate) mod revert;
 mod seen;
 
-pub use loggia_journal::Happened;
+pub use loggia_journal::{Happened, Pruned};
 pub(crate) use loggia_journal::{Noted, Recorded, Recorder};
 pub use reading::{ChangeDiff, ChangeFilter, ChangePage, ChangedItem};
 pub use revert::{Conflict, Conflicts, NotRestored, RevertOptions, RevertTarget, Reverted};

@@ -13,6 +13,7 @@ use loggia_model::{Filter, Problem, Record, Scalar, Schema};
 use serde_json::{Value, json};
 
 use super::images::{self, Happened};
+use super::retention;
 use super::seen::{self, Place, Seen};
 use crate::{Engine, Error};
 
@@ -125,9 +126,17 @@ impl Engine {
         changes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = changes.last().filter(|_| more);
         let next = next.map(|change| whole(change.get("number")));
+        let keys = changes.iter().map(|change| Scalar::from(text(change, "id")));
+        let pruned = retention::found(&self.journal(images::read(retention::look(keys)?)).await?);
         let changes = changes
             .into_iter()
-            .map(|change| shown(&schema, &grants, change))
+            .map(|mut change| {
+                // What was on record of it is not any more.
+                if pruned.contains(text(&change, "id")) {
+                    change.insert("reversible".to_owned(), false.into());
+                }
+                shown(&schema, &grants, change)
+            })
             .collect();
         Ok(ChangePage { changes, next })
     }

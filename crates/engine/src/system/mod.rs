@@ -29,7 +29,7 @@ mod settings;
 mod users;
 
 /// Collections that are not written as items, and where they are written instead.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     (
         "directus_collections",
         "Change collections through /collections or the collections tool.",
@@ -51,6 +51,8 @@ const ELSEWHERE: [(&str, &str); 7] = [
         "The record of activity is kept by the system alone.",
     ),
     ("directus_revisions", "Revisions are kept by the system alone."),
+    ("loggia_changes", "Changes are kept by the system alone."),
+    ("loggia_prunings", "Changes are kept by the system alone."),
     ("loggia_tokens", "Tokens are managed through /tokens."),
 ];
 

@@ -8,7 +8,12 @@ use crate::items::payload::invalid;
 use crate::query::{Resolver, suggest};
 
 /// Settings that are numbers of at least one.
-const AT_LEAST_ONE: [&str; 2] = ["mcp_max_rows", "mcp_max_tokens"];
+const AT_LEAST_ONE: [&str; 4] = [
+    "mcp_max_rows",
+    "mcp_max_tokens",
+    "activity_retention",
+    "revisions_retention",
+];
 
 pub(super) fn check(on: &Resolver<'_>, draft: &Draft) -> Problems {
     let mut problems = Problems::default();

@@ -1,7 +1,7 @@
-//! `loggia audit`: whether the record of changes is as it was written.
+//! `loggia audit`: whether the record of changes is as it was written, and taking away what need not be kept of it.
 
 use crate::command_line::ConfigurationArguments;
-use crate::commands::user::on_foundation;
+use crate::commands::user::{on_foundation, on_house};
 use clap::{Args, Subcommand};
 use loggia_journal::{Verdict, verify};
 use std::process::ExitCode;
@@ -23,6 +23,11 @@ enum What {
         #[command(flatten)]
         configuration: ConfigurationArguments,
     },
+    /// Take away activity and revisions that are older than the settings keep them; a server does that once a day
+    Prune {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+    },
 }
 
 /// Does what was asked.
@@ -30,14 +35,26 @@ enum What {
 /// # Errors
 /// When the configuration is wrong, or the database cannot be read.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let What::Verify {
-        expect,
-        configuration,
-    } = arguments.what;
-    let verdict = on_foundation(configuration, async |foundation| {
-        Ok(verify(&foundation.store, expect.as_deref()).await?)
-    })?;
-    Ok(told(&verdict))
+    match arguments.what {
+        What::Verify {
+            expect,
+            configuration,
+        } => {
+            let verdict = on_foundation(configuration, async |foundation| {
+                Ok(verify(&foundation.store, expect.as_deref()).await?)
+            })?;
+            Ok(told(&verdict))
+        }
+        What::Prune { configuration } => {
+            let pruned = on_house(configuration, async |house| {
+                let caller = house.foundation.identity.operator();
+                Ok(house.engine.prune(&caller).await?)
+            })?;
+            println!("activity    {}", pruned.activity);
+            println!("revisions   {}", pruned.revisions);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 fn told(verdict: &Verdict) -> ExitCode {

@@ -14,6 +14,9 @@ use tokio::net::TcpListener;
 /// How often a server looks whether another process has changed its data.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often what need not be kept any more is taken away.
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The options of `loggia serve`.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -61,6 +64,7 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
         print!("{}", first_start::text(&made, &configuration.admin, &url, mcp));
     }
     let looking = tokio::spawn(look_around(Arc::clone(&house)));
+    let pruning = tokio::spawn(prune(Arc::clone(&house)));
     tracing::info!(%address, url, ?mcp, data = %configuration.data.display(), "listening");
     let app = house.app(configuration, &url);
     loggia_http::serve(listener, app.router(), configuration.http.limits, async {
@@ -69,6 +73,7 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
     })
     .await?;
     looking.abort();
+    pruning.abort();
     tracing::info!("stopped");
     Ok(())
 }
@@ -80,6 +85,24 @@ async fn look_around(house: Arc<House>) {
         ticks.tick().await;
         if let Err(error) = house.engine.refresh().await {
             tracing::warn!(%error, "cannot look for changes by another process");
+        }
+    }
+}
+
+/// Takes away what the settings do not keep any more: at the start, and once a day. What was begun when the server stops
+/// is done or not; the rest waits for the next start.
+async fn prune(house: Arc<House>) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        ticks.tick().await;
+        match house.engine.prune(&house.foundation.identity.itself()).await {
+            Ok(pruned) if pruned.changes.is_empty() => {}
+            Ok(pruned) => tracing::info!(
+                activity = pruned.activity,
+                revisions = pruned.revisions,
+                "took away what need not be kept any more"
+            ),
+            Err(error) => tracing::warn!(%error, "cannot take away what need not be kept any more"),
         }
     }
 }

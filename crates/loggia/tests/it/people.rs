@@ -213,6 +213,8 @@ async fn what_the_command_line_does_is_recorded() {
     say(&["token", "rotate", key]);
     say(&["token", "revoke", key]);
     say(&["bootstrap"]);
+    let pruned = say(&["audit", "prune"]);
+    assert_eq!(pruned, "activity    0\nrevisions   0", "it is kept for ever");
     assert_eq!(
         changes(),
         8,

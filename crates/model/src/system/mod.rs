@@ -24,6 +24,7 @@ pub mod metadata;
 mod permissions;
 mod policies;
 mod presets;
+mod prunings;
 pub mod recipes;
 mod relations;
 mod revisions;
@@ -56,6 +57,7 @@ pub static COLLECTIONS: &[&SystemCollection] = &[
     &translations::COLLECTION,
     &tokens::COLLECTION,
     &changes::COLLECTION,
+    &prunings::COLLECTION,
 ];
 
 /// What names of the system's own tables start with; no other table may.

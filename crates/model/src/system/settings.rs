@@ -131,4 +131,10 @@ const FIELDS: &[F] = &[
     F::text("ai_translation_default_model").interface("select-dropdown"),
     F::json("ai_translation_glossary").interface("list"),
     F::text("ai_translation_style_guide").interface("input-rich-text-md"),
+    F::integer("activity_retention")
+        .since(3)
+        .note("Days for which activity is kept; empty: for ever"),
+    F::integer("revisions_retention")
+        .since(3)
+        .note("Days for which revisions are kept; empty: for ever. The last one of each item stays"),
 ];

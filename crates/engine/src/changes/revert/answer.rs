@@ -62,6 +62,13 @@ impl NotRestored {
         }
     }
 
+    /// Says that it was on record once.
+    pub(super) fn pruned(&mut self) {
+        let what = "Its revisions were older than they are kept (`revisions_retention` in the settings): what was there \
+                    before is not on record any more.";
+        what.clone_into(&mut self.what);
+    }
+
     /// As it is answered.
     #[must_use]
     pub fn shown(&self) -> Value {

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::{NotRestored, RevertTarget};
 use crate::changes::images::{self, Happened};
 use crate::changes::request::bounded;
+use crate::changes::retention;
 use crate::changes::{ChangeFilter, Recorder};
 use crate::schema::definitions::{COLLECTIONS, FIELDS, RELATIONS};
 use crate::{Engine, Error};
@@ -125,7 +126,8 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
         sort: backwards(revisions, "id")?,
         ..only(revisions, &columns)?
     };
-    let plans = vec![images::read(changes), images::read(entries)];
+    let pruned = retention::look(ids.iter().map(|id| Scalar::from(id.as_str())))?;
+    let plans = [changes, entries, pruned].map(images::read).into();
     let mut outcomes = tx.run_all(plans).await?.into_iter();
     let mut next = || {
         outcomes
@@ -133,7 +135,7 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
             .map(loggia_store::Outcome::into_rows)
             .unwrap_or_default()
     };
-    let (changes, rows) = (next(), next());
+    let (changes, rows, pruned) = (next(), next(), retention::found(&next()));
     let mut kept: HashMap<(String, String), HashSet<String>> = HashMap::new();
     let mut loaded = Loaded {
         changes: Vec::new(),
@@ -152,6 +154,13 @@ pub(crate) async fn entries(tx: &mut Recorder, ids: Vec<String>) -> Result<Loade
     }
     loaded.changes = changes.iter().map(|row| meant(row, &kept)).collect();
     name(tx, &mut loaded.changes, &kept).await?;
+    for change in loaded
+        .changes
+        .iter_mut()
+        .filter(|change| pruned.contains(&change.id))
+    {
+        change.missing.iter_mut().for_each(NotRestored::pruned);
+    }
     Ok(loaded)
 }
 

@@ -5,6 +5,7 @@ mod chain;
 mod expecting;
 mod reading;
 mod recording;
+mod retention;
 mod reverting;
 mod today;
 mod veiled;
