@@ -6,6 +6,7 @@
 //! - One request is one change: a row of `loggia_changes`, and for each row that it wrote one of `directus_activity`
 //!   and one of `directus_revisions`, all in the transaction that wrote them. No record, no commit.
 //! - Changes are a chain: each carries the hash of the one before it and of everything that is kept of it.
+//! - Entries that are old enough may go, by [`Journal::prune`] alone: they leave their hashes, and the chain still holds.
 //! - Secrets are compared, and never kept.
 //! - What is shown of the record, and to whom, is decided elsewhere: nothing of it is read for callers here.
 //!

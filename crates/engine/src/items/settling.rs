@@ -118,8 +118,11 @@ impl Existing {
         let Some(primary) = &collection.primary else {
             return false;
         };
-        self.coming
-            .contains(&(collection.name.clone(), keys::text(primary, key)))
+        // An item that is there and only changed by the request is seen, or not, like any other.
+        !self.has(collection, key)
+            && self
+                .coming
+                .contains(&(collection.name.clone(), keys::text(primary, key)))
     }
 
     /// Keys must be those of items.

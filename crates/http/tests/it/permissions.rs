@@ -229,6 +229,107 @@ async fn permissions_of_ones_own_are_listed_by_collection_and_action() {
     assert_eq!(all.data()["quotes"]["read"]["fields"], json!(["*"]));
 }
 
+/// What comes of requests of somebody who tags posts and writes drafts, in the order of the table.
+#[tokio::test]
+async fn lists_and_limits_hold_at_this_door() {
+    let (app, _) = newsroom().await;
+    let tags = json!([{"id": "red", "label": "Red"}, {"id": "blue", "label": "Blue"}]);
+    assert_eq!(app.post("/items/tags", tags).await.status, 200);
+    let tagged = json!({"tags": [{"tags_id": "red"}]});
+    assert_eq!(
+        app.patch(&format!("/items/posts/{OPEN}"), tagged).await.status,
+        200
+    );
+    let permissions = json!([
+        {"collection": "posts", "action": "read", "fields": ["title", "status", "tags", "views"]},
+        {"collection": "posts", "action": "create", "fields": ["title", "tags", "status"], "statuses": ["draft"]},
+        {"collection": "posts", "action": "update", "fields": ["tags", "views"], "validation": {"views": {"_neq": 5}}},
+        {"collection": "posts_tags", "action": "read"},
+        {"collection": "posts_tags", "action": "create", "validation": {"tags_id": {"_neq": "blue"}}},
+        {"collection": "tags", "action": "read"},
+    ]);
+    let tagger = app.caller_with("tagger@example.com", permissions).await;
+    let open = format!("/items/posts/{OPEN}");
+    let table = [
+        (
+            "PATCH",
+            open.as_str(),
+            json!({"tags": {"create": [{"tags_id": "red"}]}}),
+            200,
+        ),
+        (
+            "PATCH",
+            &open,
+            json!({"tags": {"create": [{"tags_id": "blue"}]}}),
+            400,
+        ),
+        (
+            "PATCH",
+            &open,
+            json!({"tags": {"create": [{"tags_id": {"id": "new"}}]}}),
+            403,
+        ),
+        (
+            "PATCH",
+            &open,
+            json!({"tags": {"update": [{"id": 1, "tags_id": "blue"}]}}),
+            403,
+        ),
+        ("PATCH", &open, json!({"tags": {"delete": [1]}}), 403),
+        ("PATCH", &open, json!({"tags": []}), 403),
+        ("PATCH", &open, json!({"views": "05"}), 400),
+        ("PATCH", &open, json!({"views": "5e0"}), 400),
+        ("PATCH", &open, json!({"views": "06"}), 200),
+        (
+            "POST",
+            "/items/posts",
+            json!({"title": "x", "status": "published"}),
+            400,
+        ),
+        (
+            "POST",
+            "/items/posts",
+            json!({"title": "x", "tags": [{"tags_id": "blue"}]}),
+            400,
+        ),
+        (
+            "POST",
+            "/items/posts",
+            json!({"title": "x", "tags": [{"tags_id": "red"}]}),
+            200,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (method, path, body, expect) in table {
+        let answer = tagger.send(tagger.request(method, path).json(&body)).await;
+        if answer.status != expect {
+            wrong.push(format!(
+                "{method} {path} {body}: {} {}",
+                answer.status, answer.text
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let posts = app
+        .get("/items/posts?fields=title,status,views,tags.tags_id&sort=title")
+        .await;
+    let red = json!([{"tags_id": "red"}]);
+    let twice = json!([{"tags_id": "red"}, {"tags_id": "red"}]);
+    let expect = json!([
+        {"title": "Open", "status": "published", "views": 6, "tags": twice},
+        {"title": "Secret", "status": "draft", "views": null, "tags": []},
+        {"title": "x", "status": "draft", "views": null, "tags": red},
+    ]);
+    assert_eq!(posts.data(), &expect);
+    for (row, body) in [("locales", json!([])), ("statuses", json!([]))] {
+        let permission =
+            json!({"policy": null, "collection": "posts", "action": "read", "fields": ["*"], row: body});
+        let told = app.post("/permissions", permission).await;
+        assert_eq!(told.status, 400, "{row}");
+        assert!(told.text.contains("leave it out"), "{}", told.text);
+    }
+}
+
 #[tokio::test]
 async fn what_may_be_done_with_one_item_is_decided_by_that_item() {
     let (app, editor) = newsroom().await;

@@ -13,6 +13,7 @@ pub(super) const CALLERS: [&str; 7] = [
 
 /// Action, collection, target, and what comes of it for each caller.
 ///
+/// The editor of their own pages may change the locale of any draft; the editor of fr the status of what is published or archived.
 /// Page 1 is Ann's (en, published), 2 and 3 are Bob's (fr, draft; de, published). Everybody but the public is Ann.
 #[rustfmt::skip]
 pub(super) const TABLE: &[(&str, &str, &str, &str)] = &[
@@ -40,12 +41,12 @@ pub(super) const TABLE: &[(&str, &str, &str, &str)] = &[
     ("create",    "pages",    r#"{"data": {"secret": "new"}}"#,                    "yes | no field | no | no | no | yes | no"),
     ("create",    "ledgers",  r#"{"data": {"amount": "1"}}"#,                      "yes | no | no | no | no | no | no"),
     ("update",    "pages",    r#"{"key": 1, "data": {"title": "new"}}"#,           "yes | yes | no | no | yes | no | no"),
-    ("update",    "pages",    r#"{"key": 1, "data": {"status": "archived"}}"#,     "yes | yes | no | no | yes | no | no"),
+    ("update",    "pages",    r#"{"key": 1, "data": {"status": "archived"}}"#,     "yes | yes | no | no | yes | yes | no"),
     ("update",    "pages",    r#"{"key": 1, "data": {"secret": "new"}}"#,          "yes | no field | no | no | no field | no | no"),
     ("update",    "pages",    r#"{"key": 2, "data": {"title": "new"}}"#,           "yes | no | no | no | no | yes | no"),
-    ("update",    "pages",    r#"{"key": 2, "data": {"locale": "en"}}"#,           "yes | no field | no | no | no field | invalid | no"),
+    ("update",    "pages",    r#"{"key": 2, "data": {"locale": "en"}}"#,           "yes | yes | no | no | no field | invalid | no"),
     ("update",    "pages",    r#"{"key": 3, "data": {"title": "new"}}"#,           "yes | no | no | no | yes | no | no"),
-    ("update",    "pages",    r#"{"key": 3, "data": {"locale": "fr"}}"#,           "yes | no field | no | no | no field | no | no"),
+    ("update",    "pages",    r#"{"key": 3, "data": {"locale": "fr"}}"#,           "yes | no | no | no | no field | no | no"),
     ("update",    "pages",    r#"{"key": 1, "data": {"nowhere": "new"}}"#,         "no field | no field | no | no | no field | no field | no"),
     ("update",    "pages",    r#"{"key": 9, "data": {"title": "new"}}"#,           "no | no | no | no | no | no | no"),
     ("update",    "ledgers",  r#"{"key": 1, "data": {"amount": "1"}}"#,            "yes | no | no | no | no | no | no"),
@@ -53,4 +54,16 @@ pub(super) const TABLE: &[(&str, &str, &str, &str)] = &[
     ("delete",    "pages",    r#"{"key": 2}"#,                                     "yes | no | no | no | no | yes | no"),
     ("delete",    "pages",    r#"{"key": 9}"#,                                     "no | no | no | no | no | no | no"),
     ("delete",    "ledgers",  r#"{"key": 1}"#,                                     "yes | no | no | no | no | no | no"),
+    // What an item lets, limits among it. The editor's second right to change is for drafts.
+    ("may",       "pages",    "1",                                                 "update *+delete+share+publish | update id,status,title+delete+share | - | - | update id,status,title+share | update id,status | update *+delete+share"),
+    ("may",       "pages",    "2",                                                 "update *+delete+share+publish | update id,locale+publish | - | - | - | update *+delete | update *+delete+share"),
+    ("may",       "pages",    "3",                                                 "update *+delete+share+publish | - | - | - | update id,status,title+share | update id,status+share+publish | update *+delete+share"),
+    ("may",       "pages",    "9",                                                 "- | - | - | - | - | - | -"),
+    ("may",       "ledgers",  "1",                                                 "update *+delete+share+publish | no | no | no | no | no | update *+delete+share"),
+    ("may",       "nowhere",  "1",                                                 "no | no | no | no | no | no | no"),
+    ("update",    "pages",    r#"{"key": 2, "data": {"locale": "de"}}"#,           "yes | yes | no | no | no field | invalid | no"),
+    ("update",    "pages",    r#"{"key": 3, "data": {"status": "archived"}}"#,     "yes | no | no | no | yes | yes | no"),
+    ("update",    "pages",    r#"{"key": 3, "data": {"status": "draft"}}"#,        "yes | no | no | no | yes | no | no"),
+    ("update",    "pages",    r#"{"key": 2, "data": {"status": "archived"}}"#,     "yes | no | no | no | no | yes | no"),
+    ("create",    "pages",    r#"{"data": {"title": "new", "locale": null}}"#,     "yes | yes | no | no | no | invalid | no"),
 ];

@@ -282,6 +282,17 @@ async fn keys_of_items_that_are_not_seen_are_keys_that_do_not_exist() {
     let hidden = words(desk.create("articles", json!({"title": "x", "author": 2})).await);
     let absent = words(desk.create("articles", json!({"title": "x", "author": 99})).await);
     assert_eq!(hidden[0].replace('2', "99"), absent[0]);
+    // That the request changes it does not make it a new one.
+    let tree = super::desk::desk(json!([{"collection": "nodes", "action": ["create", "update"]}])).await;
+    let key = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+    insert(tree.engine(), "nodes", &[json!({"id": key, "name": "hidden"})]).await;
+    let told = tree
+        .create(
+            "nodes",
+            json!({"name": "x", "parent": {"id": key, "parent": key}}),
+        )
+        .await;
+    assert_eq!(refused(told), ["INVALID_FOREIGN_KEY parent.parent"]);
     // Where the other collection is not known at all, neither is its name.
     let blind = super::desk::desk(
         json!([{"collection": "articles", "action": ["create", "read"], "fields": ["title", "author"]}]),
