@@ -23,6 +23,11 @@ pub(crate) struct Room {
 /// Every room, lowest first: a room may use only rooms that stand above it in this list.
 pub(crate) const ROOMS: &[Room] = &[
     Room {
+        name: "servers",
+        purpose: "private database servers for tests; a dev-dependency only",
+        may_use: &[],
+    },
+    Room {
         name: "model",
         purpose: "the vocabulary: values, schema, field types, filters, plans, error codes, clock; pure",
         may_use: &[],
@@ -78,7 +83,7 @@ pub(crate) const ROOMS: &[Room] = &[
         name: "testkit",
         purpose: "a whole Loggia in a test; a dev-dependency only",
         may_use: &[
-            "http", "mcp", "tools", "engine", "identity", "journal", "store", "access", "model",
+            "http", "mcp", "tools", "engine", "identity", "journal", "store", "access", "model", "servers",
         ],
     },
     Room {
@@ -92,6 +97,9 @@ pub(crate) const ROOMS: &[Room] = &[
         may_use: &[],
     },
 ];
+
+/// Rooms that tests of every room may use, and nothing else but each other.
+const FOR_TESTS: &[&str] = &["testkit", "servers"];
 
 /// The folder of a room, from the repository's root.
 pub(crate) fn folder(room: &str) -> String {
@@ -179,7 +187,8 @@ pub(crate) fn problems(table: &[Room], rooms: &[String], arrows: &[Arrow]) -> Ve
             continue;
         };
         // A test may also build the rooms below the ones that its room names.
-        let only_tests = arrow.dev && (arrow.to == "testkit" || stands_below(table, &arrow.to, row));
+        let for_tests = FOR_TESTS.contains(&arrow.to.as_str());
+        let only_tests = arrow.dev && (for_tests || stands_below(table, &arrow.to, row));
         if !only_tests && !row.may_use.contains(&arrow.to.as_str()) {
             found.push((
                 arrow.from.clone(),
@@ -223,7 +232,11 @@ pub(crate) fn diagram() -> String {
             .copied()
             .collect();
         for used in room.may_use.iter().filter(|used| !indirect.contains(used)) {
-            let line = if room.name == "testkit" { "-.->" } else { "-->" };
+            let line = if FOR_TESTS.contains(&room.name) {
+                "-.->"
+            } else {
+                "-->"
+            };
             let _ = writeln!(text, "  {} {line} {used}", room.name);
         }
     }

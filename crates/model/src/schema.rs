@@ -105,6 +105,10 @@ pub struct Column {
     pub scale: Option<u32>,
     /// Computed by the database: never written.
     pub generated: bool,
+    /// By which rules the database compares its text, where they are not those of Loggia (by bytes).
+    pub collation: Option<String>,
+    /// The values that its type allows, where it lists them.
+    pub choices: Vec<Value>,
     /// For people.
     pub comment: Option<String>,
 }
@@ -251,6 +255,8 @@ impl std::default::Default for Column {
             precision: None,
             scale: None,
             generated: false,
+            collation: None,
+            choices: Vec::new(),
             comment: None,
         }
     }
@@ -298,9 +304,13 @@ impl Field {
         demanded && !filled
     }
 
-    /// The values that `meta.options.choices` allows, if it lists any and the interface does not allow others.
+    /// The values that are allowed: those of the column's type, if it lists any; else those of `meta.options.choices`, if
+    /// the interface does not allow others.
     #[must_use]
     pub fn choices(&self) -> Option<Vec<&Value>> {
+        if let Some(column) = self.column.as_ref().filter(|column| !column.choices.is_empty()) {
+            return Some(column.choices.iter().collect());
+        }
         let options = &self.meta.as_ref()?.options;
         let allows_other = options
             .get("allowOther")

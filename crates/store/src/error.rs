@@ -2,7 +2,7 @@
 
 use loggia_model::error::{
     CONTAINS_NULL_VALUES, FAILED_VALIDATION, INTERNAL_SERVER_ERROR, INVALID_FOREIGN_KEY, INVALID_PAYLOAD,
-    NOT_NULL_VIOLATION, RECORD_NOT_UNIQUE, SERVICE_UNAVAILABLE,
+    NOT_NULL_VIOLATION, RECORD_NOT_UNIQUE, SERVICE_UNAVAILABLE, VALUE_OUT_OF_RANGE, VALUE_TOO_LONG,
 };
 use loggia_model::{Problem, StorageKind, field_types};
 use serde_json::Value;
@@ -75,6 +75,18 @@ pub enum Error {
         table: String,
         /// The name of the check, or its text.
         check: String,
+    },
+    /// A value was written that the type of its column does not hold.
+    #[error("{table}.{}: a value {fault}", column.as_deref().unwrap_or("?"))]
+    Unfit {
+        /// Where.
+        table: String,
+        /// The column, where it is known.
+        column: Option<String>,
+        /// What is wrong with it.
+        fault: Fault,
+        /// Which row of an insert, counted from 0.
+        row: Option<usize>,
     },
     /// A column cannot be made NOT NULL while rows have no value in it, or be added without one.
     #[error("{table}.{column}: {rows} rows have no value")]
@@ -153,6 +165,12 @@ pub enum Error {
         #[source]
         source: Option<Source>,
     },
+    /// Another transaction got in the way; nothing was changed, and the same may succeed when it is tried again.
+    #[error("another transaction got in the way")]
+    Contended(#[source] Source),
+    /// The connection broke while a transaction was being kept.
+    #[error("the connection to the database broke during a commit: whether it was kept is not known")]
+    Unsure(#[source] Source),
     /// The address does not name a database that this build knows.
     #[error("{0}")]
     Address(String),
@@ -179,6 +197,27 @@ pub enum Error {
     Internal(#[source] Source),
 }
 
+/// Why a type does not hold a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A text with more characters than allowed.
+    TooLong,
+    /// A number, date or time beyond what the type reaches.
+    OutOfRange,
+    /// Something that the type does not know at all.
+    Malformed,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "is too long",
+            Self::OutOfRange => "is out of range",
+            Self::Malformed => "is not of the type",
+        })
+    }
+}
+
 impl Error {
     /// A failure of ours, with words for the log.
     pub(crate) fn internal(words: impl Into<Source>) -> Self {
@@ -189,7 +228,10 @@ impl Error {
     #[must_use]
     pub fn row(&self) -> Option<usize> {
         match self {
-            Self::Unique { row, .. } | Self::PointsNowhere { row, .. } | Self::NotNull { row, .. } => *row,
+            Self::Unique { row, .. }
+            | Self::PointsNowhere { row, .. }
+            | Self::NotNull { row, .. }
+            | Self::Unfit { row, .. } => *row,
             _ => None,
         }
     }
@@ -197,8 +239,10 @@ impl Error {
     /// Says which row of an insert is at fault.
     #[must_use]
     pub(crate) fn in_row(mut self, position: usize) -> Self {
-        if let Self::Unique { row, .. } | Self::PointsNowhere { row, .. } | Self::NotNull { row, .. } =
-            &mut self
+        if let Self::Unique { row, .. }
+        | Self::PointsNowhere { row, .. }
+        | Self::NotNull { row, .. }
+        | Self::Unfit { row, .. } = &mut self
         {
             *row = Some(position);
         }
@@ -272,23 +316,25 @@ impl Error {
             .hint(format!(
                 "Change or delete these items of \"{by_table}\" first, or let the relation cascade."
             )),
-            Self::ForeignKey { table } => Problem::new(
-                &INVALID_FOREIGN_KEY,
-                format!("A relation of \"{table}\" would point to an item that does not exist."),
-            )
-            .with("collection", table.as_str()),
-            Self::NotNull { table, column, .. } => Problem::new(
-                &NOT_NULL_VIOLATION,
-                format!("\"{column}\" of \"{table}\" must have a value."),
-            )
-            .at(column)
-            .with("collection", table.as_str())
-            .with("field", column.as_str()),
-            Self::Check { table, check } => Problem::new(
-                &FAILED_VALIDATION,
-                format!("The rule {check:?} of the table \"{table}\" does not hold."),
-            )
-            .with("collection", table.as_str()),
+            Self::ForeignKey { table } => {
+                let message =
+                    format!("A relation of \"{table}\" would point to an item that does not exist.");
+                Problem::new(&INVALID_FOREIGN_KEY, message).with("collection", table.as_str())
+            }
+            Self::NotNull { table, column, .. } => {
+                let message = format!("\"{column}\" of \"{table}\" must have a value.");
+                Problem::new(&NOT_NULL_VIOLATION, message)
+                    .at(column)
+                    .with("collection", table.as_str())
+                    .with("field", column.as_str())
+            }
+            Self::Check { table, check } => {
+                let message = format!("The rule {check:?} of the table \"{table}\" does not hold.");
+                Problem::new(&FAILED_VALIDATION, message).with("collection", table.as_str())
+            }
+            Self::Unfit {
+                table, column, fault, ..
+            } => unfit(table, column.as_deref(), *fault),
             _ => return None,
         };
         Some(problem)
@@ -384,10 +430,43 @@ impl Error {
                 "The database cannot be used right now; nothing was changed.",
             )
             .hint("Retry in a moment; the server's log has the reason."),
+            Self::Contended(_) => Problem::new(
+                &SERVICE_UNAVAILABLE,
+                "Something else changed the same data at the same moment; nothing was changed.",
+            )
+            .hint("Retry."),
+            Self::Unsure(_) => Problem::new(
+                &SERVICE_UNAVAILABLE,
+                "The connection to the database broke at the last moment: whether the change was made is not known.",
+            )
+            .hint("Look whether it was made before you retry."),
             _ => Problem::new(
                 &INTERNAL_SERVER_ERROR,
                 "An unexpected failure; nothing was changed.",
             ),
         }
+    }
+}
+
+fn unfit(table: &str, column: Option<&str>, fault: Fault) -> Problem {
+    let value = match column {
+        Some(column) => format!("A value for \"{column}\" of \"{table}\""),
+        None => format!("A value for \"{table}\""),
+    };
+    let problem = match fault {
+        Fault::TooLong => Problem::new(
+            &VALUE_TOO_LONG,
+            format!("{value} is longer than the field allows."),
+        ),
+        Fault::OutOfRange => Problem::new(
+            &VALUE_OUT_OF_RANGE,
+            format!("{value} is out of the field's range."),
+        ),
+        Fault::Malformed => Problem::new(&INVALID_PAYLOAD, format!("{value} is not of the field's type.")),
+    };
+    let problem = problem.with("collection", table);
+    match column {
+        Some(column) => problem.at(column).with("field", column),
+        None => problem,
     }
 }

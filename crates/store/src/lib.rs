@@ -18,12 +18,15 @@
 
 mod answer;
 mod backends;
+mod change;
+mod conversion;
 mod error;
+mod folding;
 mod lower;
 mod migrations;
 mod store;
 mod tx;
 
-pub use error::{Error, Source};
+pub use error::{Error, Fault, Source};
 pub use store::{Activity, Finding, Options, Outcome, Store};
 pub use tx::Tx;

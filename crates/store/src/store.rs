@@ -16,7 +16,7 @@ use crate::{Error, Tx};
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `sqlite://<path>` (`sqlite://data/loggia.db`, `sqlite:///var/lib/loggia.db`), or `sqlite::memory:` for a
-    /// private one that goes with its last handle.
+    /// private one that goes with its last handle; `postgres://user:password@host:port/name`.
     pub url: String,
     /// So many reads at the same time; up to four times as many while long ones hold others up.
     pub readers: usize,
@@ -24,8 +24,10 @@ pub struct Options {
     pub clock: Clock,
     /// Whether an acknowledged commit survives power loss; without it, only the end of the process.
     pub durable: bool,
-    /// Whether this is a server. One server at a time may have a database open; command-line tools beside it may.
+    /// Whether this is a server. One server at a time may have a file open; command-line tools beside it may.
     pub server: bool,
+    /// How long a database on a server that does not answer is waited for.
+    pub patience: Duration,
     /// A transaction whose owner asks for nothing for so long is rolled back, so that nobody waits forever.
     pub idle: Duration,
 }
@@ -41,6 +43,7 @@ impl Options {
             clock: Clock::system(),
             durable: true,
             server: true,
+            patience: Duration::from_secs(10),
             idle: Duration::from_secs(10),
         }
     }

@@ -68,6 +68,11 @@ const PLACES: &[Place] = &[
         instead: "go through `store`, the only room that names a database",
     },
     Place {
+        name: "tokio_postgres",
+        only_in: &["crates/store/", "crates/servers/"],
+        instead: "go through `store`, the only room that names a database",
+    },
+    Place {
         name: "axum",
         only_in: &["crates/http/", "bench/", "Cargo.toml"],
         instead: "leave HTTP to `http`",
@@ -85,6 +90,7 @@ const PLACES: &[Place] = &[
     Place {
         name: "tokio",
         only_in: &[
+            "crates/servers/",
             "crates/store/",
             "crates/identity/",
             "crates/engine/",
@@ -102,6 +108,7 @@ const PLACES: &[Place] = &[
     Place {
         name: "std::fs",
         only_in: &[
+            "crates/servers/",
             "crates/store/",
             "crates/engine/tests/",
             "crates/loggia/",
@@ -113,6 +120,7 @@ const PLACES: &[Place] = &[
     Place {
         name: "std::env",
         only_in: &[
+            "crates/servers/",
             "crates/store/tests/",
             "crates/engine/tests/it/oracle/",
             "crates/loggia/",

@@ -2,12 +2,12 @@
 
 use loggia_model::filter::Operand;
 use loggia_model::plan::{Aggregate, AggregatePlan, Figure, Group};
-use loggia_model::{Field, Record, Scalar, field_types};
+use loggia_model::{Field, Record, Scalar, StorageKind, field_types};
 use serde_json::Value;
 
 use super::{Executor, reading};
 use crate::Error;
-use crate::lower::{aggregates, operands};
+use crate::lower::{Dialect, aggregates, operands};
 
 /// Runs an aggregate plan: one record for each group.
 pub(super) async fn aggregate<E: Executor>(
@@ -16,14 +16,15 @@ pub(super) async fn aggregate<E: Executor>(
 ) -> Result<Vec<Record>, Error> {
     let statement = aggregates::aggregate(executor.dialect(), plan);
     let mut rows = executor.query(statement).await?;
-    Ok(rows.iter_mut().map(|row| record(plan, row)).collect())
+    let dialect = executor.dialect();
+    Ok(rows.iter_mut().map(|row| record(plan, dialect, row)).collect())
 }
 
-fn record(plan: &AggregatePlan, row: &mut [Scalar]) -> Record {
+fn record(plan: &AggregatePlan, dialect: &dyn Dialect, row: &mut [Scalar]) -> Record {
     let mut record = Record::new();
     let mut cells = row.iter_mut().map(std::mem::take);
     for group in &plan.group_by {
-        let value = print_group(group, cells.next().unwrap_or_default());
+        let value = print_group(group, dialect, cells.next().unwrap_or_default());
         record.insert(group.alias.clone(), value);
     }
     for figure in &plan.figures {
@@ -59,12 +60,12 @@ fn insert(record: &mut Record, figure: &Figure, value: Value) {
     }
 }
 
-fn print_group(group: &Group, scalar: Scalar) -> Value {
+fn print_group(group: &Group, dialect: &dyn Dialect, scalar: Scalar) -> Value {
     match field_of(&group.operand) {
         Some(field) => reading::print(field, scalar, false),
         None => match operands::kind(&group.operand) {
             Some(kind) => field_types::of_column(kind, &[]).print(scalar),
-            None => plain(scalar),
+            None => plain(dialect.json_scalar(scalar)),
         },
     }
 }
@@ -83,9 +84,22 @@ fn print_figure(figure: &Figure, scalar: Scalar) -> Value {
         (Some(field), Aggregate::Min | Aggregate::Max) => reading::print(field, scalar, false),
         _ => match scalar {
             Scalar::Null => Value::Null,
-            scalar => field_types::of_column(aggregates::kind_of_figure(figure), &[]).print(scalar),
+            scalar => {
+                let kind = aggregates::kind_of_figure(figure);
+                field_types::of_column(kind, &[]).print(of_kind(kind, scalar))
+            }
         },
     }
+}
+
+/// A figure that a database has worked out exactly, and so as text, as the number that it is to be.
+fn of_kind(kind: StorageKind, scalar: Scalar) -> Scalar {
+    let number = match (kind, &scalar) {
+        (StorageKind::BigInteger, Scalar::Text(text)) => text.parse().ok().map(Scalar::Int),
+        (StorageKind::Float, Scalar::Text(text)) => text.parse().ok().map(Scalar::Real),
+        _ => None,
+    };
+    number.unwrap_or(scalar)
 }
 
 /// A value out of JSON, as what it is.
@@ -94,7 +108,7 @@ fn plain(scalar: Scalar) -> Value {
         Scalar::Null => Value::Null,
         Scalar::Bool(truth) => truth.into(),
         Scalar::Int(number) => number.into(),
-        Scalar::Real(number) => number.into(),
+        Scalar::Real(_) => field_types::of_column(StorageKind::Float, &[]).print(scalar),
         Scalar::Text(text) => text.into(),
         Scalar::Bytes(_) => Value::Null,
     }

@@ -22,12 +22,17 @@ pub(crate) trait Executor: Send {
     fn dialect(&self) -> &'static dyn Dialect;
     /// Runs one statement and gives all of its rows.
     fn query(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send;
+    /// Runs one statement that changes rows, and gives the keys of those that it changed. Where it fails, the connection
+    /// is as it was before.
+    fn change(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send {
+        self.query(statement)
+    }
     /// Runs one statement for each list of values, one after the other, and gives the rows of all. Where one fails: which
     /// of them (counted from 0), and why; what those before it did stays for the caller to undo.
-    fn query_each<'v>(
+    fn query_each(
         &mut self,
         text: &str,
-        values: impl Iterator<Item = Vec<Cow<'v, Scalar>>> + Send,
+        values: &[Vec<Cow<'_, Scalar>>],
     ) -> impl Future<Output = Result<Rows, (usize, Error)>> + Send;
     /// The foreign keys of all tables that point to `table`, with the table that each belongs to.
     fn pointing_to(

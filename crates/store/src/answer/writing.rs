@@ -1,6 +1,6 @@
 //! Rows written, and failures explained: the database says that a rule was broken, a look at the rows says by what.
 
-use loggia_model::field_types::calendar;
+use loggia_model::field_types::{self, calendar};
 use loggia_model::plan::{DeletePlan, InsertPlan, UpdatePlan};
 use loggia_model::schema::{Action, Default};
 use loggia_model::{Clock, Collection, Field, Filter, Scalar, StorageKind};
@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use super::{Executor, Rows, reading};
-use crate::Error;
-use crate::lower::writes;
+use crate::lower::{kind_of, writes};
+use crate::{Error, Fault};
 
 /// The columns and values of one row.
 type Assigned = [(Arc<Field>, Scalar)];
@@ -27,8 +27,11 @@ pub(super) async fn insert<E: Executor>(
         let Some(first) = alike.first() else { continue };
         let filled = filled(&plan.collection, first, clock);
         let text = writes::insert(executor.dialect(), &plan.collection, first, &filled);
-        let values = alike.iter().map(|row| writes::values_of(row, &filled));
-        match executor.query_each(&text, values).await {
+        let mut values = Vec::with_capacity(alike.len());
+        for row in alike {
+            values.push(writes::values_of(row, &filled));
+        }
+        match executor.query_each(&text, &values).await {
             Ok(rows) => keys.extend(self::keys(rows)),
             Err((i, error)) => {
                 let row = &alike[i];
@@ -38,7 +41,29 @@ pub(super) async fn insert<E: Executor>(
         }
         done += alike.len();
     }
+    count_on(executor, plan).await?;
     Ok(keys)
+}
+
+/// The database numbers rows itself: keys that were given must not come up again.
+async fn count_on<E: Executor>(executor: &mut E, plan: &InsertPlan) -> Result<(), Error> {
+    let counted = |field: &Field| field.column.as_ref().is_some_and(|column| column.auto_increment);
+    let given = plan
+        .rows
+        .iter()
+        .flatten()
+        .filter_map(|(field, value)| match value {
+            Scalar::Int(key) if counted(field) => Some((field, *key)),
+            _ => None,
+        });
+    if let Some((field, key)) = given.max_by_key(|(_, key)| *key)
+        && let Some(statement) = executor
+            .dialect()
+            .count_on(&plan.collection.name, &field.name, key)
+    {
+        executor.query(statement).await?;
+    }
+    Ok(())
 }
 
 fn same_columns(left: &Assigned, right: &Assigned) -> bool {
@@ -49,8 +74,8 @@ fn same_columns(left: &Assigned, right: &Assigned) -> bool {
 /// Changes rows.
 pub(super) async fn update<E: Executor>(executor: &mut E, plan: &UpdatePlan) -> Result<Vec<Scalar>, Error> {
     let statement = writes::update(executor.dialect(), plan);
-    match executor.query(statement).await {
-        Ok(rows) => Ok(keys(rows)),
+    match executor.change(statement).await {
+        Ok(rows) => Ok(sorted(keys(rows))),
         Err(error) => Err(explain(
             executor,
             error,
@@ -65,14 +90,26 @@ pub(super) async fn update<E: Executor>(executor: &mut E, plan: &UpdatePlan) -> 
 /// Removes rows.
 pub(super) async fn delete<E: Executor>(executor: &mut E, plan: &DeletePlan) -> Result<Vec<Scalar>, Error> {
     let statement = writes::delete(executor.dialect(), plan);
-    match executor.query(statement).await {
-        Ok(rows) => Ok(keys(rows)),
+    match executor.change(statement).await {
+        Ok(rows) => Ok(sorted(keys(rows))),
         Err(error) => Err(explain(executor, error, &plan.collection, &[], Some(&plan.filter)).await),
     }
 }
 
 fn keys(rows: Rows) -> Vec<Scalar> {
     rows.cells
+}
+
+/// In an order that does not depend on how a database finds its rows.
+fn sorted(mut keys: Vec<Scalar>) -> Vec<Scalar> {
+    keys.sort_by(|left, right| match (left, right) {
+        (Scalar::Int(left), Scalar::Int(right)) => left.cmp(right),
+        (Scalar::Real(left), Scalar::Real(right)) => left.total_cmp(right),
+        (Scalar::Text(left), Scalar::Text(right)) => left.cmp(right),
+        (Scalar::Bytes(left), Scalar::Bytes(right)) => left.cmp(right),
+        _ => std::cmp::Ordering::Equal,
+    });
+    keys
 }
 
 /// Columns that get the time of the write and were not given.
@@ -134,6 +171,17 @@ async fn explain<E: Executor>(
             table: collection.name.clone(),
             check,
         },
+        Error::Unfit {
+            column: None,
+            fault,
+            row,
+            ..
+        } => Error::Unfit {
+            table: collection.name.clone(),
+            column: unfit(assigned, fault),
+            fault,
+            row,
+        },
         Error::ForeignKey { .. } => {
             if let Some(found) = points_nowhere(executor, collection, assigned).await {
                 return found;
@@ -148,6 +196,32 @@ async fn explain<E: Executor>(
         }
         other => other,
     }
+}
+
+/// The column whose value has a fault that the database has not laid to any.
+fn unfit(assigned: &Assigned, fault: Fault) -> Option<String> {
+    let has_it = |(field, value): &&(Arc<Field>, Scalar)| {
+        let Some(column) = &field.column else {
+            return false;
+        };
+        match (fault, value) {
+            (Fault::TooLong, Scalar::Text(text)) => column
+                .max_length
+                .is_some_and(|most| text.chars().count() > most as usize),
+            (Fault::OutOfRange, Scalar::Int(number)) => {
+                column.kind == StorageKind::Integer && i32::try_from(*number).is_err()
+            }
+            (Fault::OutOfRange, Scalar::Text(_)) => {
+                column.kind == StorageKind::Decimal || column.kind.has_date() || column.kind.has_time()
+            }
+            (Fault::Malformed, Scalar::Text(text)) => {
+                let parsed = field_types::of_column(column.kind, &[]).parse(&text.as_str().into(), column);
+                text.contains('\0') || parsed.is_err()
+            }
+            _ => false,
+        }
+    };
+    assigned.iter().find(has_it).map(|(field, _)| field.name.clone())
 }
 
 /// The value written to a column, unless it is concealed.
@@ -168,7 +242,14 @@ async fn points_nowhere<E: Executor>(
         else {
             continue;
         };
-        let statement = writes::count_of(executor.dialect(), &key.foreign_table, &key.foreign_column, value);
+        let kind = kind_of(field);
+        let statement = writes::count_of(
+            executor.dialect(),
+            &key.foreign_table,
+            &key.foreign_column,
+            kind,
+            value,
+        );
         if executor.query(statement).await.ok()?.count() == 0 {
             return Some(Error::PointsNowhere {
                 table: collection.name.clone(),

@@ -11,12 +11,20 @@ use loggia_model::schema::Table;
 use crate::Error;
 use crate::store::{Activity, Finding, Options, Outcome};
 
+mod postgres;
 mod sqlite;
+mod turn;
 
 /// SQLite's dialect, for the golden statements.
 #[cfg(test)]
 pub(crate) fn sqlite_dialect() -> &'static dyn crate::lower::Dialect {
     sqlite::dialect()
+}
+
+/// PostgreSQL's dialect, for the golden statements.
+#[cfg(test)]
+pub(crate) fn postgres_dialect() -> &'static dyn crate::lower::Dialect {
+    postgres::dialect()
 }
 
 /// Something that is waited for.
@@ -33,11 +41,23 @@ pub(crate) struct Backend {
 }
 
 /// Every kind of database.
-pub(crate) static BACKENDS: &[Backend] = &[Backend {
-    scheme: "sqlite:",
-    open: sqlite::open,
-    examine: sqlite::examine,
-}];
+pub(crate) static BACKENDS: &[Backend] = &[
+    Backend {
+        scheme: "sqlite:",
+        open: sqlite::open,
+        examine: sqlite::examine,
+    },
+    Backend {
+        scheme: "postgres://",
+        open: postgres::open,
+        examine: postgres::examine,
+    },
+    Backend {
+        scheme: "postgresql://",
+        open: postgres::open,
+        examine: postgres::examine,
+    },
+];
 
 /// An open database.
 pub(crate) trait Database: Send + Sync {

@@ -13,7 +13,7 @@ pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePl
     sql.push("SELECT ");
     sql.join(", ", &plan.group_by, |sql, group| {
         operands::operand(sql, scope, &group.operand);
-        let by_value = operands::kind(&group.operand).map_or("", |kind| sql.dialect.comparison(kind));
+        let by_value = sql.dialect.comparison(operands::kind(&group.operand), true);
         sql.push(by_value);
     });
     for (i, figure) in plan.figures.iter().enumerate() {
@@ -65,10 +65,10 @@ fn figure<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure) {
     let dialect = sql.dialect;
     let column = |sql: &mut Sql<'p>| match &figure.when {
         Some(when) => operands::case(sql, scope, when, &|sql| {
-            sql.column(scope, &field.name);
+            sql.value(scope, field);
         }),
         None => {
-            sql.column(scope, &field.name);
+            sql.value(scope, field);
         }
     };
     dialect.figure(sql, figure.function, kind_of(field), &column);
@@ -76,20 +76,25 @@ fn figure<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure) {
 
 /// The keys asked for, then every group, so that the order is total.
 fn order(sql: &mut Sql<'_>, plan: &AggregatePlan) {
+    let dialect = sql.dialect;
     sql.push(" ORDER BY ");
     for key in &plan.sort {
         match key.key {
             FigureKey::Group(i) => sql.push(&(i + 1).to_string()),
             FigureKey::Figure(i) => {
                 let kind = plan.figures.get(i).map(kind_of_figure);
-                let by_value = kind.map_or("", |kind| sql.dialect.comparison(kind));
+                let by_value = kind.map_or("", |kind| dialect.comparison_of_figure(kind));
                 let position = plan.group_by.len() + i + 1;
                 sql.push(&position.to_string()).push(by_value)
             }
         };
-        sql.push(if key.descending { " DESC, " } else { ", " });
+        sql.push(if key.descending { " DESC" } else { "" })
+            .push(dialect.nulls(key.descending))
+            .push(", ");
     }
-    groups(sql, plan);
+    sql.join(", ", 1..=plan.group_by.len(), |sql, position| {
+        sql.push(&position.to_string()).push(dialect.nulls(false));
+    });
 }
 
 /// The positions of the groups.

@@ -3,6 +3,7 @@
 use loggia_model::schema::{Column, Default, ForeignKey};
 
 use super::{Dialect, Sql};
+use crate::change::KEY_INDEX;
 
 /// `CREATE TABLE …`; indexes come after it.
 pub(crate) fn create_table(
@@ -34,7 +35,38 @@ pub(crate) fn column(dialect: &'static dyn Dialect, column: &Column) -> String {
     } else if !column.nullable {
         sql.push(" NOT NULL");
     }
-    sql.push(&default(dialect, column));
+    sql.push(&default(dialect, column))
+        .push(&dialect.column_rule(column));
+    sql.text
+}
+
+/// The statement of the index that a column asks for; `None` where it asks for none, or is the primary key, which has
+/// one already.
+pub(crate) fn index(dialect: &'static dyn Dialect, table: &str, column: &Column) -> Option<String> {
+    let (word, ending) = match (column.primary_key, column.unique, column.indexed) {
+        (false, true, _) => ("UNIQUE INDEX", ".unique"),
+        (false, false, true) => ("INDEX", ".index"),
+        _ => return None,
+    };
+    let mut sql = Sql::new(dialect);
+    sql.push(&format!("CREATE {word} "))
+        .identifier(&dialect.index_name(table, &column.name, ending))
+        .push(" ON ")
+        .identifier(table)
+        .push(&format!(" ({})", dialect.index_key(column)));
+    Some(sql.text)
+}
+
+/// The statement of the index for following a foreign key backwards.
+pub(crate) fn key_index(dialect: &'static dyn Dialect, table: &str, key: &ForeignKey) -> String {
+    let mut sql = Sql::new(dialect);
+    sql.push("CREATE INDEX IF NOT EXISTS ")
+        .identifier(&dialect.index_name(table, &key.column, KEY_INDEX))
+        .push(" ON ")
+        .identifier(table)
+        .push(" (")
+        .identifier(&key.column)
+        .push(")");
     sql.text
 }
 

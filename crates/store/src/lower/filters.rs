@@ -6,12 +6,20 @@
 use std::borrow::Cow;
 
 use loggia_model::filter::{Direction, Filter, Operand, Quantifier, Step, Test};
+use loggia_model::schema::Column;
 use loggia_model::{Scalar, StorageKind};
 
 use super::{Scope, Sql, operands, pointed_to, shared};
 
 /// Appends a condition on the rows of `scope`.
 pub(crate) fn filter<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Filter) {
+    // A condition inside an operand has operands of its own.
+    let as_text = std::mem::replace(&mut sql.json_as_text, false);
+    holds(sql, scope, condition);
+    sql.json_as_text = as_text;
+}
+
+fn holds<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Filter) {
     match condition {
         Filter::All => {
             sql.push("1 = 1");
@@ -92,22 +100,38 @@ pub(crate) fn joined<'p>(sql: &mut Sql<'p>, near: Scope<'p>, far: Scope<'p>, ste
         sql.push("1 = 0");
         return;
     };
-    sql.column(one, &key.name)
-        .push(" = ")
-        .column(many, &relation.many_field);
+    let bare = Column::default();
+    let pointed_to = key.column.as_ref().unwrap_or(&bare);
+    let pointing = many.collection.field(&relation.many_field);
+    let pointing = pointing.and_then(|field| field.column.as_ref());
+    let dialect = sql.dialect;
+    dialect.same_key(
+        sql,
+        (pointed_to, &|sql| {
+            sql.column(one, &key.name);
+        }),
+        (pointing.unwrap_or(pointed_to), &|sql| {
+            sql.column(many, &relation.many_field);
+        }),
+    );
     if let (None, Some(discriminator)) = (&relation.one_collection, &relation.one_collection_field) {
         sql.push(" AND ").column(many, discriminator).push(" = ");
-        sql.bind(Cow::Owned(Scalar::from(one.collection.name.as_str())));
+        let name = Scalar::from(one.collection.name.as_str());
+        sql.argument(Some(StorageKind::String), Cow::Owned(name));
     }
 }
+
+const EQUAL: &str = " = ";
+const NOT_EQUAL: &str = " <> ";
 
 fn test<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, operand: &'p Operand, test: &'p Test) {
     let kind = operands::kind(operand);
     let write = |sql: &mut Sql<'p>| operands::operand(sql, scope, operand);
-    let by_value = kind.map_or("", |kind| sql.dialect.comparison(kind));
     let compare = |sql: &mut Sql<'p>, sign: &str, value: &'p Scalar| {
         write(sql);
-        sql.push(by_value).push(sign).bind(Cow::Borrowed(value));
+        let ordered = !matches!(sign, EQUAL | NOT_EQUAL);
+        let by_value = sql.dialect.comparison(kind, ordered);
+        sql.push(by_value).push(sign).argument(kind, Cow::Borrowed(value));
     };
     match test {
         Test::Null | Test::NotNull => {
@@ -117,22 +141,22 @@ fn test<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, operand: &'p Operand, test: &'p
         }
         Test::Empty => empty(sql, kind, &write, " IS NULL", " OR ", " IN "),
         Test::NotEmpty => empty(sql, kind, &write, " IS NOT NULL", " AND ", " NOT IN "),
-        Test::Equal(value) => compare(sql, " = ", value),
-        Test::NotEqual(value) => compare(sql, " <> ", value),
+        Test::Equal(value) => compare(sql, EQUAL, value),
+        Test::NotEqual(value) => compare(sql, NOT_EQUAL, value),
         Test::Less(value) => compare(sql, " < ", value),
         Test::LessOrEqual(value) => compare(sql, " <= ", value),
         Test::Greater(value) => compare(sql, " > ", value),
         Test::GreaterOrEqual(value) => compare(sql, " >= ", value),
         Test::Between(low, high) => {
             compare(sql, " BETWEEN ", low);
-            sql.push(" AND ").bind(Cow::Borrowed(high));
+            sql.push(" AND ").argument(kind, Cow::Borrowed(high));
         }
         Test::NotBetween(low, high) => {
             compare(sql, " NOT BETWEEN ", low);
-            sql.push(" AND ").bind(Cow::Borrowed(high));
+            sql.push(" AND ").argument(kind, Cow::Borrowed(high));
         }
-        Test::In(values) => one_of(sql, by_value, &write, values, false),
-        Test::NotIn(values) => one_of(sql, by_value, &write, values, true),
+        Test::In(values) => one_of(sql, kind, &write, values, false),
+        Test::NotIn(values) => one_of(sql, kind, &write, values, true),
         Test::Text {
             at,
             piece,
@@ -143,7 +167,7 @@ fn test<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, operand: &'p Operand, test: &'p
                 sql.push("NOT ");
             }
             let dialect = sql.dialect;
-            dialect.matches(sql, &write, *at, piece, *ignore_case);
+            dialect.matches(sql, kind, &write, *at, piece, *ignore_case);
         }
         Test::Intersects {
             shape,
@@ -161,7 +185,7 @@ fn test<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, operand: &'p Operand, test: &'p
 
 fn one_of<'p>(
     sql: &mut Sql<'p>,
-    by_value: &str,
+    kind: Option<StorageKind>,
     write: super::Writer<'_, 'p>,
     values: &[Scalar],
     negated: bool,
@@ -183,9 +207,9 @@ fn one_of<'p>(
     sql.push("(");
     let compared = |sql: &mut Sql<'p>| {
         write(sql);
-        sql.push(by_value);
+        sql.push(dialect.comparison(kind, false));
     };
-    dialect.is_one_of(sql, &compared, &values);
+    dialect.is_one_of(sql, kind, &compared, &values);
     sql.push(")");
 }
 
@@ -198,11 +222,7 @@ fn empty<'p>(
     and_or: &str,
     within: &str,
 ) {
-    let empties = match kind {
-        Some(StorageKind::String | StorageKind::Text) => "('')",
-        Some(StorageKind::Json) | None => "('', '\"\"', '[]', '{}')",
-        Some(_) => "",
-    };
+    let empties = sql.dialect.empties(kind);
     if empties.is_empty() {
         write(sql);
         sql.push(null);

@@ -14,9 +14,17 @@ use super::reads::{Output, Reach};
 use super::{Dialect, aggregates, ddl, reads, writes};
 use crate::backends;
 
-/// The dialects and the column of the tables below that belongs to each.
-fn dialects() -> [&'static dyn Dialect; 1] {
-    [backends::sqlite_dialect()]
+/// The dialects, in the order of what is expected below.
+fn dialects() -> [&'static dyn Dialect; 2] {
+    [backends::sqlite_dialect(), backends::postgres_dialect()]
+}
+
+/// Compares what each dialect writes with what is expected of it.
+#[track_caller]
+fn check_each<E: AsRef<str>>(expect: [E; 2], write: impl Fn(&'static dyn Dialect) -> String) {
+    for (dialect, expect) in dialects().into_iter().zip(expect) {
+        assert_eq!(write(dialect), expect.as_ref());
+    }
 }
 
 struct World(Schema);
@@ -72,7 +80,7 @@ fn world() -> World {
 
 /// The condition that a filter on users becomes, in each dialect, and how many values are bound.
 #[track_caller]
-fn check_filter(world: &World, filter: Filter, expect: [&str; 1], binds: usize) {
+fn check_filter(world: &World, filter: Filter, expect: [&str; 2], binds: usize) {
     let plan = world.read("directus_users", filter);
     for (dialect, expect) in dialects().into_iter().zip(expect) {
         let statement = reads::select(dialect, &plan, &[], &Reach::Root);
@@ -96,40 +104,51 @@ fn filters() {
         negated,
     };
     let a = || Scalar::from("a");
-    let check = |filter: Filter, expect: &str, binds: usize| check_filter(&world, filter, [expect], binds);
-    check(Filter::Nothing, "1 = 0", 0);
-    check(email(Test::Null), "t0.\"email\" IS NULL", 0);
-    check(email(Test::Equal(a())), "t0.\"email\" = ?", 1);
+    let check = |filter: Filter, expect: [&str; 2], binds: usize| check_filter(&world, filter, expect, binds);
+    check(Filter::Nothing, ["1 = 0"; 2], 0);
+    check(email(Test::Null), ["t0.\"email\" IS NULL"; 2], 0);
+    check(
+        email(Test::Equal(a())),
+        ["t0.\"email\" = ?", "t0.\"email\" = $1::text"],
+        1,
+    );
     check(
         email(Test::NotBetween(a(), a())),
-        "t0.\"email\" NOT BETWEEN ? AND ?",
+        [
+            "t0.\"email\" NOT BETWEEN ? AND ?",
+            "t0.\"email\" COLLATE \"C\" NOT BETWEEN $1::text AND $2::text",
+        ],
         2,
     );
     check(
         email(Test::Empty),
-        "(t0.\"email\" IS NULL OR t0.\"email\" IN (''))",
+        ["(t0.\"email\" IS NULL OR t0.\"email\" IN (''))"; 2],
         0,
     );
-    check(email(Test::In(vec![a()])), "(t0.\"email\" = ?)", 1);
     check(
-        email(Test::In(vec![a(), a()])),
+        email(Test::In(vec![a()])),
+        ["(t0.\"email\" = ?)", "(t0.\"email\" = ANY($1::text[]))"],
+        1,
+    );
+    let several = [
         "(t0.\"email\" IN (SELECT value FROM json_each(?)))",
-        1,
-    );
-    check(
-        email(Test::NotIn(vec![a(), a()])),
-        "NOT (t0.\"email\" IN (SELECT value FROM json_each(?)))",
-        1,
-    );
-    check(email(Test::In(vec![])), "1 = 0", 0);
+        "(t0.\"email\" = ANY($1::text[]))",
+    ];
+    check(email(Test::In(vec![a(), a()])), several, 1);
+    let none = several.map(|text| format!("NOT {text}"));
+    check(email(Test::NotIn(vec![a(), a()])), [&none[0], &none[1]], 1);
+    check(email(Test::In(vec![])), ["1 = 0"; 2], 0);
     check(
         email(text(Place::Anywhere, false, false)),
-        "instr(t0.\"email\", ?) > 0",
+        ["instr(t0.\"email\", ?) > 0", "strpos(t0.\"email\", $1::text) > 0"],
         1,
     );
     check(
         email(text(Place::Start, true, true)),
-        "NOT loggia_starts_folded(t0.\"email\", ?)",
+        [
+            "NOT loggia_starts_folded(t0.\"email\", ?)",
+            "NOT loggia_fold(t0.\"email\") LIKE $1::text",
+        ],
         1,
     );
     let meets = |boxes, negated| Test::Intersects {
@@ -139,12 +158,18 @@ fn filters() {
     };
     check(
         email(meets(false, false)),
-        "loggia_shapes_meet(t0.\"email\", ?)",
+        [
+            "loggia_shapes_meet(t0.\"email\", ?)",
+            "loggia_shapes_meet(loggia_segments(t0.\"email\"), loggia_segments($1::text))",
+        ],
         1,
     );
     check(
         email(meets(true, true)),
-        "NOT loggia_boxes_meet(t0.\"email\", ?)",
+        [
+            "NOT loggia_boxes_meet(t0.\"email\", ?)",
+            "NOT loggia_boxes_meet(loggia_segments(t0.\"email\"), loggia_segments($1::text))",
+        ],
         1,
     );
     check(
@@ -152,7 +177,10 @@ fn filters() {
             email(Test::Null),
             email(Test::Equal(a())),
         ]))),
-        "((t0.\"email\" IS NULL OR t0.\"email\" = ?)) IS NOT TRUE",
+        [
+            "((t0.\"email\" IS NULL OR t0.\"email\" = ?)) IS NOT TRUE",
+            "((t0.\"email\" IS NULL OR t0.\"email\" = $1::text)) IS NOT TRUE",
+        ],
         1,
     );
 }
@@ -173,7 +201,10 @@ fn related_conditions() {
             Quantifier::Some,
             named,
         ),
-        ["EXISTS (SELECT 1 FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"name\" = ?)"],
+        [
+            "EXISTS (SELECT 1 FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"name\" = ?)",
+            "EXISTS (SELECT 1 FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"name\" = $1::text)",
+        ],
         1,
     );
     check_filter(
@@ -183,7 +214,7 @@ fn related_conditions() {
             Quantifier::None,
             Filter::All,
         ),
-        ["NOT EXISTS (SELECT 1 FROM \"directus_access\" AS t1 WHERE t0.\"id\" = t1.\"user\")"],
+        ["NOT EXISTS (SELECT 1 FROM \"directus_access\" AS t1 WHERE t0.\"id\" = t1.\"user\")"; 2],
         0,
     );
     check_filter(
@@ -195,7 +226,10 @@ fn related_conditions() {
             },
             test: Test::Greater(Scalar::Int(1)),
         },
-        ["(SELECT COUNT(*) FROM \"directus_access\" AS t1 WHERE t0.\"id\" = t1.\"user\") > ?"],
+        [
+            "(SELECT COUNT(*) FROM \"directus_access\" AS t1 WHERE t0.\"id\" = t1.\"user\") > ?",
+            "(SELECT COUNT(*) FROM \"directus_access\" AS t1 WHERE t0.\"id\" = t1.\"user\") > $1::bigint",
+        ],
         1,
     );
 }
@@ -219,18 +253,49 @@ fn reads_of_each_level() {
         Output::Function(Function::Year, world.field("directus_users.last_access")),
     ];
     let keys = || vec![Scalar::from("a"), Scalar::from("b")];
-    let order =
-        "(SELECT t1.\"name\" FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\") DESC, t0.\"id\"";
-    let columns = "t0.\"id\", loggia_part('year', t0.\"last_access\")";
-    let check = |plan: &ReadPlan, reach: Reach<'_>, expect: String| {
-        for dialect in dialects() {
-            assert_eq!(reads::select(dialect, plan, &outputs, &reach).text, expect);
-        }
+    let name = "(SELECT t1.\"name\" FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\")";
+    let orders = [
+        format!("{name} DESC, t0.\"id\""),
+        format!("{name} COLLATE \"C\" DESC NULLS LAST, t0.\"id\""),
+    ];
+    let years = [
+        "loggia_part('year', t0.\"last_access\")",
+        "CASE WHEN isfinite(t0.\"last_access\") THEN \
+         CAST(FLOOR(EXTRACT(YEAR FROM t0.\"last_access\" AT TIME ZONE 'UTC')) AS integer) END",
+    ];
+    // In the texts below, which differ in these pieces alone.
+    let among = |column: &str| {
+        [
+            format!("{column} IN (SELECT value FROM json_each(?))"),
+            format!("{column} = ANY($1::uuid[])"),
+        ]
+    };
+    let check = |plan: &ReadPlan, reach: Reach<'_>, expect: &str, placeholders: [&str; 2]| {
+        let expect = [0, 1].map(|i| {
+            expect
+                .replace("{columns}", &format!("t0.\"id\", {}", years[i]))
+                .replace("{year}", years[i])
+                .replace("{order}", &orders[i])
+                .replace("{id among}", &among("t0.\"id\"")[i])
+                .replace("{role among}", &among("t0.\"role\"")[i])
+                .replace(
+                    "{first}",
+                    placeholders[i].split_once(' ').map_or("", |(first, _)| first),
+                )
+                .replace(
+                    "{second}",
+                    placeholders[i].split_once(' ').map_or("", |(_, second)| second),
+                )
+        });
+        check_each(expect, |dialect| {
+            reads::select(dialect, plan, &outputs, &reach).text
+        });
     };
     check(
         &plan,
         Reach::Root,
-        format!("SELECT {columns} FROM \"directus_users\" AS t0 ORDER BY {order}"),
+        "SELECT {columns} FROM \"directus_users\" AS t0 ORDER BY {order}",
+        [""; 2],
     );
     check(
         &plan,
@@ -238,10 +303,8 @@ fn reads_of_each_level() {
             key: id,
             keys: keys(),
         },
-        format!(
-            "SELECT {columns}, t0.\"id\" FROM \"directus_users\" AS t0 \
-             WHERE t0.\"id\" IN (SELECT value FROM json_each(?))"
-        ),
+        "SELECT {columns}, t0.\"id\" FROM \"directus_users\" AS t0 WHERE {id among}",
+        [""; 2],
     );
     check(
         &plan,
@@ -249,10 +312,8 @@ fn reads_of_each_level() {
             key: role,
             keys: keys(),
         },
-        format!(
-            "SELECT {columns}, t0.\"role\" FROM \"directus_users\" AS t0 \
-             WHERE t0.\"role\" IN (SELECT value FROM json_each(?)) ORDER BY {order}"
-        ),
+        "SELECT {columns}, t0.\"role\" FROM \"directus_users\" AS t0 WHERE {role among} ORDER BY {order}",
+        [""; 2],
     );
     plan.limit = Some(3);
     plan.offset = 1;
@@ -262,17 +323,17 @@ fn reads_of_each_level() {
             key: role,
             keys: keys(),
         },
-        format!(
-            "SELECT c0, c1, c2 FROM (SELECT t0.\"id\" AS c0, loggia_part('year', t0.\"last_access\") AS c1, \
-             t0.\"role\" AS c2, ROW_NUMBER() OVER (PARTITION BY t0.\"role\" ORDER BY {order}) AS n \
-             FROM \"directus_users\" AS t0 WHERE t0.\"role\" IN (SELECT value FROM json_each(?))) AS numbered \
-             WHERE n > ? AND n <= ? ORDER BY n"
-        ),
+        "SELECT c0, c1, c2 FROM (SELECT t0.\"id\" AS c0, {year} AS c1, \
+         t0.\"role\" AS c2, ROW_NUMBER() OVER (PARTITION BY t0.\"role\" ORDER BY {order}) AS n \
+         FROM \"directus_users\" AS t0 WHERE {role among}) AS numbered \
+         WHERE n > {first} AND n <= {second} ORDER BY n",
+        ["? ?", "$2 $3"],
     );
     check(
         &plan,
         Reach::Root,
-        format!("SELECT {columns} FROM \"directus_users\" AS t0 ORDER BY {order} LIMIT ? OFFSET ?"),
+        "SELECT {columns} FROM \"directus_users\" AS t0 ORDER BY {order} LIMIT {first} OFFSET {second}",
+        ["? ?", "$1 $2"],
     );
 }
 
@@ -305,13 +366,18 @@ fn figures() {
         limit: Some(5),
         offset: 0,
     };
-    for dialect in dialects() {
-        assert_eq!(
-            aggregates::aggregate(dialect, &plan).text,
-            "SELECT t0.\"type\", COUNT(*), AVG(DISTINCT t0.\"filesize\") \
-             FROM \"directus_files\" AS t0 WHERE t0.\"type\" IS NOT NULL GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT ?"
-        );
-    }
+    check_each(
+        [
+            "SELECT t0.\"type\", COUNT(*), loggia_avg(DISTINCT t0.\"filesize\") \
+             FROM \"directus_files\" AS t0 WHERE t0.\"type\" IS NOT NULL GROUP BY 1 \
+             ORDER BY 3 COLLATE loggia_decimal DESC, 1 LIMIT ?",
+            "SELECT t0.\"type\" COLLATE \"C\", COUNT(*), \
+             loggia_mean(SUM(DISTINCT t0.\"filesize\")::numeric, COUNT(DISTINCT t0.\"filesize\")) \
+             FROM \"directus_files\" AS t0 WHERE t0.\"type\" IS NOT NULL GROUP BY 1 \
+             ORDER BY 3 DESC NULLS LAST, 1 NULLS FIRST LIMIT $1",
+        ],
+        |dialect| aggregates::aggregate(dialect, &plan).text,
+    );
 }
 
 /// A value where a condition holds.
@@ -333,21 +399,44 @@ fn values_that_only_some_rows_have() {
         )
     };
     let masked = "CASE WHEN t0.\"status\" = ? THEN t0.\"email\" END";
-    let check = |operand: Operand, test: Test, expect: String, binds: usize| {
-        check_filter(&world, Filter::Test { operand, test }, [&expect], binds);
+    let theirs =
+        |position: usize| format!("CASE WHEN t0.\"status\" = ${position}::text THEN t0.\"email\" END");
+    let check = |operand: Operand, test: Test, expect: [String; 2], binds: usize| {
+        check_filter(
+            &world,
+            Filter::Test { operand, test },
+            [&expect[0], &expect[1]],
+            binds,
+        );
     };
-    check(email(), Test::Null, format!("{masked} IS NULL"), 1);
-    check(email(), Test::Equal("a".into()), format!("{masked} = ?"), 2);
+    check(
+        email(),
+        Test::Null,
+        [format!("{masked} IS NULL"), format!("{} IS NULL", theirs(1))],
+        1,
+    );
+    check(
+        email(),
+        Test::Equal("a".into()),
+        [format!("{masked} = ?"), format!("{} = $2::text", theirs(1))],
+        2,
+    );
     check(
         email(),
         Test::NotIn(vec!["a".into(), "b".into()]),
-        format!("NOT ({masked} IN (SELECT value FROM json_each(?)))"),
+        [
+            format!("NOT ({masked} IN (SELECT value FROM json_each(?)))"),
+            format!("NOT ({} = ANY($2::text[]))", theirs(1)),
+        ],
         2,
     );
     check(
         email(),
         Test::Empty,
-        format!("({masked} IS NULL OR {masked} IN (''))"),
+        [
+            format!("({masked} IS NULL OR {masked} IN (''))"),
+            format!("({} IS NULL OR {} IN (''))", theirs(1), theirs(2)),
+        ],
         2,
     );
     check(
@@ -359,7 +448,12 @@ fn values_that_only_some_rows_have() {
             },
         ),
         Test::Greater(Scalar::Int(2000)),
-        "CASE WHEN t0.\"status\" = ? THEN loggia_part('year', t0.\"last_access\") END > ?".to_owned(),
+        [
+            "CASE WHEN t0.\"status\" = ? THEN loggia_part('year', t0.\"last_access\") END > ?".to_owned(),
+            "CASE WHEN t0.\"status\" = $1::text THEN CASE WHEN isfinite(t0.\"last_access\") THEN \
+             CAST(FLOOR(EXTRACT(YEAR FROM t0.\"last_access\" AT TIME ZONE 'UTC')) AS integer) END END > $2::bigint"
+                .to_owned(),
+        ],
         2,
     );
     // Of the item that a step leads to, where it may lead there: each condition is on the rows of its own table.
@@ -374,9 +468,14 @@ fn values_that_only_some_rows_have() {
     check(
         case(when(), role),
         Test::Equal("a".into()),
-        "CASE WHEN t0.\"status\" = ? THEN (SELECT CASE WHEN t1.\"parent\" IS NULL THEN t1.\"name\" END \
-         FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"icon\" = ?) END = ?"
-            .to_owned(),
+        ["? ? ?", "$1::text $2::text $3::text"].map(|places| {
+            let places: Vec<_> = places.split(' ').collect();
+            format!(
+                "CASE WHEN t0.\"status\" = {} THEN (SELECT CASE WHEN t1.\"parent\" IS NULL THEN t1.\"name\" END \
+                 FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"icon\" = {}) END = {}",
+                places[0], places[1], places[2]
+            )
+        }),
         3,
     );
     let mut plan = world.read("directus_users", Filter::All);
@@ -391,17 +490,27 @@ fn values_that_only_some_rows_have() {
         Output::Holds(&shown),
         Output::Revision(revisions),
     ];
-    for dialect in dialects() {
-        let statement = reads::select(dialect, &plan, &outputs, &Reach::Root);
-        assert_eq!(
-            statement.text,
+    let write = |dialect| reads::select(dialect, &plan, &outputs, &Reach::Root);
+    check_each(
+        [
             format!(
                 "SELECT t0.\"id\", CASE WHEN t0.\"status\" = ? THEN 1 END, \
                  (SELECT COALESCE(MAX(t1.\"number\"), 0) FROM \"directus_revisions\" AS t1 \
                  WHERE t1.\"collection\" = ? AND t1.\"item\" = CAST(t0.\"id\" AS TEXT)) \
                  FROM \"directus_users\" AS t0 ORDER BY {masked} DESC, t0.\"id\""
-            )
-        );
+            ),
+            format!(
+                "SELECT t0.\"id\", CASE WHEN t0.\"status\" = $1::text THEN 1 END, \
+                 (SELECT COALESCE(MAX(t1.\"number\"), 0) FROM \"directus_revisions\" AS t1 \
+                 WHERE t1.\"collection\" = $2::text AND t1.\"item\" = CAST(t0.\"id\" AS text)) \
+                 FROM \"directus_users\" AS t0 ORDER BY {} COLLATE \"C\" DESC NULLS LAST, t0.\"id\"",
+                theirs(3)
+            ),
+        ],
+        |dialect| write(dialect).text,
+    );
+    for dialect in dialects() {
+        let statement = write(dialect);
         let binds: Vec<_> = statement.binds.iter().map(|value| value.as_text()).collect();
         assert_eq!(binds, [Some("active"), Some("directus_users"), Some("active")]);
     }
@@ -437,18 +546,22 @@ fn figures_of_what_only_some_rows_have() {
         offset: 0,
     };
     let masked = |name: &str| format!("CASE WHEN t0.\"type\" IS NOT NULL THEN t0.\"{name}\" END");
-    for dialect in dialects() {
-        assert_eq!(
-            aggregates::aggregate(dialect, &plan).text,
-            format!(
-                "SELECT {}, MAX({}), COUNT(DISTINCT {}), COUNT(*) FROM \"directus_files\" AS t0 \
-                 GROUP BY 1 ORDER BY 1 DESC, 1",
-                masked("title"),
-                masked("filesize"),
-                masked("title"),
-            )
-        );
-    }
+    let select = |collated: &str, order: &str| {
+        format!(
+            "SELECT {}{collated}, MAX({}), COUNT(DISTINCT {}), COUNT(*) FROM \"directus_files\" AS t0 \
+             GROUP BY 1 ORDER BY {order}",
+            masked("title"),
+            masked("filesize"),
+            masked("title"),
+        )
+    };
+    check_each(
+        [
+            select("", "1 DESC, 1"),
+            select(" COLLATE \"C\"", "1 DESC NULLS LAST, 1 NULLS FIRST"),
+        ],
+        |dialect| aggregates::aggregate(dialect, &plan).text,
+    );
 }
 
 #[test]
@@ -465,25 +578,30 @@ fn rows_written() {
         collection: users.clone(),
         filter: Filter::All,
     };
-    for dialect in dialects() {
-        let filled = vec![("last_access", Scalar::from("now"))];
-        assert_eq!(
-            writes::insert(dialect, users, &row, &filled),
-            "INSERT INTO \"directus_users\" (\"email\", \"last_access\") VALUES (?, ?) RETURNING \"id\""
-        );
-        assert_eq!(
-            writes::insert(dialect, users, &[], &[]),
-            "INSERT INTO \"directus_users\" DEFAULT VALUES RETURNING \"id\""
-        );
-        assert_eq!(
-            writes::update(dialect, &update).text,
-            "UPDATE \"directus_users\" AS t0 SET \"email\" = ? WHERE t0.\"id\" = ? RETURNING \"id\""
-        );
-        assert_eq!(
-            writes::delete(dialect, &delete).text,
-            "DELETE FROM \"directus_users\" AS t0 RETURNING \"id\""
-        );
-    }
+    let filled = vec![("last_access", Scalar::from("now"))];
+    check_each(
+        ["(?, ?)", "($1, $2)"].map(|values| {
+            format!(
+                "INSERT INTO \"directus_users\" (\"email\", \"last_access\") VALUES {values} RETURNING \"id\""
+            )
+        }),
+        |dialect| writes::insert(dialect, users, &row, &filled),
+    );
+    check_each(
+        ["INSERT INTO \"directus_users\" DEFAULT VALUES RETURNING \"id\""; 2],
+        |dialect| writes::insert(dialect, users, &[], &[]),
+    );
+    check_each(
+        [
+            "UPDATE \"directus_users\" AS t0 SET \"email\" = ? WHERE t0.\"id\" = ? RETURNING \"id\"",
+            "UPDATE \"directus_users\" AS t0 SET \"email\" = $1 WHERE t0.\"id\" = $2::uuid RETURNING \"id\"",
+        ],
+        |dialect| writes::update(dialect, &update).text,
+    );
+    check_each(
+        ["DELETE FROM \"directus_users\" AS t0 RETURNING \"id\""; 2],
+        |dialect| writes::delete(dialect, &delete).text,
+    );
 }
 
 #[test]
@@ -506,6 +624,11 @@ fn tables() {
             ..column("a \"quoted\" name", StorageKind::String)
         },
         Column {
+            precision: Some(10),
+            scale: Some(2),
+            ..column("price", StorageKind::Decimal)
+        },
+        Column {
             default: Default::Now,
             ..column("at", StorageKind::Timestamp)
         },
@@ -517,13 +640,32 @@ fn tables() {
         on_update: Action::NoAction,
         on_delete: Action::SetNull,
     };
-    for dialect in dialects() {
-        assert_eq!(
-            ddl::create_table(dialect, "t", &columns, std::slice::from_ref(&key)),
+    check_each(
+        [
             "CREATE TABLE \"t\" (\n  \"id\" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,\n  \
              \"a \"\"quoted\"\" name\" VARCHAR(9) NOT NULL DEFAULT 'it''s',\n  \
+             \"price\" DECIMAL_TEXT(10,2),\n  \
              \"at\" TIMESTAMP_TEXT DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),\n  \
-             FOREIGN KEY (\"at\") REFERENCES \"t\" (\"id\") ON UPDATE NO ACTION ON DELETE SET NULL\n)"
-        );
-    }
+             FOREIGN KEY (\"at\") REFERENCES \"t\" (\"id\") ON UPDATE NO ACTION ON DELETE SET NULL\n)",
+            "CREATE TABLE \"t\" (\n  \"id\" integer NOT NULL GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,\n  \
+             \"a \"\"quoted\"\" name\" varchar(9) COLLATE \"C\" NOT NULL DEFAULT 'it''s',\n  \
+             \"price\" numeric CHECK (\"price\" = \"price\"::numeric(10,2)),\n  \
+             \"at\" timestamptz DEFAULT (date_trunc('milliseconds', now())),\n  \
+             FOREIGN KEY (\"at\") REFERENCES \"t\" (\"id\") ON UPDATE NO ACTION ON DELETE SET NULL\n)",
+        ],
+        |dialect| ddl::create_table(dialect, "t", &columns, std::slice::from_ref(&key)),
+    );
+    check_each(
+        [
+            "CREATE UNIQUE INDEX \"t.price.unique\" ON \"t\" (\"price\")",
+            "CREATE UNIQUE INDEX \"t.price.unique\" ON \"t\" (\"price\" NULLS FIRST)",
+        ],
+        |dialect| {
+            let unique = Column {
+                unique: true,
+                ..columns[2].clone()
+            };
+            ddl::index(dialect, "t", &unique).unwrap_or_default()
+        },
+    );
 }

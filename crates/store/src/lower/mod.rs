@@ -34,13 +34,55 @@ pub(crate) trait Dialect: Sync + 'static {
     /// The placeholder of the value that is bound at `position`, counted from 1.
     fn placeholder(&self, text: &mut String, position: usize);
 
-    /// `operand` is one of `values` (none of them is NULL).
-    fn is_one_of<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, values: &[Scalar]);
+    /// A value that operands of a kind (`None`: what JSON holds) are compared with.
+    fn argument<'p>(&self, sql: &mut Sql<'p>, _kind: Option<StorageKind>, value: Cow<'p, Scalar>) {
+        sql.bind(value);
+    }
 
-    /// `operand` has `piece` at a place.
+    /// A column as it is answered.
+    fn output<'p>(&self, sql: &mut Sql<'p>, _column: &Column, write: Writer<'_, 'p>) {
+        write(sql);
+    }
+
+    /// A column as it is compared, grouped and sorted by.
+    fn value<'p>(&self, sql: &mut Sql<'p>, _column: &Column, write: Writer<'_, 'p>) {
+        write(sql);
+    }
+
+    /// A column as text, in the canonical form of its kind.
+    fn text<'p>(&self, sql: &mut Sql<'p>, kind: StorageKind, column: Writer<'_, 'p>);
+
+    /// Two columns hold the same key, whatever their kinds make of it.
+    fn same_key<'p>(
+        &self,
+        sql: &mut Sql<'p>,
+        one: (&Column, Writer<'_, 'p>),
+        many: (&Column, Writer<'_, 'p>),
+    );
+
+    /// `operand`, of a kind, is one of `values` (none of them is NULL).
+    fn is_one_of<'p>(
+        &self,
+        sql: &mut Sql<'p>,
+        kind: Option<StorageKind>,
+        operand: Writer<'_, 'p>,
+        values: &[Scalar],
+    );
+
+    /// What counts as empty beside NULL, as a list of constants; empty where nothing does.
+    fn empties(&self, kind: Option<StorageKind>) -> &'static str {
+        match kind {
+            Some(StorageKind::String | StorageKind::Text) => "('')",
+            Some(StorageKind::Json) | None => "('', '\"\"', '[]', '{}')",
+            Some(_) => "",
+        }
+    }
+
+    /// `operand`, of a kind, has `piece` at a place.
     fn matches<'p>(
         &self,
         sql: &mut Sql<'p>,
+        kind: Option<StorageKind>,
         operand: Writer<'_, 'p>,
         at: Place,
         piece: &'p str,
@@ -59,14 +101,57 @@ pub(crate) trait Dialect: Sync + 'static {
     /// A figure about the values of a column.
     fn figure<'p>(&self, sql: &mut Sql<'p>, function: Aggregate, kind: StorageKind, column: Writer<'_, 'p>);
 
-    /// What makes values of a kind compare by value; empty where they do already.
-    fn comparison(&self, kind: StorageKind) -> &'static str;
+    /// What stands behind an operand of a kind, so that it is compared by value: for equality, or where `ordered`, for
+    /// order as well. Empty where it is so already.
+    fn comparison(&self, kind: Option<StorageKind>, ordered: bool) -> &'static str;
+
+    /// The same behind the position of a figure in an order.
+    fn comparison_of_figure(&self, kind: StorageKind) -> &'static str {
+        self.comparison(Some(kind), true)
+    }
+
+    /// What stands behind a direction, so that NULL is smaller than everything.
+    fn nulls(&self, _descending: bool) -> &'static str {
+        ""
+    }
+
+    /// What a statement has answered for a value inside JSON, as that value.
+    fn json_scalar(&self, answered: Scalar) -> Scalar {
+        answered
+    }
 
     /// The end of a statement that keeps rows `offset` to `offset + limit`.
     fn window(&self, sql: &mut Sql<'_>, limit: Option<u64>, offset: u64);
 
+    /// How many bytes of a name the database keeps; `None`: all.
+    fn longest_name(&self) -> Option<usize> {
+        None
+    }
+
+    /// The name of an index that is made for a column; `ending` says what for.
+    fn index_name(&self, table: &str, column: &str, ending: &str) -> String {
+        format!("{table}.{column}{ending}")
+    }
+
+    /// What is indexed of a column.
+    fn index_key(&self, column: &Column) -> String {
+        let mut text = String::new();
+        self.identifier(&mut text, &column.name);
+        text
+    }
+
+    /// What makes the database go on counting behind a key that was given to a row; `None` where it does by itself.
+    fn count_on(&self, _table: &str, _column: &str, _key: i64) -> Option<Statement<'static>> {
+        None
+    }
+
     /// The declared type of a column.
     fn column_type(&self, column: &Column) -> String;
+
+    /// A rule in the definition of a column that says what its type cannot.
+    fn column_rule(&self, _column: &Column) -> String {
+        String::new()
+    }
 
     /// What makes a column the primary key, numbered by the database where the column says so.
     fn primary_key(&self, column: &Column) -> &'static str;
@@ -88,6 +173,8 @@ pub(crate) struct Sql<'p> {
     pub(crate) dialect: &'static dyn Dialect,
     /// Where in the text each placeholder begins and ends.
     placeholders: Vec<(usize, usize)>,
+    /// Whether values inside JSON are written as text, for a search in them, whatever they are compared as.
+    pub(crate) json_as_text: bool,
 }
 
 /// A statement ready to run.
@@ -129,6 +216,7 @@ impl<'p> Sql<'p> {
             binds: Vec::new(),
             dialect,
             placeholders: Vec::new(),
+            json_as_text: false,
         }
     }
 
@@ -153,6 +241,12 @@ impl<'p> Sql<'p> {
         self
     }
 
+    /// Appends a value that operands of a kind are compared with.
+    pub(crate) fn argument(&mut self, kind: Option<StorageKind>, value: Cow<'p, Scalar>) -> &mut Self {
+        self.dialect.argument(self, kind, value);
+        self
+    }
+
     /// Appends the table of a scope under its name.
     pub(crate) fn table(&mut self, scope: Scope<'p>) -> &mut Self {
         self.identifier(&scope.collection.name).push(" AS ");
@@ -162,6 +256,19 @@ impl<'p> Sql<'p> {
     /// Appends a column of a scope.
     pub(crate) fn column(&mut self, scope: Scope<'p>, name: &str) -> &mut Self {
         self.alias(scope).push(".").identifier(name)
+    }
+
+    /// Appends a field of a scope as it is compared, grouped and sorted by.
+    pub(crate) fn value(&mut self, scope: Scope<'p>, field: &'p Field) -> &mut Self {
+        let dialect = self.dialect;
+        let write = |sql: &mut Self| {
+            sql.column(scope, &field.name);
+        };
+        match &field.column {
+            Some(column) => dialect.value(self, column, &write),
+            None => write(self),
+        }
+        self
     }
 
     fn alias(&mut self, scope: Scope<'p>) -> &mut Self {

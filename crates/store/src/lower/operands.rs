@@ -21,7 +21,7 @@ pub(crate) fn operand<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, value: &'p Operan
     let dialect = sql.dialect;
     match value {
         Operand::Field(field) => {
-            sql.column(scope, &field.name);
+            sql.value(scope, field);
         }
         Operand::Function { function, field } => {
             let column = |sql: &mut Sql<'p>| {
@@ -87,6 +87,15 @@ pub(crate) fn case<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, when: &'p Filter, va
     sql.push(" END");
 }
 
+/// Whether a value can be NULL: it says so where databases that sort NULL elsewhere can take an index.
+fn may_be_null(operand: &Operand) -> bool {
+    match operand {
+        Operand::Field(field) => field.column.as_ref().is_none_or(|column| column.nullable),
+        Operand::Count { .. } => false,
+        _ => true,
+    }
+}
+
 /// Appends sort keys, ending with the primary key so that the order is total; nothing where there is no key at all.
 pub(crate) fn order<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, sort: &'p [Sort]) {
     let primary = scope.collection.primary.as_ref();
@@ -103,10 +112,13 @@ pub(crate) fn order<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, sort: &'p [Sort]) {
     sql.push(" ORDER BY ");
     sql.join(", ", &sort[..end], |sql, key| {
         operand(sql, scope, &key.operand);
-        let by_value = kind(&key.operand).map_or("", |kind| sql.dialect.comparison(kind));
+        let by_value = sql.dialect.comparison(kind(&key.operand), true);
         sql.push(by_value);
         if key.descending {
             sql.push(" DESC");
+        }
+        if may_be_null(&key.operand) {
+            sql.push(sql.dialect.nulls(key.descending));
         }
     });
     if let (false, Some(primary)) = (total, primary) {

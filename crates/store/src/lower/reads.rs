@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loggia_model::filter::{Function, Operand};
 use loggia_model::plan::ReadPlan;
-use loggia_model::{Collection, Field, Filter, Scalar};
+use loggia_model::{Collection, Field, Filter, Scalar, StorageKind};
 
 use super::{Dialect, Scope, Sql, Statement, filters, kind_of, operands};
 
@@ -131,7 +131,14 @@ fn head<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, outputs: &[Output<'p>], key: Op
 fn output<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, output: &Output<'p>) {
     match output {
         Output::Field(field) => {
-            sql.column(scope, &field.name);
+            let dialect = sql.dialect;
+            let write = |sql: &mut Sql<'p>| {
+                sql.column(scope, &field.name);
+            };
+            match &field.column {
+                Some(column) => dialect.output(sql, column, &write),
+                None => write(sql),
+            }
         }
         Output::Function(function, field) => {
             let dialect = sql.dialect;
@@ -163,9 +170,14 @@ fn revision<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, revisions: &'p Collection) 
         .push(" WHERE ")
         .column(far, "collection")
         .push(" = ");
-    sql.bind(Cow::Owned(Scalar::from(scope.collection.name.as_str())));
-    sql.push(" AND ").column(far, "item").push(" = CAST(");
-    sql.column(scope, &primary.name).push(" AS TEXT))");
+    let name = Scalar::from(scope.collection.name.as_str());
+    sql.argument(Some(StorageKind::String), Cow::Owned(name));
+    sql.push(" AND ").column(far, "item").push(" = ");
+    let dialect = sql.dialect;
+    dialect.text(sql, kind_of(primary), &|sql| {
+        sql.column(scope, &primary.name);
+    });
+    sql.push(")");
 }
 
 fn reached<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p ReadPlan, key: &'p Field, keys: &[Scalar]) {
@@ -174,7 +186,7 @@ fn reached<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p ReadPlan, key: &'p
     let column = |sql: &mut Sql<'p>| {
         sql.column(scope, &key.name);
     };
-    dialect.is_one_of(sql, &column, keys);
+    dialect.is_one_of(sql, Some(kind_of(key)), &column, keys);
     if !matches!(plan.filter, Filter::All) {
         sql.push(" AND ");
         filters::filter(sql, scope, &plan.filter);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use loggia_model::plan::{DeletePlan, UpdatePlan};
 use loggia_model::schema::ForeignKey;
-use loggia_model::{Collection, Field, Filter, Scalar};
+use loggia_model::{Collection, Field, Filter, Scalar, StorageKind};
 
 use super::{Dialect, Scope, Sql, Statement};
 
@@ -83,6 +83,7 @@ pub(crate) fn count_of<'p>(
     dialect: &'static dyn Dialect,
     table: &str,
     column: &str,
+    kind: StorageKind,
     value: &'p Scalar,
 ) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
@@ -91,7 +92,7 @@ pub(crate) fn count_of<'p>(
         .push(" WHERE ")
         .identifier(column)
         .push(" = ")
-        .bind(Cow::Borrowed(value));
+        .argument(Some(kind), Cow::Borrowed(value));
     sql.finish()
 }
 

@@ -1,20 +1,13 @@
-//! The suite that every backend passes, written against the public doors. `world` has the tables that it plays with.
+//! The suite that every backend passes, written against the public doors: once for each of them. Beside it stands what
+//! only one of them has to show.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a test that cannot go on has failed"
 )]
+#![allow(clippy::duplicate_mod, reason = "one suite for every backend")]
 
-mod changes;
-mod conditions;
-mod crash;
-mod examine;
-mod foreign;
-mod full;
-mod migrating;
-mod nested;
-mod property;
-mod rows;
-mod shown;
-mod transactions;
+mod differential;
+mod postgres;
+mod sqlite;
 mod world;

@@ -1,4 +1,4 @@
-//! A small newspaper to test with: authors (some of them edited by others), articles, tags (M2M) and blocks (M2A).
+//! Stores to test with, and a small newspaper in them: authors (some of them edited by others), articles, tags (M2M) and blocks (M2A).
 
 use std::sync::Arc;
 
@@ -14,38 +14,63 @@ use loggia_model::schema::{Action, Column, Default as ColumnDefault, FieldMeta, 
 use loggia_model::{
     Collection, Field, Filter, Link, Record, Relation, Scalar, Schema, StorageKind as Kind, field_types,
 };
+use loggia_servers::{Database as Private, Kind as Database};
 use loggia_store::{Error, Options, Outcome, Store, Tx};
 use serde_json::Value;
 
 pub(crate) const REASON: &str = "tests";
 
-/// A store of its own for one test.
-pub(crate) async fn empty() -> Store {
-    Store::open(Options {
+/// How the store of a test is opened.
+pub(crate) fn options(url: &str) -> Options {
+    Options {
         clock: Clock::mock("2026-11-21T04:05:06.789Z".parse().unwrap()),
         durable: false,
-        ..Options::new("sqlite::memory:")
+        ..Options::new(url)
+    }
+}
+
+/// A store of its own for one test; `None` where its server is not installed.
+pub(crate) async fn opened(kind: Database, options: impl Fn(&str) -> Options) -> Option<World> {
+    let make = async |url: String| drop(Store::open(Options::new(url)).await.unwrap());
+    let database = Private::like(kind, make).await?;
+    let store = Store::open(options(&database.url)).await.unwrap();
+    let world = World::of(store, Vec::new()).await;
+    Some(World {
+        database: Some(database),
+        ..world
     })
-    .await
-    .unwrap()
 }
 
 /// The newspaper: a store with its tables, and the schema of them.
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) schema: Schema,
-}
-
-pub(crate) async fn newspaper() -> World {
-    let store = empty().await;
-    change(&store, newspaper_tables()).await.unwrap();
-    World::of(store, newspaper_relations()).await
+    database: Option<Private>,
 }
 
 impl World {
     pub(crate) async fn of(store: Store, relations: Vec<Relation>) -> Self {
         let schema = schema(store.tables().await.unwrap(), relations);
-        Self { store, schema }
+        Self {
+            store,
+            schema,
+            database: None,
+        }
+    }
+
+    /// With the tables of the newspaper.
+    pub(crate) async fn with_newspaper(self) -> Option<Self> {
+        change(&self.store, newspaper_tables()).await.unwrap();
+        Some(self.again(newspaper_relations()).await)
+    }
+
+    /// The same after its tables have changed.
+    pub(crate) async fn again(self, relations: Vec<Relation>) -> Self {
+        let Self { store, database, .. } = self;
+        Self {
+            database,
+            ..Self::of(store, relations).await
+        }
     }
 
     pub(crate) fn collection(&self, name: &str) -> &Arc<Collection> {

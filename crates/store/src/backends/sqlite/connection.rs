@@ -104,15 +104,13 @@ impl Executor for Session<'_> {
         std::future::ready(query(self.0, &statement).map_err(failure::of))
     }
 
-    fn query_each<'v>(
+    fn query_each(
         &mut self,
         text: &str,
-        values: impl Iterator<Item = Vec<Cow<'v, Scalar>>> + Send,
+        values: &[Vec<Cow<'_, Scalar>>],
     ) -> impl Future<Output = Result<Rows, (usize, Error)>> + Send {
-        let mut count = 0;
-        let values = values.inspect(|_| count += 1);
+        self.1.fetch_add(values.len() as u64, Ordering::Relaxed);
         let rows = query_each(self.0, text, values).map_err(|(i, error)| (i, failure::of(error)));
-        self.1.fetch_add(count, Ordering::Relaxed);
         std::future::ready(rows)
     }
 
@@ -158,18 +156,18 @@ fn run(
 }
 
 /// As [`Executor::query_each`].
-fn query_each<'v>(
+fn query_each(
     connection: &Connection,
     text: &str,
-    values: impl Iterator<Item = Vec<Cow<'v, Scalar>>>,
+    values: &[Vec<Cow<'_, Scalar>>],
 ) -> Result<Rows, (usize, rusqlite::Error)> {
     let mut prepared = connection.prepare_cached(text).map_err(|error| (0, error))?;
     let mut rows = Rows {
         width: prepared.column_count(),
         cells: Vec::new(),
     };
-    for (i, values) in values.enumerate() {
-        run(&mut prepared, &values, &mut rows.cells).map_err(|error| (i, error))?;
+    for (i, values) in values.iter().enumerate() {
+        run(&mut prepared, values, &mut rows.cells).map_err(|error| (i, error))?;
     }
     Ok(rows)
 }

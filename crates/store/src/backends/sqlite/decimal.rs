@@ -107,17 +107,12 @@ impl Sum {
         });
     }
 
-    /// `None` when nothing was added.
-    pub(super) fn total(&self) -> Option<Total> {
+    /// In plain notation; `None` when nothing was added.
+    pub(super) fn total(&self) -> Option<String> {
         match &self.rest {
             _ if self.count == 0 => None,
-            None => Some(match i64::try_from(self.whole) {
-                Ok(number) => Total::Whole(number),
-                Err(_) => Total::Text(self.whole.to_string()),
-            }),
-            Some(rest) => Some(Total::Text(
-                (rest + BigDecimal::from(self.whole)).to_plain_string(),
-            )),
+            None => Some(self.whole.to_string()),
+            Some(rest) => Some((rest + BigDecimal::from(self.whole)).to_plain_string()),
         }
     }
 
@@ -130,15 +125,6 @@ impl Sum {
         let mean = (total / BigDecimal::from(self.count)).with_prec(DIGITS_OF_A_MEAN);
         Some(mean.normalized().to_plain_string())
     }
-}
-
-/// What a sum amounts to.
-#[derive(Debug, PartialEq)]
-pub(super) enum Total {
-    /// 64 bits hold it.
-    Whole(i64),
-    /// In plain notation.
-    Text(String),
 }
 
 #[cfg(test)]
@@ -178,12 +164,12 @@ mod tests {
         for text in ["0.1", "0.2", "19.90"] {
             sum.add_text(text);
         }
-        assert_eq!(sum.total(), Some(Total::Text("20.20".to_owned())));
+        assert_eq!(sum.total(), Some("20.20".to_owned()));
         assert_eq!(sum.mean().as_deref(), Some("6.733333333333333333333333333333333"));
         let mut whole = Sum::default();
         whole.add_whole(i64::MAX);
-        assert_eq!(whole.total(), Some(Total::Whole(i64::MAX)));
+        assert_eq!(whole.total(), Some(i64::MAX.to_string()));
         whole.add_whole(1);
-        assert_eq!(whole.total(), Some(Total::Text("9223372036854775808".to_owned())));
+        assert_eq!(whole.total(), Some("9223372036854775808".to_owned()));
     }
 }

@@ -33,8 +33,38 @@ impl Dialect for Sqlite {
         text.push('?');
     }
 
+    fn text<'p>(&self, sql: &mut Sql<'p>, _: StorageKind, column: Writer<'_, 'p>) {
+        sql.push("CAST(");
+        column(sql);
+        sql.push(" AS TEXT)");
+    }
+
+    /// SQLite takes the text `7` for the number 7 where a column holds numbers, but `07` as well, which is no key.
+    fn same_key<'p>(
+        &self,
+        sql: &mut Sql<'p>,
+        (one, write_one): (&Column, Writer<'_, 'p>),
+        (many, write_many): (&Column, Writer<'_, 'p>),
+    ) {
+        write_one(sql);
+        sql.push(" = ");
+        write_many(sql);
+        if one.kind.is_numeric() && many.kind.is_textual() {
+            sql.push(" AND ");
+            self.text(sql, one.kind, write_one);
+            sql.push(" = ");
+            write_many(sql);
+        }
+    }
+
     /// One value: a JSON array, so that the text does not depend on how many there are.
-    fn is_one_of<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, values: &[Scalar]) {
+    fn is_one_of<'p>(
+        &self,
+        sql: &mut Sql<'p>,
+        _: Option<StorageKind>,
+        operand: Writer<'_, 'p>,
+        values: &[Scalar],
+    ) {
         operand(sql);
         if let [value] = values {
             sql.push(" = ").bind(Cow::Owned(value.clone()));
@@ -61,6 +91,7 @@ impl Dialect for Sqlite {
     fn matches<'p>(
         &self,
         sql: &mut Sql<'p>,
+        _: Option<StorageKind>,
         operand: Writer<'_, 'p>,
         at: Place,
         piece: &'p str,
@@ -140,36 +171,30 @@ impl Dialect for Sqlite {
     }
 
     fn figure<'p>(&self, sql: &mut Sql<'p>, function: Aggregate, kind: StorageKind, column: Writer<'_, 'p>) {
-        let exact =
-            kind == StorageKind::Decimal || kind == StorageKind::BigInteger || kind == StorageKind::Integer;
         let (name, distinct) = match function {
             Aggregate::Count | Aggregate::CountAll => ("COUNT", false),
             Aggregate::CountDistinct => ("COUNT", true),
-            Aggregate::Sum | Aggregate::SumDistinct => (
-                if exact { "loggia_sum" } else { "SUM" },
-                function == Aggregate::SumDistinct,
-            ),
-            Aggregate::Avg | Aggregate::AvgDistinct => (
-                if kind == StorageKind::Decimal {
-                    "loggia_avg"
-                } else {
-                    "AVG"
-                },
-                function == Aggregate::AvgDistinct,
-            ),
+            Aggregate::Sum | Aggregate::SumDistinct => ("loggia_sum", function == Aggregate::SumDistinct),
+            Aggregate::Avg | Aggregate::AvgDistinct => ("loggia_avg", function == Aggregate::AvgDistinct),
             Aggregate::Min => ("MIN", false),
             Aggregate::Max => ("MAX", false),
         };
         sql.push(name).push(if distinct { "(DISTINCT " } else { "(" });
         column(sql);
-        sql.push(self.comparison(kind)).push(")");
+        sql.push(self.comparison(Some(kind), false)).push(")");
     }
 
-    fn comparison(&self, kind: StorageKind) -> &'static str {
+    fn comparison(&self, kind: Option<StorageKind>, _: bool) -> &'static str {
         match kind {
-            StorageKind::Decimal => " COLLATE loggia_decimal",
+            Some(StorageKind::Decimal) => " COLLATE loggia_decimal",
             _ => "",
         }
+    }
+
+    /// Sums and means come as text.
+    fn comparison_of_figure(&self, kind: StorageKind) -> &'static str {
+        let numeric = kind.is_numeric().then_some(StorageKind::Decimal);
+        self.comparison(numeric, true)
     }
 
     fn window(&self, sql: &mut Sql<'_>, limit: Option<u64>, offset: u64) {

@@ -11,14 +11,13 @@ use rusqlite::{Connection, Row};
 
 use super::dialect::SQLITE;
 use super::{failure, types};
+use crate::change::{Index, KEY_INDEX, quoted};
 use crate::lower::ddl;
 use crate::store::Finding;
 use crate::{Error, migrations};
 
 /// How many findings of one kind are told.
 const MOST_FINDINGS: usize = 100;
-/// How an index is named that the store makes for a foreign key.
-pub(super) const KEY_INDEX: &str = ".foreign_key";
 
 /// `FROM …` of the tables, as `s`, joined with what describes them; `?1` chooses one of them, NULL all.
 ///
@@ -139,6 +138,8 @@ impl RawColumn {
             precision: declared.precision,
             scale: declared.scale,
             generated: matches!(self.hidden, 2 | 3),
+            collation: None,
+            choices: Vec::new(),
             comment: None,
             name: self.name,
             kind: declared.kind,
@@ -226,16 +227,6 @@ pub(super) fn is_taken(connection: &Connection, name: &str) -> rusqlite::Result<
         .query_row([name], |row| row.get(0))
 }
 
-/// An index that covers a column.
-pub(super) struct Index {
-    pub(super) name: String,
-    pub(super) unique: bool,
-    /// Made by a statement of its own, so it can be dropped by one.
-    pub(super) made_by_create_index: bool,
-    /// It covers nothing else, and every row.
-    pub(super) alone: bool,
-}
-
 /// The indexes of a table that cover a column.
 pub(super) fn indexes_of(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Vec<Index>> {
     let mut statement = connection.prepare(
@@ -245,10 +236,13 @@ pub(super) fn indexes_of(connection: &Connection, table: &str, column: &str) -> 
          WHERE EXISTS (SELECT 1 FROM pragma_index_info(il.name) AS ii WHERE ii.name = ?2)",
     )?;
     let indexes = statement.query_map([table, column], |row| {
+        let name: String = row.get(0)?;
+        // Made by a statement of its own, so it can be dropped by one.
+        let made_by_create_index = row.get::<_, String>(2)? == "c";
         Ok(Index {
-            name: row.get(0)?,
+            drop: made_by_create_index.then(|| format!("DROP INDEX {}", quoted(&SQLITE, &name))),
+            name,
             unique: row.get(1)?,
-            made_by_create_index: row.get::<_, String>(2)? == "c",
             alone: !row.get::<_, bool>(3)? && row.get::<_, i64>(4)? == 1,
         })
     })?;

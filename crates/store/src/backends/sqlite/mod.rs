@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use indexmap::IndexMap;
-use loggia_model::plan::{Plan, SchemaPlan};
+use loggia_model::plan::Plan;
 use loggia_model::schema::Table;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -26,7 +26,7 @@ use crate::{Error, answer, migrations};
 
 mod change;
 mod connection;
-mod conversion;
+mod converting;
 mod decimal;
 mod dialect;
 mod failure;
@@ -40,7 +40,7 @@ mod writer;
 
 use connection::{Session, open_connection};
 use readers::Readers;
-use writer::{Operation, Turn, Writer};
+use writer::Writer;
 
 /// Opens or makes a file.
 pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
@@ -201,10 +201,7 @@ impl Database for Sqlite {
     }
 
     fn activity(&self) -> Activity {
-        Activity {
-            readers: self.readers.threads(),
-            ..self.writer.activity()
-        }
+        self.writer.activity(self.readers.threads())
     }
 }
 
@@ -252,26 +249,4 @@ fn in_snapshot<T>(
         connection::command(connection, "ROLLBACK")?;
     }
     outcome
-}
-
-impl Transaction for Turn {
-    fn run(&mut self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>> {
-        self.ask(|reply| Operation::Run(plans, reply))
-    }
-
-    fn change_schema(&mut self, plan: SchemaPlan) -> Promise<'_, ()> {
-        self.ask(|reply| Operation::ChangeSchema(plan, reply))
-    }
-
-    fn tables(&mut self) -> Promise<'_, IndexMap<String, Table>> {
-        self.ask(Operation::Tables)
-    }
-
-    fn schema_version(&mut self) -> Promise<'_, u64> {
-        self.ask(Operation::SchemaVersion)
-    }
-
-    fn commit(mut self: Box<Self>) -> Promise<'static, ()> {
-        Box::pin(async move { self.ask(Operation::Commit).await })
-    }
 }

@@ -9,23 +9,21 @@
 //! another program declared deferred ones, groups hold one transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use indexmap::IndexMap;
 use loggia_model::Clock;
-use loggia_model::plan::{Plan, SchemaPlan};
-use loggia_model::schema::Table;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::change::Alteration;
 use super::connection::{Session, at_once, command};
-use super::{change, failure, introspect};
-use crate::backends::Promise;
-use crate::store::{Activity, Outcome};
-use crate::{Error, answer};
+use super::{failure, introspect};
+use crate::backends::turn::{Counts, Fate, Operation, Reply, Turn, in_steps, only_reads};
+use crate::store::Activity;
+use crate::{Error, answer, change};
 
 /// Most transactions of a group.
 const GROUP: usize = 128;
@@ -33,23 +31,6 @@ const GROUP: usize = 128;
 const GROUP_TIME: Duration = Duration::from_millis(20);
 /// SQLite asks after so many steps of its machine whether the work is still wanted.
 const STEPS: i32 = 4_000;
-
-/// Where an answer goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
-
-/// What a transaction can ask of the writer.
-pub(super) enum Operation {
-    /// Plans, all or none.
-    Run(Vec<Plan>, Reply<Vec<Outcome>>),
-    /// Changes of tables.
-    ChangeSchema(SchemaPlan, Reply<()>),
-    /// The tables as they are.
-    Tables(Reply<IndexMap<String, Table>>),
-    /// The schema's version as it is.
-    SchemaVersion(Reply<u64>),
-    /// The end.
-    Commit(Reply<()>),
-}
 
 /// The writing thread of a database.
 pub(super) struct Writer {
@@ -60,72 +41,11 @@ pub(super) struct Writer {
     idle: Duration,
 }
 
-#[derive(Default)]
-struct Counts {
-    transactions: AtomicU64,
-    commits: AtomicU64,
-    /// Of readers as well.
-    statements: Arc<AtomicU64>,
-}
-
 /// A transaction that waits for its turn.
 struct Begin {
     operations: Receiver<Operation>,
     ready: oneshot::Sender<Result<(), Error>>,
     fate: Arc<Fate>,
-}
-
-/// What both sides know of a transaction.
-#[derive(Default)]
-struct Fate {
-    /// The owner has gone.
-    abandoned: AtomicBool,
-    /// The writer has ended it.
-    stalled: AtomicBool,
-    /// Why the whole group is lost.
-    lost: OnceLock<String>,
-}
-
-/// A transaction's turn, as its owner holds it.
-pub(super) struct Turn {
-    operations: Sender<Operation>,
-    fate: Arc<Fate>,
-    idle: Duration,
-    /// The database stays open while a transaction is.
-    _writer: Arc<Writer>,
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.fate.abandoned.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Turn {
-    /// Asks the writer for something and waits for the answer.
-    pub(super) fn ask<T: Send + 'static>(
-        &mut self,
-        operation: impl FnOnce(Reply<T>) -> Operation,
-    ) -> Promise<'static, T> {
-        let (reply, answer) = oneshot::channel();
-        // Where the writer has ended the transaction, the answer never comes, and the fate says why.
-        let _ = self.operations.send(operation(reply));
-        let fate = self.fate.clone();
-        let seconds = self.idle.as_secs();
-        Box::pin(async move {
-            match answer.await {
-                Ok(outcome) => outcome,
-                Err(_) if fate.stalled.load(Ordering::Relaxed) => Err(Error::Stalled { seconds }),
-                Err(_) => Err(match fate.lost.get() {
-                    Some(why) => Error::Unavailable {
-                        what: "the transaction was lost with its group".to_owned(),
-                        source: Some(why.as_str().into()),
-                    },
-                    None => Error::Cancelled,
-                }),
-            }
-        })
-    }
 }
 
 impl Writer {
@@ -169,7 +89,10 @@ impl Writer {
         let (ready, begun) = oneshot::channel();
         let fate = Arc::new(Fate::default());
         let turn = Turn {
-            operations,
+            ask: Box::new(move |operation| {
+                // Where the writer has ended the transaction, nobody takes it.
+                let _ = operations.send(operation);
+            }),
             fate: fate.clone(),
             idle: writer.idle,
             _writer: writer.clone(),
@@ -187,13 +110,8 @@ impl Writer {
         Ok(turn)
     }
 
-    pub(super) fn activity(&self) -> Activity {
-        Activity {
-            transactions: self.counts.transactions.load(Ordering::Relaxed),
-            commits: self.counts.commits.load(Ordering::Relaxed),
-            readers: 0,
-            statements: self.counts.statements.load(Ordering::Relaxed),
-        }
+    pub(super) fn activity(&self, readers: usize) -> Activity {
+        self.counts.activity(readers)
     }
 
     /// The count of statements, for readers to count theirs.
@@ -386,7 +304,10 @@ impl Pen {
                 self.reply(reply, outcome)
             }
             Operation::ChangeSchema(plan, reply) => {
-                let outcome = self.guarded(true, |pen| change::run(&pen.connection, &plan, &pen.clock));
+                let outcome = self.guarded(true, |pen| {
+                    let mut alteration = Alteration(&mut pen.connection);
+                    at_once(change::run(&mut alteration, &plan, &pen.clock))
+                });
                 self.connection.flush_prepared_statement_cache();
                 self.reply(reply, outcome)
             }
@@ -454,21 +375,6 @@ impl Pen {
             Ok(())
         }
     }
-}
-
-fn only_reads(plan: &Plan) -> bool {
-    matches!(plan, Plan::Read(_) | Plan::Aggregate(_))
-}
-
-/// Whether plans write by more than one statement, so that a failure may come when something is written already.
-fn in_steps(plans: &[Plan]) -> bool {
-    let statements = plans.iter().map(|plan| match plan {
-        Plan::Read(_) | Plan::Aggregate(_) => 0,
-        Plan::Insert(insert) => insert.rows.len(),
-        Plan::Update(_) | Plan::Delete(_) => 1,
-    });
-    // What fails last has nothing after it; but a read that fails after a write must take it back.
-    statements.sum::<usize>() > 1 || (plans.len() > 1 && !plans.iter().all(only_reads))
 }
 
 /// The same failure to all of a group.

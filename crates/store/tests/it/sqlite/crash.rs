@@ -8,7 +8,7 @@ use std::sync::Arc;
 use loggia_store::{Options, Store};
 use serde_json::{Value, json};
 
-use crate::world::{World, change, newspaper_relations, newspaper_tables, run};
+use super::suite::world::{World, change, newspaper_relations, newspaper_tables, run};
 
 /// Where the child writes; without it the child is no child.
 const FILE: &str = "LOGGIA_TEST_CRASH_FILE";
@@ -35,7 +35,7 @@ async fn what_was_acknowledged_survives_a_kill_and_nothing_is_there_by_half() {
     let mut kept = Vec::new();
     for round in 0..8 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::child", "--nocapture"])
+            .args(["--exact", "sqlite::crash::child", "--nocapture"])
             .env(FILE, &file)
             .stdout(Stdio::piped())
             .spawn()

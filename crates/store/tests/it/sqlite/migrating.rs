@@ -9,7 +9,7 @@ use loggia_store::{Error, Options, Store};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::world::{World, empty};
+use super::suite::world::{World, empty};
 
 /// A file as the first release left it.
 fn first_release(folder: &tempfile::TempDir) -> PathBuf {
@@ -50,7 +50,7 @@ async fn a_database_of_the_first_release_becomes_like_a_new_one_and_keeps_its_ro
     let file = first_release(&folder);
     let store = open(&file).await.unwrap();
     let tables = store.tables().await.unwrap();
-    is_like_a_new_one(&tables, &empty().await.tables().await.unwrap());
+    is_like_a_new_one(&tables, &empty().await.unwrap().store.tables().await.unwrap());
     let indexed = |table: &str, name: &str| {
         let column = tables[table].columns.iter().find(|column| column.name == name);
         column.unwrap().indexed
@@ -115,6 +115,6 @@ async fn a_migration_that_cannot_finish_changes_nothing_and_is_done_when_it_can(
     let store = open(&file).await.unwrap();
     is_like_a_new_one(
         &store.tables().await.unwrap(),
-        &empty().await.tables().await.unwrap(),
+        &empty().await.unwrap().store.tables().await.unwrap(),
     );
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use crate::world::{World, newspaper};
+use super::world::{World, newspaper};
 
 const TEXTS: [&str; 8] = ["", "a", "Ab", "aB", "äß", "ÄSS", "b_%", "zz a"];
 const PRICES: [&str; 6] = ["1.0", "1.00", "-2", "10", "9.99", "0"];
@@ -62,8 +62,8 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
-async fn filled() -> World {
-    let world = newspaper().await;
+async fn filled() -> Option<World> {
+    let world = newspaper().await?;
     let names: Vec<[(&str, Value); 1]> = ["Ann", "Bob", "Cid"].map(|name| [("name", json!(name))]).into();
     let names: Vec<&[(&str, Value)]> = names.iter().map(<[_; 1]>::as_slice).collect();
     world.write(world.insert("authors", &names)).await.unwrap();
@@ -83,7 +83,7 @@ async fn filled() -> World {
                 .unwrap();
         }
     }
-    world
+    Some(world)
 }
 
 fn scalar(field: usize) -> BoxedStrategy<Scalar> {
@@ -306,7 +306,9 @@ fn filters_orders_and_windows_are_what_a_simple_evaluation_says() {
         .enable_all()
         .build()
         .unwrap();
-    let world = runtime.block_on(filled());
+    let Some(world) = runtime.block_on(filled()) else {
+        return;
+    };
     let sorts = prop::collection::vec(
         (0..FIELDS.len(), any::<bool>(), prop::option::of(conditions())),
         0..3,

@@ -5,7 +5,7 @@ use std::process::Command;
 use loggia_store::Error;
 use serde_json::json;
 
-use crate::crash;
+use super::crash;
 
 /// Where the child writes; without it the child is no child.
 const FILE: &str = "LOGGIA_TEST_FULL_FILE";
@@ -20,7 +20,7 @@ async fn a_full_disk_fails_what_it_cannot_keep_and_keeps_what_it_has() {
     let output = Command::new("sh")
         .args([
             "-c",
-            "trap '' XFSZ; ulimit -f 6000; exec \"$0\" --exact full::child --nocapture",
+            "trap '' XFSZ; ulimit -f 6000; exec \"$0\" --exact sqlite::full::child --nocapture",
         ])
         .arg(std::env::current_exe().unwrap())
         .env(FILE, &file)

@@ -10,7 +10,7 @@ use loggia_store::{Error, Options, Store};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::world::{World, run};
+use super::suite::world::{World, run};
 
 /// A store over a file that other programs made with `text`.
 async fn over(folder: &tempfile::TempDir, text: &str) -> Store {
@@ -193,7 +193,7 @@ async fn their_values_are_compared_as_values_where_only_some_rows_have_them() {
 
 #[tokio::test]
 async fn their_rules_stay_when_columns_change() {
-    use crate::world::change;
+    use super::suite::world::change;
     use loggia_model::plan::SchemaStep;
     use loggia_model::schema::Column;
     let folder = tempfile::tempdir().unwrap();

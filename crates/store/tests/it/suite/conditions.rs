@@ -7,11 +7,11 @@ use loggia_model::plan::{
 use loggia_model::{Filter, Scalar};
 use serde_json::{Value, json};
 
-use crate::world::{World, newspaper};
+use super::world::{World, newspaper};
 
 /// Six articles, of which the last has no values.
-async fn filled() -> World {
-    let world = newspaper().await;
+async fn filled() -> Option<World> {
+    let world = newspaper().await?;
     world
         .write(world.insert(
             "authors",
@@ -83,7 +83,7 @@ async fn filled() -> World {
         &[("collection", json!("tags")), ("item", json!("2"))],
     ];
     world.write(world.insert("blocks", &blocks)).await.unwrap();
-    world
+    Some(world)
 }
 
 /// The keys of the articles that a filter keeps.
@@ -110,7 +110,7 @@ fn text(at: Place, piece: &str, ignore_case: bool) -> Test {
 
 #[tokio::test]
 async fn tests_of_values() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let int = Scalar::Int;
     let check = async |field: &str, test: Test, expect: &[i64]| {
         let filter = world.test(&format!("articles.{field}"), test.clone());
@@ -148,7 +148,7 @@ async fn tests_of_values() {
 
 #[tokio::test]
 async fn pieces_of_text_are_literal() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let check = async |at: Place, piece: &str, ignore_case: bool, expect: &[i64]| {
         let filter = world.test("articles.title", text(at, piece, ignore_case));
         assert_eq!(kept(&world, filter).await, expect, "{at:?} {piece} {ignore_case}");
@@ -180,8 +180,37 @@ async fn pieces_of_text_are_literal() {
 }
 
 #[tokio::test]
+async fn case_does_not_matter_in_any_script() {
+    let Some(world) = newspaper().await else { return };
+    let cased: Vec<char> = ('\u{1}'..=char::MAX)
+        .filter(|c| c.to_lowercase().ne([*c]) || c.to_uppercase().ne([*c]))
+        .collect();
+    assert!(cased.len() > 2_800);
+    // Between letters and at the end of a word: some have another form there.
+    let texts: Vec<String> = cased
+        .chunks(40)
+        .map(|chunk| chunk.iter().map(|c| format!("{c}b{c} ")).collect())
+        .collect();
+    let rows: Vec<[(&str, Value); 1]> = texts.iter().map(|text| [("title", json!(text))]).collect();
+    let rows: Vec<&[(&str, Value)]> = rows.iter().map(<[_; 1]>::as_slice).collect();
+    world.write(world.insert("articles", &rows)).await.unwrap();
+    for (i, title) in texts.iter().enumerate() {
+        let variants: [fn(char) -> String; 3] = [
+            |c| c.to_string(),
+            |c| c.to_lowercase().collect(),
+            |c| c.to_uppercase().collect(),
+        ];
+        for variant in variants {
+            let piece: String = title.chars().map(variant).collect();
+            let filter = world.test("articles.title", text(Place::Whole, &piece, true));
+            assert_eq!(kept(&world, filter).await, [i as i64 + 1], "{title}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn conditions_combine_with_null_counting_as_not_holding() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let views = |test: Test| world.test("articles.views", test);
     let check = async |filter: Filter, expect: &[i64]| {
         let text = format!("{filter:?}");
@@ -214,7 +243,7 @@ async fn conditions_combine_with_null_counting_as_not_holding() {
 
 #[tokio::test]
 async fn conditions_on_related_items() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let related = |path: &str, quantifier: Quantifier, filter: Filter| Filter::Related {
         step: world.step(path, Some("authors")),
         quantifier,
@@ -287,7 +316,7 @@ async fn conditions_on_related_items() {
 
 #[tokio::test]
 async fn parts_of_values_counts_and_paths_are_tested_and_sorted_by() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let check = async |operand: Operand, test: Test, expect: &[i64]| {
         let text = format!("{operand:?}");
         assert_eq!(
@@ -366,7 +395,7 @@ async fn parts_of_values_counts_and_paths_are_tested_and_sorted_by() {
 
 #[tokio::test]
 async fn parts_and_windows_of_the_answer() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let mut plan = world.read("articles", &["id"]);
     plan.select.push(Selected {
         when: None,
@@ -389,7 +418,7 @@ async fn parts_and_windows_of_the_answer() {
 
 #[tokio::test]
 async fn figures_of_all_rows() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let figure = |function, field: Option<&str>| Figure {
         when: None,
         function,
@@ -435,7 +464,7 @@ async fn figures_of_all_rows() {
 
 #[tokio::test]
 async fn figures_of_groups() {
-    let world = filled().await;
+    let Some(world) = filled().await else { return };
     let plan = |sort: Vec<FigureSort>, limit: Option<u64>| {
         Plan::Aggregate(AggregatePlan {
             collection: world.collection("articles").clone(),

@@ -1,70 +1,11 @@
 //! Values of a column that takes another type.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use loggia_model::schema::Column;
 use loggia_model::{Problem, Scalar, StorageKind, field_types};
-use rusqlite::Connection;
-use rusqlite::functions::FunctionFlags;
-use rusqlite::types::Value;
 use serde_json::Value as Json;
 
-use super::dialect::SQLITE;
-use super::{connection, failure};
-use crate::Error;
-use crate::lower::Dialect as _;
-
-/// What did not convert.
-#[derive(Default)]
-struct Failures {
-    rows: u64,
-    example: Option<String>,
-}
-
-/// Converts every value of a column. The caller undoes everything when one of them does not convert.
-pub(super) fn run(connection: &Connection, table: &str, old: &Column, new: &Column) -> Result<(), Error> {
-    let failures = Arc::new(Mutex::new(Failures::default()));
-    let (noted, from, to) = (failures.clone(), old.clone(), new.clone());
-    let convert = move |context: &rusqlite::functions::Context<'_>| {
-        let scalar = connection::scalar(context.get_raw(0));
-        Ok(match self::convert(scalar, &from, &to) {
-            Ok(scalar) => owned(scalar),
-            Err(problem) => {
-                let mut failures = noted.lock().unwrap_or_else(PoisonError::into_inner);
-                failures.rows += 1;
-                failures.example.get_or_insert(problem.message);
-                owned(connection::scalar(context.get_raw(0)))
-            }
-        })
-    };
-    let (mut table_name, mut column_name) = (String::new(), String::new());
-    SQLITE.identifier(&mut table_name, table);
-    SQLITE.identifier(&mut column_name, &new.name);
-    let update = format!(
-        "UPDATE {table_name} SET {column_name} = loggia_convert({column_name}) WHERE {column_name} IS NOT NULL"
-    );
-    connection
-        .create_scalar_function(c"loggia_convert", 1, FunctionFlags::SQLITE_UTF8, convert)
-        .and_then(|()| connection.execute(&update, []))
-        .map_err(failure::of)?;
-    connection
-        .remove_function(c"loggia_convert", 1)
-        .map_err(failure::of)?;
-    let failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-    match &failures.example {
-        None => Ok(()),
-        Some(example) => Err(Error::Unconvertible {
-            table: table.to_owned(),
-            column: new.name.clone(),
-            to: new.kind,
-            rows: failures.rows,
-            example: example.clone(),
-        }),
-    }
-}
-
 /// The same value as another kind keeps it; what would lose something does not convert.
-fn convert(scalar: Scalar, from: &Column, to: &Column) -> Result<Scalar, Problem> {
+pub(crate) fn convert(scalar: Scalar, from: &Column, to: &Column) -> Result<Scalar, Problem> {
     use StorageKind as Kind;
     let ty = field_types::of_column(to.kind, &[]);
     let value = field_types::of_column(from.kind, &[]).print(scalar);
@@ -83,17 +24,6 @@ fn convert(scalar: Scalar, from: &Column, to: &Column) -> Result<Scalar, Problem
         (_, _, value) => value,
     };
     ty.parse(&value, to)
-}
-
-fn owned(scalar: Scalar) -> Value {
-    match scalar {
-        Scalar::Null => Value::Null,
-        Scalar::Bool(truth) => Value::Integer(truth.into()),
-        Scalar::Int(number) => Value::Integer(number),
-        Scalar::Real(number) => Value::Real(number),
-        Scalar::Text(text) => Value::Text(text),
-        Scalar::Bytes(bytes) => Value::Blob(bytes),
-    }
 }
 
 #[cfg(test)]

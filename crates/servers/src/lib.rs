@@ -1,0 +1,98 @@
+//! Private database servers for tests: [`Database`]. A dev-dependency only.
+//!
+//! The first test that needs a server starts one on a spare port, with its data in a temporary folder and nothing
+//! synced; tests of other processes share it, each with a database of its own. A keeper (see `keeper.sh`) stops it and
+//! removes the folder when no test has used it for a few seconds. Where the server's programs are not installed, the
+//! test is told so, and says that it was left out.
+//!
+//! `LOGGIA_TEST_DATABASE` chooses the database that suites run on which run on one at a time: `sqlite` (also when it
+//! is not set) or `postgres`.
+//!
+//! To add a server: a variant of [`Kind`], and a file beside `postgres.rs`.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
+mod place;
+mod postgres;
+
+use std::future::Future;
+
+/// A kind of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// SQLite, in memory.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// The kind of database that the suite runs on.
+///
+/// # Panics
+/// When `LOGGIA_TEST_DATABASE` names none.
+#[must_use]
+pub fn chosen() -> Kind {
+    match std::env::var("LOGGIA_TEST_DATABASE").as_deref() {
+        Err(_) | Ok("" | "sqlite") => Kind::Sqlite,
+        Ok("postgres") => Kind::Postgres,
+        Ok(other) => panic!("LOGGIA_TEST_DATABASE={other}: use sqlite or postgres"),
+    }
+}
+
+/// A database of its own for one test; it goes with the value.
+#[derive(Debug)]
+pub struct Database {
+    /// Its address, as the store reads it.
+    pub url: String,
+    _held: Option<postgres::Held>,
+}
+
+impl Database {
+    /// An empty database; `None`, after saying so, where its server is not installed.
+    pub async fn empty(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Sqlite => Some(Self::in_memory()),
+            Kind::Postgres => {
+                let held = postgres::empty().await?;
+                Some(Self {
+                    url: held.url(),
+                    _held: Some(held),
+                })
+            }
+        }
+    }
+
+    /// A database as `make` leaves an empty one: it is made once for each test program, and copied. Of SQLite every test
+    /// makes its own.
+    pub async fn like<F: Future<Output = ()>>(kind: Kind, make: impl FnOnce(String) -> F) -> Option<Self> {
+        match kind {
+            Kind::Sqlite => Some(Self::in_memory()),
+            Kind::Postgres => {
+                let held = postgres::copy(make).await?;
+                Some(Self {
+                    url: held.url(),
+                    _held: Some(held),
+                })
+            }
+        }
+    }
+
+    fn in_memory() -> Self {
+        Self {
+            url: "sqlite::memory:".to_owned(),
+            _held: None,
+        }
+    }
+}
+
+/// A server of its own, for tests that stop it; it goes with the value. `None`, after saying so, where it is not
+/// installed.
+#[must_use]
+pub fn postgres_alone() -> Option<postgres::Server> {
+    postgres::alone()
+}
+
+pub use postgres::Server;

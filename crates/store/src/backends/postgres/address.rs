@@ -1,0 +1,243 @@
+//! Where a database is: `postgres://user:password@host:port/name?sslmode=verify-full&…`, as libpq reads it.
+
+use std::fmt;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, NoTls};
+
+use super::failure::{self, Trouble};
+use super::tls::{self, Check, Tls};
+use crate::Error;
+
+/// How long one attempt to connect may take, unless the address says otherwise.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Data that the server does not acknowledge for so long means that it is gone.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// An address, and how to connect to it.
+pub(super) struct Address {
+    config: tokio_postgres::Config,
+    tls: Option<Tls>,
+    timeout: Duration,
+}
+
+/// Stops what a connection is doing.
+pub(super) struct Canceller {
+    token: tokio_postgres::CancelToken,
+    tls: Option<Tls>,
+}
+
+impl Address {
+    /// Reads an address. Its password is never repeated in an error.
+    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut kept = Vec::new();
+        let mut wanted = Wanted::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            if !wanted.take(pair)? {
+                kept.push(pair);
+            }
+        }
+        let (mode, check) = wanted.mode()?;
+        let plain = match kept.as_slice() {
+            [] => base.to_owned(),
+            kept => format!("{base}?{}", kept.join("&")),
+        };
+        let mut config = tokio_postgres::Config::from_str(&plain).map_err(|error| {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            Error::Address(format!(
+                "the address of the PostgreSQL database cannot be read: {}. It is written postgres://user:password@host:5432/name",
+                source.unwrap_or_else(|| error.to_string())
+            ))
+        })?;
+        config.ssl_mode(mode);
+        if config.get_hosts().is_empty() {
+            config.host("localhost");
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("loggia");
+        }
+        let timeout = *config.get_connect_timeout().unwrap_or(&CONNECT);
+        config.connect_timeout(timeout);
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(UNACKNOWLEDGED);
+        }
+        let tls = match check {
+            Some(check) => Some(tls::connector(&check, &wanted.files)?),
+            None => None,
+        };
+        Ok(Self { config, tls, timeout })
+    }
+
+    /// Connects once. The connection works on a task of its own until its client is gone.
+    pub(super) async fn connect(&self) -> Result<(Client, Canceller), (Trouble, Error)> {
+        let connecting = async {
+            match &self.tls {
+                None => {
+                    let (client, connection) = self.config.connect(NoTls).await?;
+                    tokio::spawn(report(connection));
+                    Ok(client)
+                }
+                Some(tls) => {
+                    let (client, connection) = self.config.connect(tls.clone()).await?;
+                    tokio::spawn(report(connection));
+                    Ok(client)
+                }
+            }
+        };
+        // The library bounds the connection of the socket alone.
+        let connected = tokio::time::timeout(self.timeout * 2, connecting).await;
+        let client = match connected {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => {
+                let error: tokio_postgres::Error = error;
+                return Err((failure::trouble(&error, false), failure::of(error)));
+            }
+            Err(_) => {
+                let what = format!("the database at {self} does not answer");
+                return Err((Trouble::Lost, Error::Unavailable { what, source: None }));
+            }
+        };
+        let canceller = Canceller {
+            token: client.cancel_token(),
+            tls: self.tls.clone(),
+        };
+        Ok((client, canceller))
+    }
+}
+
+/// Without user and password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports = self.config.get_ports();
+        for (i, host) in self.config.get_hosts().iter().enumerate() {
+            if i > 0 {
+                f.write_str(",")?;
+            }
+            match host {
+                Host::Tcp(host) => f.write_str(host)?,
+                #[cfg(unix)]
+                Host::Unix(path) => write!(f, "{}", path.display())?,
+            }
+            // One port for all of them, or one for each.
+            let port = ports.get(i).or_else(|| ports.first()).unwrap_or(&5432);
+            write!(f, ":{port}")?;
+        }
+        match self.config.get_dbname() {
+            Some(name) => write!(f, "/{name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Canceller {
+    /// Asks the server to stop. Whether it does, or had finished already, is not told.
+    pub(super) async fn cancel(&self) {
+        let cancelled = match &self.tls {
+            None => self.token.cancel_query(NoTls).await,
+            Some(tls) => self.token.cancel_query(tls.clone()).await,
+        };
+        if let Err(error) = cancelled {
+            tracing::debug!(%error, "a statement could not be cancelled");
+        }
+    }
+}
+
+async fn report(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection to the database broke");
+    }
+}
+
+/// What an address says of TLS.
+#[derive(Default)]
+struct Wanted {
+    mode: Option<String>,
+    files: tls::Files,
+}
+
+impl Wanted {
+    /// Whether a pair of the query is about TLS, and so is not left to the library.
+    fn take(&mut self, pair: &str) -> Result<bool, Error> {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let place = match name {
+            "sslmode" => &mut self.mode,
+            "sslrootcert" => &mut self.files.roots,
+            "sslcert" => &mut self.files.certificate,
+            "sslkey" => &mut self.files.key,
+            _ => return Ok(false),
+        };
+        *place = Some(decoded(value).ok_or_else(|| {
+            Error::Address(format!(
+                "`{name}` in the address of the database is not encoded rightly"
+            ))
+        })?);
+        Ok(true)
+    }
+
+    /// As libpq understands the modes: with a file of roots, `require` checks the certificate as well.
+    fn mode(&self) -> Result<(SslMode, Option<Check>), Error> {
+        Ok(match self.mode.as_deref() {
+            Some("disable") => (SslMode::Disable, None),
+            None | Some("allow" | "prefer") => (SslMode::Prefer, Some(Check::Nothing)),
+            Some("require") if self.files.roots.is_none() => (SslMode::Require, Some(Check::Nothing)),
+            Some("require" | "verify-ca") => (SslMode::Require, Some(Check::Authority)),
+            Some("verify-full") => (SslMode::Require, Some(Check::AuthorityAndName)),
+            Some(other) => {
+                return Err(Error::Address(format!(
+                    "`sslmode={other}` in the address of the database is not known: use disable, prefer, require, verify-ca or verify-full"
+                )));
+            }
+        })
+    }
+}
+
+/// Percent-encoding (RFC 3986 §2.1) undone; `None` where it is broken.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            let digits = std::str::from_utf8(&digits).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_their_secrets() {
+        let check = |url: &str, expect: &str| {
+            assert_eq!(Address::parse(url).unwrap().to_string(), expect, "{url}");
+        };
+        check("postgres://u:secret@db.example:6000/cms", "db.example:6000/cms");
+        check("postgresql://u@a,b/cms?sslmode=disable", "a:5432,b:5432/cms");
+        check("postgres:///cms", "localhost:5432/cms");
+        check("postgres:///cms?host=/run/postgresql", "/run/postgresql:5432/cms");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_without_the_secret() {
+        for url in [
+            "postgres://u:secret@host:port/cms",
+            "postgres://u:secret@host/cms?sslmode=maybe",
+            "postgres://u:secret@host/cms?colour=blue",
+            "postgres://u:secret@host/cms?sslrootcert=%zz",
+            "postgres://u:secret@host/cms?sslmode=verify-full&sslrootcert=/nowhere/roots.pem",
+        ] {
+            let Err(Error::Address(message)) = Address::parse(url) else {
+                panic!("{url}")
+            };
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+}

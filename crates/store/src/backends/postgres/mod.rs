@@ -1,0 +1,236 @@
+//! PostgreSQL (13 and later, UTF-8), and servers that speak its protocol.
+//!
+//! - Columns have the database's own types; text is collated by its bytes (`COLLATE "C"`), and where other programs
+//!   made the columns, comparisons and orders say so. JSON is kept as `json`, to the letter. Decimals keep the digits
+//!   they were written with, so their limits stand in a rule of the table instead of the type.
+//! - Reads run on a pool of connections that cannot write (see `pool`): several statements in one transaction that
+//!   sees one snapshot. They are asked once more where the server went away, and where a prepared statement no longer
+//!   fits the tables.
+//! - Writes run one transaction after the other, across all processes (see `writer`). Where the connection breaks, a
+//!   transaction is lost whole; where it breaks during the commit, the server is asked what has become of it. No
+//!   write is ever sent again.
+//! - Functions of our own (see `functions`) are made in the first schema of the search path, and only statements use
+//!   them: no table depends on them.
+//! - A change of a table waits for the reads of it that are under way, and reads of it wait for the change.
+//! - Any number of servers and command-line tools may share a database.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::future::{join, try_join_all};
+use indexmap::IndexMap;
+use loggia_model::plan::Plan;
+use loggia_model::schema::Table;
+
+use super::{Database, Promise, Transaction};
+use crate::store::{Activity, Finding, Options, Outcome};
+use crate::{Error, answer, migrations};
+
+mod address;
+mod arguments;
+mod calendar;
+mod change;
+mod connection;
+mod converting;
+mod defaults;
+mod dialect;
+mod failure;
+mod functions;
+mod introspect;
+mod json_key;
+mod numeric;
+mod opening;
+mod pool;
+mod session;
+mod tls;
+mod types;
+mod values;
+mod writer;
+
+use address::Address;
+use connection::{Common, Connection, Mode, Patience};
+use failure::Trouble;
+use pool::Pool;
+use session::Reading;
+use writer::Writer;
+
+/// Something that only reads; its failure says what is to be done about it.
+type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, (Error, Trouble)>> + Send + 'c>>;
+
+/// How often a read is asked again where other transactions are in its way.
+const ATTEMPTS: usize = 3;
+
+/// Opens a database, making what it lacks.
+pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
+    Box::pin(async move {
+        let common = Arc::new(Common::new(Address::parse(&options.url)?, &options));
+        let connection = Connection::open(&common, Mode::Write).await?;
+        let number = opening::prepare(&connection).await?;
+        let database = Postgres {
+            pool: Pool::new(common.clone(), options.readers),
+            writer: Arc::new(Writer::start(common.clone(), connection, number)),
+            common,
+        };
+        Ok(Arc::new(database) as Arc<dyn Database>)
+    })
+}
+
+/// Looks at a database without writing to it.
+pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
+    Box::pin(async move {
+        let common = Arc::new(Common::new(Address::parse(&options.url)?, &options));
+        let connection = Connection::open(&common, Mode::Read).await?;
+        let mut findings = introspect::check(&connection).await.map_err(failure::of)?;
+        let is_ours = introspect::has_table(&connection, migrations::TABLE).await;
+        let ran = if is_ours.map_err(failure::of)? {
+            let plan = migrations::last(&migrations::ledger());
+            let outcome = answer::run(&mut Reading::new(&connection), &plan, &common.clock).await?;
+            Some(migrations::number(outcome))
+        } else {
+            None
+        };
+        findings.extend(migrations::finding(ran));
+        Ok(findings)
+    })
+}
+
+/// The dialect, for the golden statements.
+#[cfg(test)]
+pub(super) fn dialect() -> &'static dyn crate::lower::Dialect {
+    &dialect::POSTGRES
+}
+
+/// An open database.
+struct Postgres {
+    common: Arc<Common>,
+    pool: Arc<Pool>,
+    writer: Arc<Writer>,
+}
+
+impl Database for Postgres {
+    fn read(&self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>> {
+        Box::pin(async move {
+            let plans: Arc<[Plan]> = plans.into();
+            self.again(move |connection| {
+                let plans = plans.clone();
+                Box::pin(async move { read(connection, &plans).await })
+            })
+            .await
+        })
+    }
+
+    fn begin(&self) -> Promise<'_, Box<dyn Transaction>> {
+        Box::pin(async move {
+            let turn = Writer::turn(&self.writer).await?;
+            Ok(Box::new(turn) as Box<dyn Transaction>)
+        })
+    }
+
+    fn tables(&self) -> Promise<'_, IndexMap<String, Table>> {
+        Box::pin(async move {
+            self.again(|connection| Box::pin(async move { told(introspect::tables(connection, None).await) }))
+                .await
+        })
+    }
+
+    fn schema_version(&self) -> Promise<'_, u64> {
+        Box::pin(async move {
+            let version = self
+                .again(|connection| {
+                    Box::pin(async move { told(introspect::schema_version(connection).await) })
+                })
+                .await?;
+            self.common.saw_version(version);
+            Ok(version)
+        })
+    }
+
+    fn check(&self) -> Promise<'_, Vec<Finding>> {
+        Box::pin(async move {
+            self.again(|connection| Box::pin(async move { told(introspect::check(connection).await) }))
+                .await
+        })
+    }
+
+    fn activity(&self) -> Activity {
+        self.common.counts.activity(self.pool.living())
+    }
+}
+
+impl Postgres {
+    /// Runs something that only reads, once more on another connection where the first one broke.
+    async fn again<T>(
+        &self,
+        run: impl for<'c> Fn(&'c Connection) -> Work<'c, T> + Send + Sync,
+    ) -> Result<T, Error> {
+        let patience = Patience::new(self.common.patience);
+        let mut attempts = 0;
+        loop {
+            let lease = self.pool.lease().await?;
+            let (error, trouble) = match run(&lease).await {
+                Ok(value) => {
+                    lease.give_back();
+                    return Ok(value);
+                }
+                Err(failed) => failed,
+            };
+            attempts += 1;
+            match trouble {
+                Trouble::Lost => {
+                    drop(lease);
+                    self.pool.clear();
+                    if !patience.wait().await {
+                        return Err(error);
+                    }
+                }
+                Trouble::Stale | Trouble::Contended if attempts < ATTEMPTS => {
+                    lease.forget();
+                    lease.give_back();
+                }
+                _ => {
+                    lease.give_back();
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// An answer, or what is to be done about its failure.
+fn told<T>(answer: Result<T, connection::Failure>) -> Result<T, (Error, Trouble)> {
+    answer.map_err(|error| {
+        let trouble = failure::trouble(&error, true);
+        (failure::of(error), trouble)
+    })
+}
+
+async fn read_one(connection: &Connection, plan: &Plan) -> Result<Outcome, (Error, Trouble)> {
+    let mut reading = Reading::new(connection);
+    let outcome = answer::run(&mut reading, plan, &connection.common().clock).await;
+    outcome.map_err(|error| (error, reading.trouble))
+}
+
+/// Runs plans on one snapshot; several plans at the same time.
+async fn read(connection: &Connection, plans: &[Plan]) -> Result<Vec<Outcome>, (Error, Trouble)> {
+    let one_statement = match plans {
+        [Plan::Read(plan)] => !plan
+            .select
+            .iter()
+            .any(|selected| matches!(selected.source, loggia_model::plan::Source::Related(_))),
+        [Plan::Aggregate(_)] => true,
+        _ => false,
+    };
+    let mut work = Vec::with_capacity(plans.len());
+    for plan in plans {
+        work.push(read_one(connection, plan));
+    }
+    let run = try_join_all(work);
+    if one_statement {
+        return run.await;
+    }
+    let begin = connection.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    let (begun, outcomes) = join(begin, run).await;
+    connection.command_later("COMMIT");
+    told(begun)?;
+    outcomes
+}

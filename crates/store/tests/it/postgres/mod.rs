@@ -1,0 +1,12 @@
+//! PostgreSQL: the suite, and what is about its server.
+
+use loggia_servers::Kind;
+
+mod breaking;
+mod foreign;
+mod sharing;
+#[path = "../suite/mod.rs"]
+pub(crate) mod suite;
+
+/// What the suite runs on.
+const KIND: Kind = Kind::Postgres;
