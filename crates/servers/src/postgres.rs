@@ -19,6 +19,8 @@ const KEEPER: &str = include_str!("keeper.sh");
 const UNUSED: &str = "5";
 /// How long a server may take to start: machines are shared.
 const STARTING: Duration = Duration::from_secs(60);
+/// How long is waited between two looks.
+const STEP: Duration = Duration::from_millis(20);
 
 /// A server that this process uses.
 struct Shared {
@@ -323,25 +325,28 @@ impl Programs {
         command
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stdout(Stdio::null());
+        match File::options().create(true).append(true).open(folder.join("log")) {
+            Ok(log) if !kept => command.stderr(log),
+            _ => command.stderr(Stdio::null()),
+        };
         let child = command.spawn().expect("a server");
         (!kept).then_some(child)
     }
 }
 
 fn wait(port: u16, folder: &Path) {
-    let step = Duration::from_millis(20);
     let mut waited = Duration::ZERO;
     while !answers(port) {
-        assert!(
-            waited < STARTING,
-            "the server does not start: {}",
-            fs::read_to_string(folder.join("log")).unwrap_or_default()
-        );
-        std::thread::sleep(step);
-        waited += step;
+        assert!(waited < STARTING, "the server does not start: {}", log(folder));
+        std::thread::sleep(STEP);
+        waited += STEP;
     }
+}
+
+/// What a server has to say.
+fn log(folder: &Path) -> String {
+    fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 /// A server of its own.
@@ -391,9 +396,13 @@ impl Server {
             child.wait().expect("an end");
             let killed = std::process::Command::new("kill")
                 .arg("-9")
-                .args(serving)
+                .args(&serving)
                 .output();
             drop(killed.expect("kill"));
+            // As long as one of them is left, no other server may use their data.
+            while serving.iter().any(|process| is_running(process)) {
+                std::thread::sleep(STEP);
+            }
         }
     }
 
@@ -402,12 +411,20 @@ impl Server {
     /// # Panics
     /// When it does not start.
     pub fn start(&mut self) {
-        drop(fs::remove_file(self.folder.join("data/postmaster.pid")));
-        self.child = self.programs.spawn(&self.folder, self.port, false);
-        let (port, folder) = (self.port, self.folder.clone());
-        std::thread::spawn(move || wait(port, &folder))
-            .join()
-            .expect("a server");
+        let port = self.port;
+        let mut waited = Duration::ZERO;
+        // On a thread without a runtime of its own.
+        while !std::thread::spawn(move || answers(port)).join().expect("an answer") {
+            assert!(waited < STARTING, "the server does not start: {}", log(&self.folder));
+            // The port of a server that is gone may be taken for a moment, by a connection that somebody tries to make.
+            let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
+            if self.child.as_mut().is_none_or(ended) {
+                drop(fs::remove_file(self.folder.join("data/postmaster.pid")));
+                self.child = self.programs.spawn(&self.folder, self.port, false);
+            }
+            std::thread::sleep(STEP);
+            waited += STEP;
+        }
     }
 }
 
@@ -419,11 +436,21 @@ fn children(parent: u32) -> Vec<String> {
     names
         .filter(|process| {
             // `number (name) state parent …`
-            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-            let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-            rest.split(' ').nth(1) == Some(&parent)
+            stat(process).split(' ').nth(1) == Some(&parent)
         })
         .collect()
+}
+
+/// Whether a process has not ended; one that is only not yet buried has.
+fn is_running(process: &str) -> bool {
+    let stat = stat(process);
+    !stat.is_empty() && !stat.starts_with('Z')
+}
+
+/// State, parent and more of a process; nothing where there is none.
+fn stat(process: &str) -> String {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").map_or(String::new(), |(_, rest)| rest.to_owned())
 }
 
 impl Drop for Server {
