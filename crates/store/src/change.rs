@@ -47,6 +47,19 @@ pub(crate) trait Tables: Send {
     fn count(&mut self, text: &str) -> impl Future<Output = Result<u64, Error>> + Send;
     /// Runs a statement that changes `table`.
     fn execute(&mut self, table: &str, text: &str) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Runs several of them; at once, where the database takes them so.
+    fn execute_all(
+        &mut self,
+        table: &str,
+        texts: &[String],
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async move {
+            for text in texts {
+                self.execute(table, text).await?;
+            }
+            Ok(())
+        }
+    }
     /// Gives every row a value.
     fn fill(
         &mut self,
@@ -151,15 +164,11 @@ async fn create_table<T: Tables>(
             format!("A table \"{table}\" exists already."),
         ));
     }
-    let text = ddl::create_table(on.dialect(), table, columns, foreign_keys);
-    on.execute(table, &text).await?;
-    for column in columns {
-        make_index(on, table, column).await?;
-    }
-    for key in foreign_keys {
-        make_key_index(on, table, key).await?;
-    }
-    Ok(())
+    let dialect = on.dialect();
+    let mut texts = vec![ddl::create_table(dialect, table, columns, foreign_keys)];
+    texts.extend(columns.iter().filter_map(|column| ddl::index(dialect, table, column)));
+    texts.extend(foreign_keys.iter().map(|key| ddl::key_index(dialect, table, key)));
+    on.execute_all(table, &texts).await
 }
 
 async fn drop_table<T: Tables>(on: &mut T, table: &str) -> Result<(), Error> {

@@ -147,6 +147,10 @@ impl Tables for Alteration<'_> {
         Err(refused(table, None, reason))
     }
 
+    async fn execute_all(&mut self, table: &str, texts: &[String]) -> Result<(), Error> {
+        self.execute(table, &texts.join("; ")).await
+    }
+
     async fn fill(&mut self, table: &str, column: &Column, value: &Scalar) -> Result<(), Error> {
         let text = format!(
             "UPDATE {} SET {} = $1",

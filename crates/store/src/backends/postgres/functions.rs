@@ -94,15 +94,19 @@ async fn folding(connection: &Connection, icu: bool) -> Result<String, Failure> 
     Ok(FOLD.replace("{fold}", &fold))
 }
 
+/// No character above has case: there are no letters but those of Chinese.
+const LAST_CASED: char = '\u{1FFFF}';
+
 /// Every character that folding changes.
 fn cased() -> Vec<char> {
-    ('\u{80}'..=char::MAX)
-        .filter(|character| {
-            let mut bytes = [0; 4];
-            let text = character.encode_utf8(&mut bytes);
-            fold(text) != *text
-        })
-        .collect()
+    ('\u{80}'..=LAST_CASED).filter(is_cased).collect()
+}
+
+/// Whether folding changes a character.
+fn is_cased(character: &char) -> bool {
+    let mut bytes = [0; 4];
+    let text = character.encode_utf8(&mut bytes);
+    fold(text) != *text
 }
 
 /// FNV-1a of 64 bits.
@@ -111,4 +115,14 @@ fn digest(texts: &[&str]) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
         (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_with_case_is_passed_over() {
+        assert_eq!((LAST_CASED..=char::MAX).find(is_cased), None);
+    }
 }
