@@ -12,7 +12,7 @@ mod layers;
 mod values;
 
 pub(crate) use layers::{Layers, Sources};
-pub(crate) use values::{Filter, HostPort, LogFormat, MailTls, MailUrl, WebUrl};
+pub(crate) use values::{DatabaseUrl, Filter, HostPort, LogFormat, MailTls, MailUrl, WebUrl};
 
 use crate::stop::GRACE;
 use jiff::SignedDuration;
@@ -20,10 +20,11 @@ use loggia_access::IpAccess;
 use loggia_engine::Limits;
 use loggia_http::{Cookies, Cors, HttpConfig, HttpLimits, McpConfig};
 use loggia_identity::{Options, Secret};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    Addresses, Count, Email, LongSecret, Millis, Name, Seconds, SiteRule, SqliteUrl, WebUrls, Words,
+    Addresses, Connections, Count, Email, GivenPassword, LongSecret, Millis, Name, SchemaName, Seconds,
+    SiteRule, WebUrls, Words,
 };
 
 /// The effective configuration, parsed.
@@ -35,8 +36,8 @@ pub(crate) struct Configuration {
     pub(crate) public_url: Option<WebUrl>,
     /// The folder that holds everything that must survive.
     pub(crate) data: PathBuf,
-    /// The database file.
-    pub(crate) database: PathBuf,
+    /// The database.
+    pub(crate) database: Database,
     /// What signs sessions; none: generated and kept in the data folder.
     pub(crate) secret: Option<Secret>,
     /// The administrator to make when there is none.
@@ -53,6 +54,72 @@ pub(crate) struct Configuration {
     pub(crate) mail: Letters,
     /// The log.
     pub(crate) log: Log,
+}
+
+/// The database.
+#[derive(Debug)]
+pub(crate) struct Database {
+    /// Where it is.
+    pub(crate) url: DatabaseUrl,
+    password: Option<Secret>,
+    schema: Option<String>,
+    connections: Option<usize>,
+    connecting: Duration,
+    starting: Duration,
+    lost: Duration,
+    reading: Duration,
+}
+
+impl Database {
+    fn read(layers: &Layers, data: &Path) -> Result<Database, String> {
+        let url = layers.find::<DatabaseUrl>("database.url")?;
+        let url = url.unwrap_or_else(|| DatabaseUrl::file(&data.join("loggia.db")));
+        let millis = |name| layers.need::<Millis>(name).map(|millis| millis.0);
+        let database = Database {
+            password: layers
+                .find::<GivenPassword>("database.password")?
+                .map(|password| password.0),
+            schema: layers
+                .find::<SchemaName>("database.schema")?
+                .map(|schema| schema.0),
+            connections: layers
+                .find::<Connections>("database.pool_size")?
+                .map(|connections| connections.0),
+            connecting: millis("database.connect_timeout_ms")?,
+            starting: millis("database.start_timeout_ms")?,
+            lost: millis("database.lost_timeout_ms")?,
+            reading: millis("database.read_timeout_ms")?,
+            url,
+        };
+        // What was meant for a server must not be taken for said.
+        let of_servers = ["database.password", "database.schema"];
+        match of_servers.iter().find(|key| layers.is_set(key)) {
+            Some(key) if database.url.path().is_some() => Err(format!(
+                "`{key}` says nothing about the file {}: set `database.url` to the address of a database server, or \
+                 take `{key}` away",
+                database.url
+            )),
+            _ => Ok(database),
+        }
+    }
+
+    /// How the store opens it.
+    pub(crate) fn options(&self) -> loggia_store::Options {
+        let mut options = loggia_store::Options::new(self.url.reveal());
+        options.patience = self.lost;
+        options.remote = loggia_store::Remote {
+            password: self
+                .password
+                .as_ref()
+                .map(|password| password.reveal().to_owned()),
+            schema: self.schema.clone(),
+            connections: self.connections,
+            connecting: self.connecting,
+            starting: self.starting,
+            reading: self.reading,
+        };
+        options
+    }
 }
 
 /// Letters.
@@ -106,14 +173,10 @@ impl Configuration {
 
     fn read(layers: &Layers) -> Result<Configuration, String> {
         let data: PathBuf = layers.need("data")?;
-        let database = match layers.find::<SqliteUrl>("database.url")? {
-            Some(url) => url.path,
-            None => data.join("loggia.db"),
-        };
         Ok(Configuration {
             listen: layers.need("listen")?,
             public_url: layers.find("public_url")?,
-            database,
+            database: Database::read(layers, &data)?,
             secret: layers.find::<LongSecret>("secret")?.map(|secret| secret.0),
             admin: Administrator {
                 email: layers.need::<Email>("admin.email")?.0,
@@ -140,11 +203,6 @@ impl Configuration {
     /// Where the generated secret is kept.
     pub(crate) fn secret_file(&self) -> PathBuf {
         self.data.join("secret")
-    }
-
-    /// The address of the database, as the store reads it.
-    pub(crate) fn database_url(&self) -> String {
-        format!("sqlite://{}", self.database.display())
     }
 
     /// The address that clients see, given the one that is listened on. A server that listens on every address of
@@ -246,7 +304,10 @@ mod tests {
     fn the_defaults_are_a_configuration() {
         let (configuration, _) = Configuration::gather(&Sources::default()).unwrap();
         assert_eq!(configuration.listen.to_string(), "127.0.0.1:8055");
-        assert_eq!(configuration.database, PathBuf::from("./data/loggia.db"));
+        assert_eq!(
+            configuration.database.url.path(),
+            Some(Path::new("./data/loggia.db"))
+        );
         assert!(configuration.http.mcp.available);
         assert_eq!(configuration.http.mcp.enabled, None);
     }
@@ -291,12 +352,29 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_reach_a_debug_print() {
+    fn secrets_reach_neither_a_debug_print_nor_what_is_shown() {
         let sources = Sources {
-            settings: vec!["admin.password=a long password".to_owned()],
+            settings: vec![
+                "admin.password=a long password".to_owned(),
+                "database.url=postgres://me:a%20long%20password@host/cms".to_owned(),
+                "database.password=a long password".to_owned(),
+            ],
             ..Sources::default()
         };
-        let (configuration, _) = Configuration::gather(&sources).unwrap();
-        assert!(!format!("{configuration:?}").contains("a long password"));
+        let (configuration, layers) = Configuration::gather(&sources).unwrap();
+        for shown in [format!("{configuration:?}"), layers.shown()] {
+            assert!(!shown.contains("a long password"), "{shown}");
+            assert!(!shown.contains("a%20long%20password"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_only_servers_are_told_is_not_taken_for_said_where_the_database_is_a_file() {
+        let sources = Sources {
+            settings: vec!["database.schema=cms".to_owned()],
+            ..Sources::default()
+        };
+        let error = Configuration::gather(&sources).unwrap_err().to_string();
+        assert!(error.contains("`database.schema` says nothing"), "{error}");
     }
 }

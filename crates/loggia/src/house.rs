@@ -57,10 +57,10 @@ impl Foundation {
         let store = Store::open(loggia_store::Options {
             clock: clock.clone(),
             server: role == Role::Server,
-            ..loggia_store::Options::new(configuration.database_url())
+            ..configuration.database.options()
         })
         .await
-        .with_context(|| format!("cannot open the database {}", configuration.database.display()))?;
+        .with_context(|| format!("cannot open the database {}", configuration.database.url))?;
         let parts = loggia_identity::Parts {
             store: store.clone(),
             clock: clock.clone(),

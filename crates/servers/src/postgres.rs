@@ -322,10 +322,7 @@ impl Programs {
         } else {
             place::command(server, self.account)
         };
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
         match File::options().create(true).append(true).open(folder.join("log")) {
             Ok(log) if !kept => command.stderr(log),
             _ => command.stderr(Stdio::null()),
@@ -414,8 +411,15 @@ impl Server {
         let port = self.port;
         let mut waited = Duration::ZERO;
         // On a thread without a runtime of its own.
-        while !std::thread::spawn(move || answers(port)).join().expect("an answer") {
-            assert!(waited < STARTING, "the server does not start: {}", log(&self.folder));
+        while !std::thread::spawn(move || answers(port))
+            .join()
+            .expect("an answer")
+        {
+            assert!(
+                waited < STARTING,
+                "the server does not start: {}",
+                log(&self.folder)
+            );
             // The port of a server that is gone may be taken for a moment, by a connection that somebody tries to make.
             let ended = |child: &mut Child| !matches!(child.try_wait(), Ok(None));
             if self.child.as_mut().is_none_or(ended) {
@@ -450,7 +454,8 @@ fn is_running(process: &str) -> bool {
 /// State, parent and more of a process; nothing where there is none.
 fn stat(process: &str) -> String {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").map_or(String::new(), |(_, rest)| rest.to_owned())
+    stat.rsplit_once(") ")
+        .map_or(String::new(), |(_, rest)| rest.to_owned())
 }
 
 impl Drop for Server {

@@ -166,7 +166,11 @@ async fn create_table<T: Tables>(
     }
     let dialect = on.dialect();
     let mut texts = vec![ddl::create_table(dialect, table, columns, foreign_keys)];
-    texts.extend(columns.iter().filter_map(|column| ddl::index(dialect, table, column)));
+    texts.extend(
+        columns
+            .iter()
+            .filter_map(|column| ddl::index(dialect, table, column)),
+    );
     texts.extend(foreign_keys.iter().map(|key| ddl::key_index(dialect, table, key)));
     on.execute_all(table, &texts).await
 }

@@ -28,5 +28,5 @@ mod store;
 mod tx;
 
 pub use error::{Error, Fault, Source};
-pub use store::{Activity, Finding, Options, Outcome, Store};
+pub use store::{Activity, Examined, Finding, Options, Outcome, Remote, Store, Weight};
 pub use tx::Tx;

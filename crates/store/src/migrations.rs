@@ -12,7 +12,7 @@ use loggia_model::plan::{Aggregate, AggregatePlan, Figure, InsertPlan, Plan, Sch
 use loggia_model::schema::{Column, Default};
 use loggia_model::{Collection, Field, Filter, Scalar, StorageKind, system};
 
-use crate::{Error, Finding, Outcome, Store};
+use crate::{Error, Finding, Outcome, Store, Weight};
 
 /// The table of the migrations that ran.
 pub(crate) const TABLE: &str = "loggia_migrations";
@@ -121,11 +121,14 @@ pub(crate) fn finding(ran: Option<u64>) -> Option<Finding> {
         }
         Some(_) => return None,
     };
-    let mended_by_start = ran.is_none_or(|ran| ran < known);
+    let weight = match ran {
+        Some(ran) if ran > known => Weight::Bad,
+        _ => Weight::MendedByStart,
+    };
     Some(Finding {
         table: None,
         what,
-        mended_by_start,
+        weight,
     })
 }
 

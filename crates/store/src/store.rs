@@ -13,11 +13,13 @@ use crate::backends::{self, Database};
 use crate::{Error, Tx};
 
 /// How to open a database. Start from [`Options::new`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// `sqlite://<path>` (`sqlite://data/loggia.db`, `sqlite:///var/lib/loggia.db`), or `sqlite::memory:` for a
     /// private one that goes with its last handle; `postgres://user:password@host:port/name`.
     pub url: String,
+    /// What a database on a server needs to be told beside its address.
+    pub remote: Remote,
     /// So many reads at the same time; up to four times as many while long ones hold others up.
     pub readers: usize,
     /// Fills columns whose default is the time of the write.
@@ -32,12 +34,50 @@ pub struct Options {
     pub idle: Duration,
 }
 
+/// Without the address: it may hold a password.
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").finish_non_exhaustive()
+    }
+}
+
+/// What a database on a server needs to be told beside its address; of no meaning for a file.
+#[derive(Clone)]
+pub struct Remote {
+    /// The password, where the address names none.
+    pub password: Option<String>,
+    /// The schema that holds the tables, made where it is not there; the first of the user's search path otherwise.
+    pub schema: Option<String>,
+    /// Connections at most, the one that writes among them; from 2.
+    pub connections: Option<usize>,
+    /// How long one attempt to connect may take, unless the address says so.
+    pub connecting: Duration,
+    /// How long opening waits for a server that cannot be reached.
+    pub starting: Duration,
+    /// A statement that reads is given up by the server after so long.
+    pub reading: Duration,
+}
+
+impl std::default::Default for Remote {
+    fn default() -> Self {
+        Self {
+            password: None,
+            schema: None,
+            connections: None,
+            connecting: Duration::from_secs(10),
+            starting: Duration::from_secs(10),
+            reading: Duration::from_secs(300),
+        }
+    }
+}
+
 impl Options {
     /// A durable server's options.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            remote: Remote::default(),
             // Reads keep a processor busy, and each thread keeps pages of its own in memory.
             readers: std::thread::available_parallelism().map_or(4, |processors| processors.get().max(4)),
             clock: Clock::system(),
@@ -86,8 +126,28 @@ pub struct Finding {
     pub table: Option<String>,
     /// What is wrong, for people who run the server.
     pub what: String,
-    /// Whether the next start mends it.
-    pub mended_by_start: bool,
+    /// What is to be done about it.
+    pub weight: Weight,
+}
+
+/// How much a [`Finding`] matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// The next start mends it.
+    MendedByStart,
+    /// A server works, but should not stay so.
+    Doubtful,
+    /// A server does not work, or the data is damaged.
+    Bad,
+}
+
+/// What a look at a database gives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// What the database is and how it is reached, where that is worth telling.
+    pub about: Option<String>,
+    /// What is wrong; nothing when all is well.
+    pub findings: Vec<Finding>,
 }
 
 /// Counts since the database was opened.
@@ -191,8 +251,16 @@ impl Store {
     ///
     /// # Errors
     /// When there is none at the address, or it cannot be read at all.
-    pub async fn examine(options: Options) -> Result<Vec<Finding>, Error> {
+    pub async fn examine(options: Options) -> Result<Examined, Error> {
         backends::examine(options).await
+    }
+
+    /// Reads an address without going there. Answers with the same without its secrets.
+    ///
+    /// # Errors
+    /// [`Error::Address`], whose text repeats no secret either.
+    pub fn address(url: &str) -> Result<String, Error> {
+        backends::address(url)
     }
 
     /// Counts for metrics and tests.

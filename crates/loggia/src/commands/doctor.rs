@@ -6,7 +6,7 @@ use crate::command_line::ConfigurationArguments;
 use crate::configuration::Configuration;
 use crate::{house, secret};
 use clap::Args;
-use loggia_store::Store;
+use loggia_store::{Store, Weight};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -187,25 +187,32 @@ fn secret_file(patient: &Patient) -> Outcome {
 const SHOWN_FINDINGS: usize = 10;
 
 fn database(patient: &Patient) -> Outcome {
-    let file = &patient.configuration.database;
-    let shown = file.display();
-    if !file.exists() {
+    let database = &patient.configuration.database;
+    let shown = &database.url;
+    if database.url.path().is_some_and(|file| !file.exists()) {
         return Good(format!("{shown} is not there yet: the first start makes it"));
     }
-    let options = loggia_store::Options::new(patient.configuration.database_url());
+    let mut options = database.options();
+    // Whoever looks wants to know how it is now.
+    options.remote.starting = Duration::ZERO;
     let examined = house::runtime().and_then(|runtime| {
         runtime
             .block_on(Store::examine(options))
             .map_err(anyhow::Error::from)
     });
-    let findings = match examined {
+    let examined = match examined {
         Err(error) => return Bad(format!("{shown} cannot be read: {error:#}")),
-        Ok(findings) if findings.is_empty() => {
-            return Good(format!("{shown} is whole, and its tables are up to date"));
-        }
-        Ok(findings) => findings,
+        Ok(examined) => examined,
     };
-    let words: Vec<String> = findings
+    let shown = match &examined.about {
+        Some(about) => format!("{shown} ({about})"),
+        None => shown.to_string(),
+    };
+    if examined.findings.is_empty() {
+        return Good(format!("{shown} is whole, and its tables are up to date"));
+    }
+    let words: Vec<String> = examined
+        .findings
         .iter()
         .take(SHOWN_FINDINGS)
         .map(|finding| match &finding.table {
@@ -214,10 +221,14 @@ fn database(patient: &Patient) -> Outcome {
         })
         .collect();
     let text = format!("{shown}: {}", words.join("; "));
-    if findings.iter().all(|finding| finding.mended_by_start) {
-        Doubtful(text)
-    } else {
+    if examined
+        .findings
+        .iter()
+        .any(|finding| finding.weight == Weight::Bad)
+    {
         Bad(text)
+    } else {
+        Doubtful(text)
     }
 }
 

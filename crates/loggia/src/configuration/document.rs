@@ -25,7 +25,7 @@ fn document() -> String {
             Default::Follows(words) => words.to_owned(),
             Default::Unset => "–".to_owned(),
         };
-        let lock = if key.secret { " 🔒" } else { "" };
+        let lock = if (key.hides)("") { " 🔒" } else { "" };
         let _ = writeln!(
             text,
             "| `{}`{lock} | `{}` | {default} | {} Expects {}. |",

@@ -1,8 +1,9 @@
 //! The one table of keys.
 
 use super::values::{
-    Addresses, Count, Email, Filter, HostPort, LogFormat, LongSecret, MailUrl, Millis, Name, Seconds,
-    Setting, SiteRule, SqliteUrl, WebUrl, WebUrls, Words, accepts,
+    Addresses, Connections, Count, DatabaseUrl, Email, Filter, GivenPassword, HostPort, LogFormat,
+    LongSecret, MailUrl, Millis, Name, SchemaName, Seconds, Setting, SiteRule, WebUrl, WebUrls, Words,
+    accepts,
 };
 use loggia_identity::Secret;
 use std::path::PathBuf;
@@ -17,8 +18,8 @@ pub(crate) struct Key {
     pub(crate) meaning: &'static str,
     /// What a value looks like, for error messages and the document.
     pub(crate) expects: &'static str,
-    /// Whether its value is never shown.
-    pub(crate) secret: bool,
+    /// Whether this value is not shown; asked of nothing at all: whether there are such values.
+    pub(crate) hides: fn(&str) -> bool,
     /// Whether it is a list.
     pub(crate) list: bool,
     /// Says what is wrong with a value, if anything.
@@ -41,7 +42,7 @@ const fn key<T: Setting>(name: &'static str, default: Default, meaning: &'static
         default,
         meaning,
         expects: T::EXPECTS,
-        secret: T::SECRET,
+        hides: T::hides,
         list: T::LIST,
         check: accepts::<T>,
     }
@@ -80,10 +81,45 @@ pub(crate) const KEYS: &[Key] = &[
         Default::Unset,
         "Proxies whose `X-Forwarded-For` and `Forwarded` are believed, such as `10.0.0.0/8`; nobody else's are.",
     ),
-    key::<SqliteUrl>(
+    key::<DatabaseUrl>(
         "database.url",
         Default::Follows("`sqlite://<data>/loggia.db`"),
-        "The database.",
+        "The database: see [Databases](databases.md).",
+    ),
+    key::<GivenPassword>(
+        "database.password",
+        Default::Unset,
+        "The password of the database's user, where the address names none.",
+    ),
+    key::<SchemaName>(
+        "database.schema",
+        Default::Follows("the first of the user's search path, `public` mostly"),
+        "The schema of a PostgreSQL database that holds the tables; made where it is not there.",
+    ),
+    key::<Connections>(
+        "database.pool_size",
+        Default::Follows("by the number of processors, from 17"),
+        "Connections to a database server at most: one writes, the others read.",
+    ),
+    key::<Millis>(
+        "database.connect_timeout_ms",
+        Default::Is("10000"),
+        "The longest that one attempt to connect to a database server may take, in milliseconds.",
+    ),
+    key::<Millis>(
+        "database.start_timeout_ms",
+        Default::Is("60000"),
+        "How long a start waits for a database server that cannot be reached, in milliseconds.",
+    ),
+    key::<Millis>(
+        "database.lost_timeout_ms",
+        Default::Is("10000"),
+        "How long a request waits for a database server that has gone away, in milliseconds.",
+    ),
+    key::<Millis>(
+        "database.read_timeout_ms",
+        Default::Is("300000"),
+        "The longest that a database server may work on one statement that reads, in milliseconds.",
     ),
     key::<Email>(
         "admin.email",

@@ -115,6 +115,13 @@ impl Layers {
             .ok_or_else(|| format!("`{name}`: expected {} ({origin})", T::EXPECTS))
     }
 
+    /// Whether somebody has said something else than the default.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.values
+            .get(name)
+            .is_some_and(|(_, origin)| *origin != Origin::Default)
+    }
+
     /// The value of a key that always has one.
     ///
     /// # Errors
@@ -137,7 +144,9 @@ impl Layers {
             }
             let _ = writeln!(text, "# {} Expects {}.", key.meaning, key.expects);
             let _ = match (self.values.get(key.name), &key.default) {
-                (Some((_, origin)), _) if key.secret => writeln!(text, "# {name} = (hidden)  # {origin}"),
+                (Some((value, origin)), _) if (key.hides)(value) => {
+                    writeln!(text, "# {name} = (hidden)  # {origin}")
+                }
                 (Some((value, origin)), _) if key.list => {
                     let words: Vec<String> = value
                         .split(',')

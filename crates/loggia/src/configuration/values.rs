@@ -2,8 +2,9 @@
 
 use loggia_http::SameSite;
 use loggia_identity::Secret;
+use loggia_store::Store;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -16,6 +17,16 @@ pub(crate) trait Setting: Sized {
     /// Whether it is a list, which the file may write as one.
     const LIST: bool = false;
 
+    /// Whether this value is not shown.
+    fn hides(_text: &str) -> bool {
+        Self::SECRET
+    }
+
+    /// What is wrong with a value that is none, where more can be said than what was expected.
+    fn complaint(_text: &str) -> Option<String> {
+        None
+    }
+
     /// Reads it; none when the text is no such value.
     fn parse(text: &str) -> Option<Self>;
 }
@@ -27,6 +38,7 @@ pub(crate) trait Setting: Sized {
 pub(crate) fn accepts<T: Setting>(text: &str) -> Result<(), String> {
     match T::parse(text) {
         Some(_) => Ok(()),
+        None if let Some(complaint) = T::complaint(text) => Err(format!("is refused: {complaint}")),
         None if T::SECRET => Err(format!("is not {}", T::EXPECTS)),
         None => Err(format!("is `{text}`, expected {}", T::EXPECTS)),
     }
@@ -102,20 +114,110 @@ impl Setting for WebUrl {
     }
 }
 
-/// `sqlite://` and the path of a file; two slashes begin a relative path, three an absolute one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SqliteUrl {
-    pub(crate) path: PathBuf,
+/// The address of a database that the store knows.
+#[derive(Clone)]
+pub(crate) struct DatabaseUrl {
+    url: String,
+    shown: String,
 }
 
-impl Setting for SqliteUrl {
-    const EXPECTS: &'static str = "sqlite:// and the path of a file";
+impl DatabaseUrl {
+    /// An SQLite file.
+    pub(crate) fn file(path: &Path) -> DatabaseUrl {
+        let url = format!("sqlite://{}", path.display());
+        DatabaseUrl {
+            shown: url.clone(),
+            url,
+        }
+    }
 
-    fn parse(text: &str) -> Option<SqliteUrl> {
-        let path = text.strip_prefix("sqlite://")?;
-        (!path.is_empty() && !path.ends_with('/')).then(|| SqliteUrl {
-            path: PathBuf::from(path),
+    /// As the store reads it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.url
+    }
+
+    /// The file, where it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.url.strip_prefix("sqlite://").map(Path::new)
+    }
+}
+
+/// Without its secrets.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const EXPECTS: &'static str =
+        "sqlite:// and the path of a file, or postgres://user:password@host:5432/database";
+
+    fn parse(text: &str) -> Option<DatabaseUrl> {
+        // Not the one in memory, which nothing would be left of.
+        let shown = Store::address(text)
+            .ok()
+            .filter(|_| !text.starts_with("sqlite::"))?;
+        Some(DatabaseUrl {
+            url: text.to_owned(),
+            shown,
         })
+    }
+
+    fn hides(text: &str) -> bool {
+        !text.starts_with("sqlite:")
+    }
+
+    fn complaint(text: &str) -> Option<String> {
+        Some(match Store::address(text) {
+            Err(error) => error.to_string(),
+            Ok(_) => format!("expected {}", Self::EXPECTS),
+        })
+    }
+}
+
+/// The name of a schema of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SchemaName(pub(crate) String);
+
+impl Setting for SchemaName {
+    const EXPECTS: &'static str = "the name of a schema, at most 63 bytes";
+
+    fn parse(text: &str) -> Option<SchemaName> {
+        let good =
+            (1..=63).contains(&text.len()) && !text.starts_with("pg_") && !text.chars().any(char::is_control);
+        good.then(|| SchemaName(text.to_owned()))
+    }
+}
+
+/// A password that somebody else has chosen.
+pub(crate) struct GivenPassword(pub(crate) Secret);
+
+impl Setting for GivenPassword {
+    const EXPECTS: &'static str = "a password";
+    const SECRET: bool = true;
+
+    fn parse(text: &str) -> Option<GivenPassword> {
+        (!text.is_empty()).then(|| GivenPassword(Secret::new(text)))
+    }
+}
+
+/// A number of connections to a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connections(pub(crate) usize);
+
+impl Setting for Connections {
+    const EXPECTS: &'static str = "a whole number from 2 to 10000";
+
+    fn parse(text: &str) -> Option<Connections> {
+        let number = whole(text, 10_000).filter(|number| *number >= 2)?;
+        usize::try_from(number).ok().map(Connections)
     }
 }
 
@@ -527,16 +629,25 @@ mod tests {
                 "https://me@x",
             ],
         );
-        check::<SqliteUrl>(
-            &["sqlite://data/loggia.db", "sqlite:///var/lib/loggia.db"],
+        check::<DatabaseUrl>(
+            &[
+                "sqlite://data/loggia.db",
+                "sqlite:///var/lib/loggia.db",
+                "postgres://localhost/x",
+                "postgresql://me:p%40ss@db.example:6000/cms?sslmode=verify-full",
+            ],
             &[
                 "",
                 "sqlite://",
                 "sqlite://folder/",
-                "postgres://localhost/x",
+                "sqlite::memory:",
+                "postgres://me:x@host/cms?sslmode=perhaps",
+                "oracle://localhost/x",
                 "loggia.db",
             ],
         );
+        check::<SchemaName>(&["cms", "My schema"], &["", "pg_mine", "a\nb"]);
+        check::<Connections>(&["2", "10000"], &["", "1", "10001"]);
         check::<Secret>(&["12345678", "пароль-8"], &["", "1234567"]);
         check::<LongSecret>(&["0123456789abcdef0123456789abcdef"], &["", "short"]);
         check::<Email>(
@@ -565,6 +676,21 @@ mod tests {
             ],
             &["", "inof", "info,", "loggia_store=verbose", "=debug", "a b=info"],
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_address_of_a_database_is_said_without_its_password() {
+        for (text, says) in [
+            ("oracle://me:hidden@host/cms", "begins with \"oracle\""),
+            ("postgres://me:hidden@host/cms?sslmode=perhaps", "sslmode=perhaps"),
+            ("postgres://me:hid@den@host/cms", "%40"),
+            ("postgres://me:hidden@host/cms?colour=blue", "cannot be read"),
+        ] {
+            let problem = accepts::<DatabaseUrl>(text).unwrap_err();
+            assert!(problem.contains(says) && !problem.contains("hid"), "{problem}");
+        }
+        let url = DatabaseUrl::parse("postgres://me:hidden@host/cms").unwrap();
+        assert_eq!(format!("{url} {url:?}").matches("hidden").count(), 0);
     }
 
     #[test]

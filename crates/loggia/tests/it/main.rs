@@ -8,6 +8,7 @@
 mod before_the_start;
 mod binary;
 mod crash;
+mod databases;
 mod mail;
 mod mail_server;
 mod people;

@@ -9,7 +9,7 @@ use loggia_model::plan::{Plan, SchemaPlan};
 use loggia_model::schema::Table;
 
 use crate::Error;
-use crate::store::{Activity, Finding, Options, Outcome};
+use crate::store::{Activity, Examined, Finding, Options, Outcome};
 
 mod postgres;
 mod sqlite;
@@ -37,7 +37,9 @@ pub(crate) struct Backend {
     /// Opens one.
     open: fn(Options) -> Promise<'static, Arc<dyn Database>>,
     /// As [`crate::Store::examine`].
-    examine: fn(Options) -> Promise<'static, Vec<Finding>>,
+    examine: fn(Options) -> Promise<'static, Examined>,
+    /// As [`crate::Store::address`].
+    address: fn(&str) -> Result<String, Error>,
 }
 
 /// Every kind of database.
@@ -46,16 +48,19 @@ pub(crate) static BACKENDS: &[Backend] = &[
         scheme: "sqlite:",
         open: sqlite::open,
         examine: sqlite::examine,
+        address: sqlite::address,
     },
     Backend {
         scheme: "postgres://",
         open: postgres::open,
         examine: postgres::examine,
+        address: postgres::address,
     },
     Backend {
         scheme: "postgresql://",
         open: postgres::open,
         examine: postgres::examine,
+        address: postgres::address,
     },
 ];
 
@@ -91,24 +96,33 @@ pub(crate) trait Transaction: Send {
 
 /// Opens the database at `options.url`.
 pub(crate) async fn open(options: Options) -> Result<Arc<dyn Database>, Error> {
-    (of(&options)?.open)(options).await
+    (of(&options.url)?.open)(options).await
 }
 
 /// As [`crate::Store::examine`].
-pub(crate) async fn examine(options: Options) -> Result<Vec<Finding>, Error> {
-    (of(&options)?.examine)(options).await
+pub(crate) async fn examine(options: Options) -> Result<Examined, Error> {
+    (of(&options.url)?.examine)(options).await
+}
+
+/// As [`crate::Store::address`].
+pub(crate) fn address(url: &str) -> Result<String, Error> {
+    (of(url)?.address)(url)
 }
 
 /// The kind of database that the address names.
-fn of(options: &Options) -> Result<&'static Backend, Error> {
+fn of(url: &str) -> Result<&'static Backend, Error> {
     BACKENDS
         .iter()
-        .find(|backend| options.url.starts_with(backend.scheme))
+        .find(|backend| url.starts_with(backend.scheme))
         .ok_or_else(|| {
             let known: Vec<_> = BACKENDS.iter().map(|backend| backend.scheme).collect();
+            // The rest may hold a password.
+            let begins = match url.split_once(':') {
+                Some((scheme, _)) => format!("begins with {scheme:?}"),
+                None => "names no kind of database".to_owned(),
+            };
             Error::Address(format!(
-                "{:?} is not the address of a database that this program knows: it must begin with {}",
-                options.url,
+                "the address of the database {begins}, which this program does not know: it must begin with {}",
                 known.join(" or ")
             ))
         })

@@ -9,10 +9,8 @@ use tokio_postgres::{Client, NoTls};
 
 use super::failure::{self, Trouble};
 use super::tls::{self, Check, Tls};
-use crate::Error;
+use crate::{Error, Options};
 
-/// How long one attempt to connect may take, unless the address says otherwise.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Data that the server does not acknowledge for so long means that it is gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
@@ -20,6 +18,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 pub(super) struct Address {
     config: tokio_postgres::Config,
     tls: Option<Tls>,
+    /// What is checked of a server's certificate, where there is one.
+    check: Option<Check>,
     timeout: Duration,
 }
 
@@ -30,9 +30,22 @@ pub(super) struct Canceller {
 }
 
 impl Address {
-    /// Reads an address. Its password is never repeated in an error.
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+    /// The address that options name, with what they say beside it.
+    pub(super) fn of(options: &Options) -> Result<Self, Error> {
+        let mut address = Self::parse(&options.url, options.remote.connecting)?;
+        if let Some(password) = &options.remote.password
+            && address.config.get_password().is_none()
+        {
+            address.config.password(password);
+        }
+        Ok(address)
+    }
+
+    /// Reads an address. Its password is never repeated in an error. `connecting`: how long one attempt to connect may
+    /// take, unless the address says otherwise.
+    pub(super) fn parse(url: &str, connecting: Duration) -> Result<Self, Error> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        check_signs(base, query)?;
         let mut kept = Vec::new();
         let mut wanted = Wanted::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -59,16 +72,37 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("loggia");
         }
-        let timeout = *config.get_connect_timeout().unwrap_or(&CONNECT);
+        let timeout = *config.get_connect_timeout().unwrap_or(&connecting);
         config.connect_timeout(timeout);
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(UNACKNOWLEDGED);
         }
-        let tls = match check {
-            Some(check) => Some(tls::connector(&check, &wanted.files)?),
+        let tls = match &check {
+            Some(check) => Some(tls::connector(check, &wanted.files)?),
             None => None,
         };
-        Ok(Self { config, tls, timeout })
+        Ok(Self {
+            config,
+            tls,
+            check,
+            timeout,
+        })
+    }
+
+    /// What is checked of a server's certificate, where TLS is not ruled out.
+    pub(super) fn check(&self) -> Option<Check> {
+        self.check
+    }
+
+    /// Whether the server can only be on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(host) => {
+                host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+            #[cfg(unix)]
+            Host::Unix(_) => true,
+        })
     }
 
     /// Connects once. The connection works on a task of its own until its client is gone.
@@ -151,6 +185,20 @@ async fn report(connection: impl Future<Output = Result<(), tokio_postgres::Erro
     }
 }
 
+/// Signs that mean something in an address and stand in a password as they are would make part of it a host or an
+/// option, which are shown.
+fn check_signs(base: &str, query: &str) -> Result<(), Error> {
+    let place = base.split_once("://").map_or(base, |(_, place)| place);
+    if place.matches('@').count() > 1 || query.contains('@') || base.contains('#') {
+        return Err(Error::Address(
+            "the address of the PostgreSQL database cannot be read: in its user and password, the signs : / ? # @ and % \
+             must be written as %3A %2F %3F %23 %40 and %25"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// What an address says of TLS.
 #[derive(Default)]
 struct Wanted {
@@ -217,7 +265,8 @@ mod tests {
     #[test]
     fn addresses_are_shown_without_their_secrets() {
         let check = |url: &str, expect: &str| {
-            assert_eq!(Address::parse(url).unwrap().to_string(), expect, "{url}");
+            let address = Address::parse(url, Duration::from_secs(1)).unwrap();
+            assert_eq!(address.to_string(), expect, "{url}");
         };
         check("postgres://u:secret@db.example:6000/cms", "db.example:6000/cms");
         check("postgresql://u@a,b/cms?sslmode=disable", "a:5432,b:5432/cms");
@@ -233,8 +282,12 @@ mod tests {
             "postgres://u:secret@host/cms?colour=blue",
             "postgres://u:secret@host/cms?sslrootcert=%zz",
             "postgres://u:secret@host/cms?sslmode=verify-full&sslrootcert=/nowhere/roots.pem",
+            "postgres://u:p@secret@host/cms",
+            "postgres://u:p?secret@host/cms",
+            "postgres://u:p#secret@host/cms",
+            "postgres://u:secret/cms",
         ] {
-            let Err(Error::Address(message)) = Address::parse(url) else {
+            let Err(Error::Address(message)) = Address::parse(url, Duration::from_secs(1)) else {
                 panic!("{url}")
             };
             assert!(!message.contains("secret"), "{message}");

@@ -14,19 +14,21 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 
 use super::address::{Address, Canceller};
+use super::dialect::POSTGRES;
 use super::failure::Trouble;
 use super::values::{Bound, Cell};
 use crate::Error;
 use crate::answer::Rows;
 use crate::backends::turn::Counts;
+use crate::change::quoted;
 
 /// Statements that each connection keeps prepared.
 const STATEMENTS: usize = 512;
 /// The first wait before another attempt to connect; each is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// A reading statement that takes longer is ended by the server: nobody waits for so long.
-const LONGEST_READ: Duration = Duration::from_secs(300);
+/// How often it is said that the server still cannot be reached.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 /// How long a statement waits for another transaction.
 const LONGEST_LOCK: Duration = Duration::from_secs(30);
 
@@ -37,6 +39,10 @@ pub(super) struct Common {
     pub(super) patience: Duration,
     /// How long a transaction may do nothing.
     pub(super) idle: Duration,
+    /// A reading statement that takes longer is ended by the server: nobody waits for so long.
+    longest_read: Duration,
+    /// The schema that holds the tables, where it is not the first of the user's search path.
+    pub(super) schema: Option<String>,
     /// Whether commits are synced.
     pub(super) durable: bool,
     pub(super) clock: loggia_model::Clock,
@@ -53,6 +59,8 @@ impl Common {
             address,
             patience: options.patience,
             idle: options.idle,
+            longest_read: options.remote.reading,
+            schema: options.remote.schema.clone(),
             durable: options.durable,
             clock: options.clock.clone(),
             counts: Counts::default(),
@@ -113,7 +121,17 @@ struct Statements {
 impl Connection {
     /// Connects, trying again for as long as the database is waited for.
     pub(super) async fn open(common: &Arc<Common>, mode: Mode) -> Result<Self, Error> {
-        let patience = Patience::new(common.patience);
+        Self::open_within(common, mode, common.patience).await
+    }
+
+    /// The same for as long as is said.
+    pub(super) async fn open_within(
+        common: &Arc<Common>,
+        mode: Mode,
+        patience: Duration,
+    ) -> Result<Self, Error> {
+        let patience = Patience::new(patience);
+        let mut said: Option<Instant> = None;
         loop {
             let failed = match common.address.connect().await {
                 Ok((client, canceller)) => {
@@ -124,7 +142,12 @@ impl Connection {
                         statements: Mutex::default(),
                     };
                     match connection.client.batch_execute(&set_up(common, mode)).await {
-                        Ok(()) => return Ok(connection),
+                        Ok(()) => {
+                            if said.is_some() {
+                                tracing::info!(database = %common.address, "the database answers again");
+                            }
+                            return Ok(connection);
+                        }
                         Err(error) => (super::failure::trouble(&error, false), super::failure::of(error)),
                     }
                 }
@@ -133,11 +156,14 @@ impl Connection {
             match failed {
                 (Trouble::Lost, error) if !patience.wait().await => return Err(error),
                 (Trouble::Lost, error) => {
-                    tracing::warn!(
-                        %error,
-                        database = %common.address,
-                        "the database does not answer; trying again"
-                    );
+                    if said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
+                        said = Some(Instant::now());
+                        tracing::warn!(
+                            error = super::failure::whole(&error),
+                            database = %common.address,
+                            "the database does not answer; trying again"
+                        );
+                    }
                 }
                 (_, error) => return Err(error),
             }
@@ -290,13 +316,16 @@ fn set_up(common: &Common, mode: Mode) -> String {
         "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET standard_conforming_strings = on; \
          SET extra_float_digits = 1; SET client_min_messages = error; SET jit = off; ",
     );
+    if let Some(schema) = &common.schema {
+        text.push_str(&format!("SET search_path = {}; ", quoted(&POSTGRES, schema)));
+    }
     let mut set = |name: &str, time: Duration| {
         text.push_str(&format!("SET {name} = '{}ms'; ", time.as_millis()));
     };
     set("lock_timeout", LONGEST_LOCK);
     match mode {
         Mode::Read => {
-            set("statement_timeout", LONGEST_READ);
+            set("statement_timeout", common.longest_read);
             text.push_str("SET default_transaction_read_only = on");
         }
         Mode::Write => {

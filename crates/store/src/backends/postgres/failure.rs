@@ -54,6 +54,9 @@ pub(super) fn of(error: tokio_postgres::Error) -> Error {
     let Some(said) = error.as_db_error() else {
         return match trouble(&error, false) {
             Trouble::Lost => unavailable("the database cannot be reached", error),
+            _ if error.to_string().contains("TLS") => {
+                unavailable("no connection by TLS to the database can be made", error)
+            }
             _ => Error::internal(words(&error)),
         };
     };
@@ -98,8 +101,14 @@ pub(super) fn of(error: tokio_postgres::Error) -> Error {
         "53300" => unavailable("the database takes no more connections", error),
         "25006" => unavailable("the database can only be read", error),
         "42501" => unavailable("the database does not let its user do this", error),
-        "28000" | "28P01" => unavailable("the database does not let its user in", error),
-        "3D000" => unavailable("there is no such database", error),
+        "28000" | "28P01" => unavailable(
+            "the database does not let its user in: look at user and password of its address",
+            error,
+        ),
+        "3D000" => unavailable(
+            "there is no such database: make it first (CREATE DATABASE … ENCODING 'UTF8')",
+            error,
+        ),
         _ => match trouble(&error, false) {
             Trouble::Lost => unavailable("the connection to the database is lost", error),
             _ => Error::internal(words(&error)),
@@ -132,6 +141,14 @@ pub(super) fn unavailable(what: &str, error: tokio_postgres::Error) -> Error {
     Error::Unavailable {
         what: what.to_owned(),
         source: Some(words(&error).into()),
+    }
+}
+
+/// An error with what is behind it.
+pub(super) fn whole(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }
 

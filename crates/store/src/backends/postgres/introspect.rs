@@ -17,7 +17,7 @@ use super::{defaults, types};
 use crate::answer::Rows;
 use crate::change::{Index, KEY_INDEX, quoted};
 use crate::lower::Dialect as _;
-use crate::store::Finding;
+use crate::store::{Finding, Weight};
 
 /// Which tables are meant, as `c`.
 const MEANT: &str = "c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
@@ -354,7 +354,7 @@ pub(super) async fn check(connection: &Connection) -> Result<Vec<Finding>, Failu
         findings.push(Finding {
             table: text(&row[0]).map(str::to_owned),
             what: text(&row[1]).unwrap_or_default().to_owned(),
-            mended_by_start: false,
+            weight: Weight::Bad,
         });
     }
     let tables = tables(connection, None).await?;
@@ -377,7 +377,7 @@ pub(super) async fn check(connection: &Connection) -> Result<Vec<Finding>, Failu
     findings.extend(dangling.into_iter().map(|((table, parent), count)| Finding {
         table: Some(table.to_owned()),
         what: format!("{count} row(s) point to nothing in {parent}"),
-        mended_by_start: false,
+        weight: Weight::Bad,
     }));
     Ok(findings)
 }

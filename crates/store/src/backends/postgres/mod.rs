@@ -23,7 +23,7 @@ use loggia_model::plan::Plan;
 use loggia_model::schema::Table;
 
 use super::{Database, Promise, Transaction};
-use crate::store::{Activity, Finding, Options, Outcome};
+use crate::store::{Activity, Examined, Finding, Options, Outcome};
 use crate::{Error, answer, migrations};
 
 mod address;
@@ -60,14 +60,17 @@ type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, (Error, Trouble)>> + Se
 /// How often a read is asked again where other transactions are in its way.
 const ATTEMPTS: usize = 3;
 
+/// How long an attempt to connect may take that nobody makes.
+const CONNECTING: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Opens a database, making what it lacks.
 pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
     Box::pin(async move {
-        let common = Arc::new(Common::new(Address::parse(&options.url)?, &options));
-        let connection = Connection::open(&common, Mode::Write).await?;
+        let common = Arc::new(Common::new(Address::of(&options)?, &options));
+        let connection = Connection::open_within(&common, Mode::Write, options.remote.starting).await?;
         let number = opening::prepare(&connection).await?;
         let database = Postgres {
-            pool: Pool::new(common.clone(), options.readers),
+            pool: Pool::new(common.clone(), options.readers, options.remote.connections),
             writer: Arc::new(Writer::start(common.clone(), connection, number)),
             common,
         };
@@ -76,11 +79,12 @@ pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
 }
 
 /// Looks at a database without writing to it.
-pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
+pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
     Box::pin(async move {
-        let common = Arc::new(Common::new(Address::parse(&options.url)?, &options));
-        let connection = Connection::open(&common, Mode::Read).await?;
-        let mut findings = introspect::check(&connection).await.map_err(failure::of)?;
+        let common = Arc::new(Common::new(Address::of(&options)?, &options));
+        let connection = Connection::open_within(&common, Mode::Read, options.remote.starting).await?;
+        let (about, mut findings) = opening::examine(&connection).await?;
+        findings.extend(introspect::check(&connection).await.map_err(failure::of)?);
         let is_ours = introspect::has_table(&connection, migrations::TABLE).await;
         let ran = if is_ours.map_err(failure::of)? {
             let plan = migrations::last(&migrations::ledger());
@@ -90,8 +94,17 @@ pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
             None
         };
         findings.extend(migrations::finding(ran));
-        Ok(findings)
+        Ok(Examined {
+            about: Some(about),
+            findings,
+        })
     })
+}
+
+/// Without user and password.
+pub(super) fn address(url: &str) -> Result<String, Error> {
+    let address = Address::parse(url, CONNECTING)?;
+    Ok(format!("postgres://{address}"))
 }
 
 /// The dialect, for the golden statements.

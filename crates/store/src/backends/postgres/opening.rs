@@ -4,9 +4,11 @@ use loggia_model::Scalar;
 
 use super::connection::Connection;
 use super::dialect::POSTGRES;
-use super::failure;
-use super::functions;
+use super::tls::Check;
+use super::{failure, functions};
+use crate::change::quoted;
 use crate::lower::ddl;
+use crate::store::{Finding, Weight};
 use crate::{Error, migrations};
 
 /// The oldest server that knows everything that statements use.
@@ -27,7 +29,7 @@ pub(super) async fn prepare(connection: &Connection) -> Result<i64, Error> {
         connection.command("ROLLBACK").await.map_err(failure::of)?;
         // Somebody else was faster: by now it is there.
         let code = error.code().map(|code| code.code().to_owned());
-        let faster = ["23505", "42P07", "42710", "XX000", "40001", "40P01"];
+        let faster = ["23505", "42P06", "42P07", "42710", "XX000", "40001", "40P01"];
         match code {
             Some(code) if attempts < ATTEMPTS && faster.contains(&code.as_str()) => {}
             _ => return Err(failure::of(error)),
@@ -35,25 +37,142 @@ pub(super) async fn prepare(connection: &Connection) -> Result<i64, Error> {
     }
 }
 
-async fn check_server(connection: &Connection) -> Result<(), Error> {
-    const QUERY: &str = "SELECT current_setting('server_version_num')::integer, current_setting('server_encoding'), \
-         current_setting('server_version'), current_schema()::text";
-    let rows = connection.ask_once(QUERY, &[]).await.map_err(failure::of)?;
-    let unfit = |what: String| Err(Error::Unavailable { what, source: None });
-    match rows.cells.as_slice() {
-        [Scalar::Int(number), _, version, _] if *number < OLDEST => unfit(format!(
-            "the server is PostgreSQL {}; Loggia needs 13 or later",
-            version.as_text().unwrap_or_default()
-        )),
-        [_, Scalar::Text(encoding), ..] if encoding != "UTF8" => unfit(format!(
-            "the database is encoded in {encoding}: make one with ENCODING 'UTF8'"
-        )),
-        [.., Scalar::Null] => unfit(
-            "the search path of the database user names no schema that exists: make one, or set search_path"
-                .to_owned(),
-        ),
-        _ => Ok(()),
+/// What a server says of itself, its database and its user.
+struct Server {
+    number: i64,
+    version: String,
+    encoding: String,
+    user: String,
+    /// The schema that new tables go to; none: it is not there.
+    schema: Option<String>,
+    /// Whether tables may be made in it, or it itself where it is not there.
+    may_make: bool,
+    /// Whether the tables of the store are there.
+    has_tables: bool,
+    /// The version of TLS that the connection uses.
+    tls: Option<String>,
+    connections: i64,
+}
+
+impl Server {
+    async fn ask(connection: &Connection) -> Result<Self, Error> {
+        const QUERY: &str = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
+             current_setting('server_encoding'), current_user::text, current_schema()::text, \
+             COALESCE(has_schema_privilege(current_schema(), 'CREATE'), has_database_privilege(current_database(), 'CREATE')), \
+             to_regclass('loggia_migrations') IS NOT NULL, \
+             (SELECT s.version FROM pg_stat_ssl AS s WHERE s.pid = pg_backend_pid() AND s.ssl), \
+             current_setting('max_connections')::integer";
+        let rows = connection.ask_once(QUERY, &[]).await.map_err(failure::of)?;
+        let text = |at: usize| rows.cells.get(at).and_then(Scalar::as_text).map(str::to_owned);
+        let number = |at: usize| match rows.cells.get(at) {
+            Some(Scalar::Int(number)) => *number,
+            _ => 0,
+        };
+        let truth = |at: usize| rows.cells.get(at) == Some(&Scalar::Bool(true));
+        Ok(Self {
+            number: number(0),
+            version: text(1).unwrap_or_default(),
+            encoding: text(2).unwrap_or_default(),
+            user: text(3).unwrap_or_default(),
+            schema: text(4),
+            may_make: truth(5),
+            has_tables: truth(6),
+            tls: text(7),
+            connections: number(8),
+        })
     }
+
+    /// Why Loggia cannot work here at all.
+    fn unfit(&self, wanted: Option<&str>) -> Option<String> {
+        let Self { version, user, .. } = self;
+        if self.number < OLDEST {
+            return Some(format!(
+                "the server is PostgreSQL {version}; Loggia needs 13 or later"
+            ));
+        }
+        if self.encoding != "UTF8" {
+            return Some(format!(
+                "the database is encoded in {}: make one with ENCODING 'UTF8' TEMPLATE template0",
+                self.encoding
+            ));
+        }
+        let user = quoted(&POSTGRES, user);
+        match (&self.schema, wanted) {
+            (None, None) => Some(
+                "the search path of the database user names no schema that exists: make one, or name one that Loggia \
+                 shall make"
+                    .to_owned(),
+            ),
+            (None, Some(schema)) if !self.may_make => Some(format!(
+                "there is no schema {schema:?}, and the user {user} may not make it: CREATE SCHEMA {} AUTHORIZATION {user}",
+                quoted(&POSTGRES, schema)
+            )),
+            (Some(schema), _) if !self.may_make && !self.has_tables => {
+                let schema = quoted(&POSTGRES, schema);
+                Some(format!(
+                    "the user {user} may not make tables in the schema {schema}: GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}"
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn check_server(connection: &Connection) -> Result<(), Error> {
+    let server = Server::ask(connection).await?;
+    match server.unfit(connection.common().schema.as_deref()) {
+        Some(what) => Err(Error::Unavailable { what, source: None }),
+        None => Ok(()),
+    }
+}
+
+/// What the server is and how it is reached, and what is wrong with either.
+pub(super) async fn examine(connection: &Connection) -> Result<(String, Vec<Finding>), Error> {
+    let server = Server::ask(connection).await?;
+    let common = connection.common();
+    let address = &common.address;
+    let finding = |weight, what| Finding {
+        table: None,
+        what,
+        weight,
+    };
+    let mut findings = Vec::new();
+    if let Some(what) = server.unfit(common.schema.as_deref()) {
+        findings.push(finding(Weight::Bad, what));
+    } else if !server.may_make {
+        let what = format!(
+            "the user {:?} may not make tables: collections cannot be made or changed, and no newer Loggia can start",
+            server.user
+        );
+        findings.push(finding(Weight::Doubtful, what));
+    }
+    let safety = match (&server.tls, address.check()) {
+        (None, _) => "without TLS".to_owned(),
+        (Some(version), Some(Check::AuthorityAndName)) => {
+            format!("{version}, the server's certificate checked")
+        }
+        (Some(version), Some(Check::Authority)) => {
+            format!("{version}, the authority of the server's certificate checked")
+        }
+        (Some(version), _) => format!("{version}, the server's certificate not checked"),
+    };
+    if !address.is_local() && address.check() != Some(Check::AuthorityAndName) {
+        let what = match &server.tls {
+            None => "what is sent to the server and back can be read on its way",
+            Some(_) => "somebody on the way could pass for the server",
+        };
+        let what = format!("{what}: add sslmode=verify-full to the address");
+        findings.push(finding(Weight::Doubtful, what));
+    }
+    let schema = server
+        .schema
+        .or_else(|| common.schema.clone())
+        .unwrap_or_default();
+    let about = format!(
+        "PostgreSQL {}, {}, schema {schema:?}, {} connections at most, {safety}",
+        server.version, server.encoding, server.connections
+    );
+    Ok((about, findings))
 }
 
 /// Gives this process a row of its own, and takes those away that no process has used for long.
@@ -80,7 +199,8 @@ async fn enlist(connection: &Connection) -> Result<i64, tokio_postgres::Error> {
 /// The schema's version, the migrations that ran, and the functions.
 async fn make(connection: &Connection) -> Result<(), tokio_postgres::Error> {
     const THERE: &str = "SELECT to_regclass('loggia_schema_version') IS NOT NULL \
-         AND to_regclass('loggia_migrations') IS NOT NULL AND to_regclass('loggia_writers') IS NOT NULL";
+         AND to_regclass('loggia_migrations') IS NOT NULL AND to_regclass('loggia_writers') IS NOT NULL, \
+         current_schema() IS NULL";
     let there = connection.ask_once(THERE, &[]).await?;
     let functions = functions::missing(connection).await?;
     if there.cells.first() == Some(&Scalar::Bool(true)) && functions.is_none() {
@@ -97,9 +217,15 @@ async fn make(connection: &Connection) -> Result<(), tokio_postgres::Error> {
         "CREATE TABLE IF NOT EXISTS",
         1,
     );
+    let schema = match &connection.common().schema {
+        Some(schema) if there.cells.get(1) == Some(&Scalar::Bool(true)) => {
+            format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(&POSTGRES, schema))
+        }
+        _ => String::new(),
+    };
     // The functions are made by one process at a time.
     let text = format!(
-        "BEGIN; \
+        "BEGIN; {schema}; \
          CREATE TABLE IF NOT EXISTS loggia_schema_version (id integer PRIMARY KEY, version bigint NOT NULL); \
          CREATE TABLE IF NOT EXISTS loggia_writers (id integer PRIMARY KEY, turn bigint NOT NULL, seen timestamptz NOT NULL); \
          INSERT INTO loggia_schema_version VALUES (1, 0) ON CONFLICT DO NOTHING; \

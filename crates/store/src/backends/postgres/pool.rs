@@ -35,10 +35,12 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    pub(super) fn new(common: Arc<Common>, usual: usize) -> Arc<Self> {
+    /// `most`: with the one that writes, unless there is no bound but a multiple of what is usual.
+    pub(super) fn new(common: Arc<Common>, usual: usize, most: Option<usize>) -> Arc<Self> {
+        let most = most.map_or(usual * RELIEF, |most| most.saturating_sub(1)).max(1);
         Arc::new(Self {
             common,
-            permits: Arc::new(Semaphore::new(usual.max(1) * RELIEF)),
+            permits: Arc::new(Semaphore::new(most)),
             idle: Mutex::default(),
             living: AtomicUsize::default(),
         })

@@ -495,10 +495,7 @@ async fn answered<T>(
         });
     };
     let lost = match (&outcome, trouble) {
-        (Err(error), Trouble::Lost) => Some(
-            std::error::Error::source(error)
-                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
-        ),
+        (Err(error), Trouble::Lost) => Some(failure::whole(error)),
         _ => None,
     };
     if let Some(why) = &lost {

@@ -13,7 +13,7 @@ use super::dialect::SQLITE;
 use super::{failure, types};
 use crate::change::{Index, KEY_INDEX, quoted};
 use crate::lower::ddl;
-use crate::store::Finding;
+use crate::store::{Finding, Weight};
 use crate::{Error, migrations};
 
 /// How many findings of one kind are told.
@@ -324,7 +324,7 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<Finding>, Error> {
                 findings.push(Finding {
                     table: None,
                     what,
-                    mended_by_start: false,
+                    weight: Weight::Bad,
                 });
             }
         }
@@ -337,7 +337,7 @@ pub(super) fn check(connection: &Connection) -> Result<Vec<Finding>, Error> {
             findings.push(Finding {
                 table: Some(row.get(0)?),
                 what: format!("{count} row(s) point to nothing in {parent}"),
-                mended_by_start: false,
+                weight: Weight::Bad,
             });
         }
         Ok(findings)

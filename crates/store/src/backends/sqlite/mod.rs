@@ -21,7 +21,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{Database, Promise, Transaction};
-use crate::store::{Activity, Finding, Options, Outcome};
+use crate::store::{Activity, Examined, Finding, Options, Outcome};
 use crate::{Error, answer, migrations};
 
 mod change;
@@ -59,7 +59,7 @@ pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
 }
 
 /// Looks at a file without writing to it.
-pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
+pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
     Box::pin(async move {
         let (path, _temporary) = place(&options.url)?;
         let readers = Readers::new(path, 1);
@@ -76,8 +76,16 @@ pub(super) fn examine(options: Options) -> Promise<'static, Vec<Finding>> {
             findings.extend(migrations::finding(ran));
             Ok(findings)
         });
-        look.await
+        Ok(Examined {
+            about: None,
+            findings: look.await?,
+        })
     })
+}
+
+/// An address has no secrets.
+pub(super) fn address(url: &str) -> Result<String, Error> {
+    file(url).map(|_| url.to_owned())
 }
 
 /// The dialect, for the golden statements.
@@ -126,18 +134,24 @@ fn place(url: &str) -> Result<(PathBuf, Option<tempfile::TempDir>), Error> {
             .map_err(|error| unavailable("no temporary folder can be made", error))?;
         return Ok((folder.path().join("memory.db"), Some(folder)));
     }
-    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty());
-    let Some(path) = path.map(PathBuf::from) else {
-        return Err(Error::Address(format!(
-            "{url:?} names no file: write sqlite://folder/loggia.db or sqlite:///folder/loggia.db"
-        )));
-    };
+    let path = file(url)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| {
             unavailable(&format!("the folder {} cannot be made", folder.display()), error)
         })?;
     }
     Ok((path, None))
+}
+
+/// The file that an address names.
+fn file(url: &str) -> Result<PathBuf, Error> {
+    let path = url.strip_prefix("sqlite://");
+    match path.filter(|path| !path.is_empty() && !path.ends_with('/')) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Err(Error::Address(format!(
+            "{url:?} names no file: write sqlite://folder/loggia.db or sqlite:///folder/loggia.db"
+        ))),
+    }
 }
 
 /// Keeps a second server out; the lock goes with the file handle, also when the process is killed.

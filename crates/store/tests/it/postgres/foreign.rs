@@ -4,7 +4,7 @@ use loggia_model::filter::{Place, Test};
 use loggia_model::schema::{Action, Default};
 use loggia_model::{Filter, Scalar, StorageKind as Kind};
 use loggia_servers::Database;
-use loggia_store::{Error, Store};
+use loggia_store::{Error, Store, Weight};
 use serde_json::{Value, json};
 use tokio_postgres::NoTls;
 
@@ -320,10 +320,13 @@ async fn a_look_at_a_database_changes_nothing() {
     let Some(database) = Database::empty(super::KIND).await else {
         return;
     };
-    let findings = Store::examine(options(&database.url)).await.unwrap();
-    assert!(findings.len() == 1 && findings[0].mended_by_start, "{findings:?}");
+    let findings = Store::examine(options(&database.url)).await.unwrap().findings;
+    assert!(
+        findings.len() == 1 && findings[0].weight == Weight::MendedByStart,
+        "{findings:?}"
+    );
     let store = Store::open(options(&database.url)).await.unwrap();
-    assert_eq!(Store::examine(options(&database.url)).await.unwrap(), []);
+    assert_eq!(Store::examine(options(&database.url)).await.unwrap().findings, []);
     drop(store);
     // What somebody did with the server's checks switched off is found.
     say(
@@ -332,7 +335,7 @@ async fn a_look_at_a_database_changes_nothing() {
          SET session_replication_role = replica; INSERT INTO b VALUES (1), (2)",
     )
     .await;
-    let findings = Store::examine(options(&database.url)).await.unwrap();
+    let findings = Store::examine(options(&database.url)).await.unwrap().findings;
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].what, "2 row(s) point to nothing in a");
 }

@@ -4,6 +4,7 @@ use loggia_servers::Kind;
 
 mod breaking;
 mod foreign;
+mod opening;
 mod sharing;
 #[path = "../suite/mod.rs"]
 pub(crate) mod suite;

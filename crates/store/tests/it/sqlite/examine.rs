@@ -1,6 +1,6 @@
 //! Looking at a database without working with it.
 
-use loggia_store::{Options, Store};
+use loggia_store::{Options, Store, Weight};
 
 fn address(file: &std::path::Path) -> Options {
     Options {
@@ -15,7 +15,7 @@ async fn a_database_that_a_start_has_made_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("loggia.db");
     drop(Store::open(address(&file)).await.unwrap());
-    assert_eq!(Store::examine(address(&file)).await.unwrap(), []);
+    assert_eq!(Store::examine(address(&file)).await.unwrap().findings, []);
 }
 
 #[tokio::test]
@@ -26,9 +26,9 @@ async fn nothing_is_made_or_changed() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     // An empty file is an empty database of SQLite.
     std::fs::write(&file, "").unwrap();
-    let findings = Store::examine(address(&file)).await.unwrap();
+    let findings = Store::examine(address(&file)).await.unwrap().findings;
     assert_eq!(findings.len(), 1);
-    assert!(findings[0].mended_by_start, "{findings:?}");
+    assert_eq!(findings[0].weight, Weight::MendedByStart);
     assert_eq!(std::fs::read(&file).unwrap(), b"");
     std::fs::write(
         &file,
