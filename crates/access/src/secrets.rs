@@ -42,7 +42,8 @@ fn of_selected(selected: &Selected) -> bool {
         Source::Related(related) => related.plans.iter().any(of_read),
         Source::Function { field, .. } | Source::Json { field, .. } => is_secret(field),
         Source::Count(operand) => of_operand(operand),
-        Source::Field(_) | Source::Revision { .. } => false,
+        Source::Tag(members) => members.iter().any(of_selected),
+        Source::Field(_) => false,
     };
     of_source || selected.when.as_deref().is_some_and(of_filter)
 }

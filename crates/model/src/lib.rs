@@ -23,6 +23,7 @@ pub mod query;
 pub mod scalar;
 pub mod schema;
 pub mod system;
+pub mod tag;
 pub mod token;
 pub mod validation;
 

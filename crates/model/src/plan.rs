@@ -89,11 +89,8 @@ pub enum Source {
     Count(Operand),
     /// What a relational field leads to.
     Related(Related),
-    /// The number of the item's last revision, 0 where there is none.
-    Revision {
-        /// Where revisions are kept: `collection`, `item` and `number` are looked at.
-        revisions: Arc<Collection>,
-    },
+    /// A tag ([`crate::tag`]) of what these members show of the item; they are columns.
+    Tag(Vec<Selected>),
 }
 
 /// The nested part of a read.

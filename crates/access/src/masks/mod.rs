@@ -137,7 +137,10 @@ impl<'g> Masks<'g> {
                 let (related, case) = self.related(here, related)?;
                 (Source::Related(related), case)
             }
-            source @ Source::Revision { .. } => (source, None),
+            Source::Tag(members) => {
+                let members = members.into_iter().map(|member| self.selected(here, member));
+                (Source::Tag(members.collect::<Result<_, _>>()?), None)
+            }
             Source::Secret(_) => return Err(Denied),
         };
         Ok(Selected {

@@ -183,7 +183,12 @@ impl<'b> Chosen<'b> {
     }
 
     fn source(&mut self, collection: &str, depth: usize) -> Source {
-        match self.below(6) {
+        match self.below(7) {
+            6 => {
+                let members = (0..1 + self.below(3)).map(|_| self.column(collection));
+                let members = members.map(|field| Selected::new(field.name.clone(), Source::Field(field)));
+                Source::Tag(members.collect())
+            }
             1 => Source::Function {
                 function: Function::Year,
                 field: self.column(collection),

@@ -200,7 +200,13 @@ impl Database {
                     print(&self.value(on, row, &operand))
                 }
                 Source::Count(operand) => print(&self.value(on, row, operand)),
-                Source::Revision { .. } => 7.into(),
+                Source::Tag(members) => {
+                    let plan = ReadPlan {
+                        select: members.clone(),
+                        ..plan.clone()
+                    };
+                    loggia_model::tag::tag(&self.record(&plan, row)).into()
+                }
                 Source::Secret(_) => panic!("nobody may see a secret"),
             };
             let value = match value {

@@ -186,13 +186,14 @@ fn parts_of_values_and_counts() {
         ..world.read("articles", &[])
     };
     check(&grants, sorted, &format!("articles[] where {rows} by {counted}"));
-    let revisions = Source::Revision {
-        revisions: world.collection("directus_revisions").clone(),
-    };
+    let members = ["id", "title", "body"].map(|name| {
+        let field = world.field(&format!("articles.{name}")).clone();
+        Selected::new(name, Source::Field(field))
+    });
     check(
         &grants,
-        select(revisions),
-        &format!("articles[revision] where {rows}"),
+        select(Source::Tag(members.to_vec())),
+        &format!("articles[tag of id + title + body if locale=en] where {rows}"),
     );
 }
 

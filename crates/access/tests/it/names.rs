@@ -55,7 +55,9 @@ impl Names<'_> {
                 };
                 related.plans.iter().all(follows)
             }
-            Source::Revision { .. } => true,
+            Source::Tag(members) => members
+                .iter()
+                .all(|member| matches!(&member.source, Source::Field(field) if self.field(on, &field.name))),
             Source::Secret(_) => false,
         };
         self.readable(on)

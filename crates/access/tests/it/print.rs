@@ -39,7 +39,10 @@ fn selected(selected: &Selected) -> String {
             let plans: Vec<_> = related.plans.iter().map(read).collect();
             format!("{}: {}", selected.alias, plans.join(" / "))
         }
-        Source::Revision { .. } => "revision".to_owned(),
+        Source::Tag(members) => {
+            let members: Vec<_> = members.iter().map(self::selected).collect();
+            format!("tag of {}", members.join(" + "))
+        }
     };
     match &selected.when {
         None => source,

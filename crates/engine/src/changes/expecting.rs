@@ -1,54 +1,60 @@
-//! Writes that expect items to be as they were read: `_rev` is the number of an item's last revision.
+//! Writes that expect items to be as they were read: `_rev` is a tag of what the caller sees of an item.
+//!
+//! Invariants
+//! - A tag is made of nothing but what whoever asks for it sees: what happens to the rest changes no tag, and is told
+//!   of by none.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use loggia_journal::tables::{ascending, column, plain, table, text, whole};
+use indexmap::IndexMap;
+use loggia_access::decide;
+use loggia_journal::tables::{column, plain, text};
 use loggia_model::error::{INVALID_PAYLOAD, ITEM_CHANGED};
-use loggia_model::filter::Test;
-use loggia_model::plan::{ReadPlan, Selected, Source};
+use loggia_model::filter::{Operand, Test};
+use loggia_model::plan::{Plan, ReadPlan, Selected, Sort};
+use loggia_model::tag::{ABSENT, is_tag, tag};
 use loggia_model::{Collection, Field, Filter, Problem, Problems, Record, Scalar};
 use serde_json::{Value, json};
 
+use super::images::Happened;
 use super::seen::Seen;
 use super::{Recorder, images};
 use crate::items::Target;
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error};
 
-/// The member that holds the number.
+/// The member that holds the tag.
 pub(crate) const REV: &str = "_rev";
 
-/// What is expected of items: the number of the last revision, by the text of their keys.
-pub(crate) type Expected = HashMap<String, u64>;
+/// What is expected of items: their tags, by the text of their keys.
+pub(crate) type Expected = HashMap<String, String>;
 
-/// Takes the number out of one record; `None`: there is none.
+/// How far back it is told what happened to an item.
+const LOOKED_BACK: u64 = 100;
+
+/// Takes the tag out of one record; `None`: there is none.
 ///
 /// # Errors
-/// What is no number.
-pub(crate) fn taken(record: &mut Record) -> Result<Option<u64>, Problem> {
-    let Some(value) = record.shift_remove(REV) else {
-        return Ok(None);
-    };
-    let number = match &value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    let wrong = || {
-        let message = format!("`{REV}` is the number of an item's last revision; got {value}.");
-        let problem = Problem::new(&INVALID_PAYLOAD, message).at(REV);
-        problem.hint(format!(
-            "Read the item with `{REV}` among its fields, and send what it says."
-        ))
-    };
-    number.map(Some).ok_or_else(wrong)
+/// What is no tag.
+pub(crate) fn taken(record: &mut Record) -> Result<Option<String>, Problem> {
+    match record.shift_remove(REV) {
+        None => Ok(None),
+        Some(Value::String(tag)) if is_tag(&tag) => Ok(Some(tag)),
+        Some(value) => {
+            let message = format!("`{REV}` is the tag that an item was read with; got {value}.");
+            let problem = Problem::new(&INVALID_PAYLOAD, message).at(REV);
+            Err(problem.hint(format!(
+                "Read the item with `{REV}` among its fields, and send what it says."
+            )))
+        }
+    }
 }
 
-/// Takes the numbers out of what is to be written.
+/// Takes the tags out of what is to be written.
 ///
 /// # Errors
-/// What is no number, and a number for items that are not named.
+/// What is no tag, and a tag for items that are not named.
 pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result<Expected, Problem> {
     let mut expected = Expected::new();
     let Some(primary) = &collection.primary else {
@@ -60,15 +66,15 @@ pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result
     match target {
         Target::Each(rows) => {
             for (i, row) in rows.iter_mut().enumerate() {
-                let number = taken(row).map_err(|problem| problem.within(&format!("[{i}]")))?;
+                let tag = taken(row).map_err(|problem| problem.within(&format!("[{i}]")))?;
                 let key = row.get(&primary.name).and_then(|key| key_text(primary, key));
-                expected.extend(key.zip(number));
+                expected.extend(key.zip(tag));
             }
         }
         Target::Keys { keys, data } => {
-            if let Some(number) = taken(data)? {
+            if let Some(tag) = taken(data)? {
                 let keys = keys.iter().filter_map(|key| key_text(primary, key));
-                expected.extend(keys.map(|key| (key, number)));
+                expected.extend(keys.map(|key| (key, tag.clone())));
             }
         }
         Target::Query { data, .. } => {
@@ -81,21 +87,21 @@ pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result
     Ok(expected)
 }
 
-/// Takes the number out of what is to be written to a singleton; `also` is what is demanded besides.
+/// Takes the tag out of what is to be written to a singleton; `also` is what is demanded besides.
 ///
 /// # Errors
-/// What is no number, and two that differ.
+/// What is no tag, and two that differ.
 pub(crate) fn taken_from_one(
     collection: &Collection,
     data: &mut Record,
-    also: Option<u64>,
-) -> Result<Option<u64>, Problem> {
+    also: Option<String>,
+) -> Result<Option<String>, Problem> {
     if collection.field(REV).is_some() {
         return Ok(also);
     }
     let taken = taken(data)?;
-    if taken.zip(also).is_some_and(|(one, other)| one != other) {
-        let message = "The item is expected to have two revisions.";
+    if taken.is_some() && also.is_some() && taken != also {
+        let message = "The item is expected to be in two states.";
         return Err(Problem::new(&INVALID_PAYLOAD, message).at(REV));
     }
     Ok(taken.or(also))
@@ -105,19 +111,22 @@ pub(crate) fn taken_from_one(
 ///
 /// # Errors
 /// That it is not there, and was to be.
-pub(crate) fn of_one(collection: &Collection, key: Option<Scalar>, number: u64) -> Result<Expected, Problem> {
+pub(crate) fn of_one(collection: &Collection, key: Option<Scalar>, tag: &str) -> Result<Expected, Problem> {
     let key = collection.primary.as_ref().zip(key);
     if let Some((primary, key)) = key {
-        return Ok(Expected::from([(images::text(&primary.ty.print(key)), number)]));
+        return Ok(Expected::from([(
+            images::text(&primary.ty.print(key)),
+            tag.to_owned(),
+        )]));
     }
-    if number == 0 {
+    if tag == ABSENT {
         return Ok(Expected::new());
     }
     let message = format!("The item of \"{}\" is not there any more.", collection.name);
     Err(Problem::new(&ITEM_CHANGED, message)
         .with("collection", collection.name.as_str())
-        .with("expected", number)
-        .with(REV, 0)
+        .with("expected", tag)
+        .with(REV, ABSENT)
         .hint("Nothing was written. Read it again."))
 }
 
@@ -129,13 +138,13 @@ fn key_text(primary: &Field, key: &Value) -> Option<String> {
 /// What is expected under the text that keys have in the database, however they were written, and the keys.
 ///
 /// # Errors
-/// What no item can have for a key, and two numbers for one item: a demand that is not understood is not met.
+/// What no item can have for a key, and two tags for one item: a demand that is not understood is not met.
 fn keyed(primary: &Field, expected: &Expected) -> Result<(Expected, Vec<Scalar>), Problems> {
     let (mut known, mut keys) = (Expected::new(), Vec::new());
     let mut problems = Problems::default();
     let mut sorted: Vec<_> = expected.iter().collect();
     sorted.sort_unstable();
-    for (written, number) in sorted {
+    for (written, tag) in sorted {
         let refuse = |message: String| Problem::new(&INVALID_PAYLOAD, message).at(REV);
         let written = Value::from(written.as_str());
         let scalar = images::scalar(primary, &written).filter(|key| !key.is_null());
@@ -143,9 +152,9 @@ fn keyed(primary: &Field, expected: &Expected) -> Result<(Expected, Vec<Scalar>)
             problems.push(refuse(format!("No item can have the key {written}.")));
             continue;
         };
-        if known.insert(key, *number).is_some_and(|other| other != *number) {
+        if known.insert(key, tag.clone()).is_some_and(|other| other != *tag) {
             problems.push(refuse(format!(
-                "The item {written} is expected to have two revisions."
+                "The item {written} is expected to be in two states."
             )));
         }
         keys.push(scalar);
@@ -153,11 +162,18 @@ fn keyed(primary: &Field, expected: &Expected) -> Result<(Expected, Vec<Scalar>)
     problems.or((known, keys))
 }
 
-/// Holds items against what is expected of them. What the caller does not see is passed over: the write itself
-/// answers for it.
+/// An item that is not as it was expected to be.
+struct Stale<'e> {
+    key: String,
+    expected: &'e str,
+    /// What the caller sees of it, with its tag; `None`: nothing.
+    shown: Option<Record>,
+}
+
+/// Holds items against what is expected of them: items that the caller may write.
 ///
 /// # Errors
-/// Every item that something else happened to since, and what.
+/// Every item that is not as it was, and what happened to it since, as far as the caller sees it.
 pub(crate) async fn hold(
     engine: &Engine,
     tx: &mut Recorder,
@@ -169,66 +185,126 @@ pub(crate) async fn hold(
         return Ok(());
     };
     let (expected, keys) = keyed(primary, expected)?;
-    let mut plan = plain_read(
-        collection,
-        std::slice::from_ref(primary),
-        Filter::field(primary, Test::In(keys)),
-    );
-    let revisions = table("directus_revisions")?.clone();
-    plan.select
-        .push(Selected::new(REV, Source::Revision { revisions }));
-    let rows = tx.run(images::read(plan)).await?.into_rows();
+    let mut shown = shown(tx, on, collection, primary, keys).await?;
     let mut stale = Vec::new();
-    for row in rows {
-        let key = row.get(&primary.name).map(images::text).unwrap_or_default();
-        let number = u64::try_from(whole(row.get(REV))).unwrap_or(0);
-        if let Some(expected) = expected.get(&key).filter(|expected| **expected != number) {
-            stale.push((key, *expected, number));
+    for (key, expected) in &expected {
+        let shown = shown.shift_remove(key);
+        let tag = shown.as_ref().and_then(|shown| shown.get(REV)?.as_str());
+        if tag != Some(expected) {
+            stale.push(Stale {
+                key: key.clone(),
+                expected,
+                shown,
+            });
         }
     }
-    if stale.is_empty() {
-        return Ok(());
-    }
+    stale.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     let mut seen = Seen::default();
-    if !on.grants.is_admin() {
-        let keys: Vec<_> = stale.iter().map(|(key, ..)| key.as_str()).collect();
+    if !on.grants.is_admin() && !stale.is_empty() {
+        let keys: Vec<_> = stale.iter().map(|stale| stale.key.as_str()).collect();
         seen.look(engine, on.schema, on.grants, &collection.name, &keys)
             .await?;
     }
     let mut problems = Problems::default();
-    for (key, expected, number) in stale {
-        let fields = seen.fields(&collection.name, &key);
-        if !on.grants.is_admin() && fields.is_none() {
-            continue;
-        }
+    for stale in stale {
+        let revisions = revisions(tx, collection, &stale.key).await?;
+        let fields = seen.fields(&collection.name, &stale.key);
         let sees = |name: &str| on.grants.is_admin() || fields.is_some_and(|fields| fields.contains(name));
-        let since = since(tx, collection, &key, expected).await?;
-        problems.push(told(on, collection, &key, (expected, number), &since, &sees));
+        let changes = since(on, &stale, &revisions, &sees);
+        problems.push(told(collection, &stale, changes));
     }
     Ok(problems.or(())?)
 }
 
-/// The revisions after the one that was expected, each with its change.
-async fn since(
+/// What the caller sees of items, with their tags, by the text of their keys.
+async fn shown(
+    tx: &mut Recorder,
+    on: &Resolver<'_>,
+    collection: &Arc<Collection>,
+    primary: &Arc<Field>,
+    keys: Vec<Scalar>,
+) -> Result<IndexMap<String, Record>, Error> {
+    let fields = collection.fields.values();
+    let fields = fields.filter(|field| !field.is_alias() && on.reads(collection, field));
+    let fields: Vec<_> = fields.cloned().collect();
+    let these = Filter::field(primary, Test::In(keys));
+    let mut plan = plain_read(collection, &fields, these);
+    plan.select.push(Selected::new(REV, on.tag(collection)));
+    let Ok(permit) = decide(on.grants, Plan::Read(plan)) else {
+        return Ok(IndexMap::new());
+    };
+    let rows = tx.run(permit).await?.into_rows().into_iter();
+    let keyed = rows.filter_map(|row| Some((images::text(row.get(&primary.name)?), row)));
+    Ok(keyed.collect())
+}
+
+/// What happened to an item since it was as expected, the first first: it is taken back in memory, revision by
+/// revision, until it has the tag. `None`: it never had it, as far as that is on record.
+fn since(
+    on: &Resolver<'_>,
+    stale: &Stale<'_>,
+    revisions: &[(Record, Record)],
+    sees: &dyn Fn(&str) -> bool,
+) -> Option<Vec<Value>> {
+    let mut state = stale.shown.clone()?;
+    state.shift_remove(REV);
+    let mut changes = Vec::new();
+    for (revision, change) in revisions {
+        let part = |name: &str| revision.get(name).and_then(Value::as_object);
+        let (before, delta) = (part("before"), part("delta"));
+        let names = before.into_iter().chain(delta).flat_map(Record::keys);
+        let names: BTreeSet<&String> = names.filter(|name| sees(name)).collect();
+        let action = Happened::parse(text(revision, "action"));
+        if action == Some(Happened::Create) {
+            state = Record::new();
+        } else if action != Some(Happened::Update) {
+            return None;
+        }
+        for (name, value) in before.into_iter().flatten().filter(|(name, _)| sees(name)) {
+            state.insert(name.clone(), value.clone());
+        }
+        // What happened to fields that the caller does not see is not told of.
+        if !names.is_empty() {
+            let by = change
+                .get("user")
+                .filter(|user| on.grants.is_admin() || user.as_str() == on.grants.caller().user());
+            changes.push(json!({"fields": names, "at": change.get("timestamp"), "user": by}));
+        }
+        let reached = match action {
+            Some(Happened::Create) => ABSENT.to_owned(),
+            _ => tag(&state),
+        };
+        if reached == stale.expected {
+            changes.reverse();
+            return Some(changes);
+        }
+        if action == Some(Happened::Create) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The revisions of an item, the last first, each with its change.
+async fn revisions(
     tx: &mut Recorder,
     collection: &Collection,
     key: &str,
-    expected: u64,
 ) -> Result<Vec<(Record, Record)>, Error> {
     let name = "directus_revisions";
-    let number = Scalar::Int(i64::try_from(expected).unwrap_or(i64::MAX));
-    let plan = ReadPlan {
-        filter: Filter::field(
-            &column(name, "collection")?,
-            Test::Equal(Scalar::from(collection.name.as_str())),
-        )
-        .and(Filter::field(
-            &column(name, "item")?,
-            Test::Equal(Scalar::from(key)),
+    let equal = |field: &str, value: &str| -> Result<Filter, Problem> {
+        Ok(Filter::field(
+            &column(name, field)?,
+            Test::Equal(Scalar::from(value)),
         ))
-        .and(Filter::field(&column(name, "number")?, Test::Greater(number))),
-        sort: ascending(name, "number")?,
-        limit: Some(100),
+    };
+    let plan = ReadPlan {
+        filter: equal("collection", &collection.name)?.and(equal("item", key)?),
+        sort: vec![Sort {
+            operand: Operand::Field(column(name, "id")?),
+            descending: true,
+        }],
+        limit: Some(LOOKED_BACK),
         ..plain(name)?
     };
     let revisions = tx.run(images::read(plan)).await?.into_rows();
@@ -246,53 +322,38 @@ async fn since(
     Ok(found.collect())
 }
 
-fn told(
-    on: &Resolver<'_>,
-    collection: &Collection,
-    key: &str,
-    (expected, number): (u64, u64),
-    since: &[(Record, Record)],
-    sees: &dyn Fn(&str) -> bool,
-) -> Problem {
-    let mut fields = BTreeSet::new();
-    let mut changes = Vec::new();
-    for (revision, change) in since {
-        let parts = ["before", "delta"]
-            .iter()
-            .filter_map(|part| revision.get(*part)?.as_object());
-        let names: BTreeSet<&String> = parts.flat_map(Record::keys).filter(|name| sees(name)).collect();
-        // What happened to fields that the caller does not see is not told of.
-        if names.is_empty() && !on.grants.is_admin() {
-            continue;
-        }
-        fields.extend(names.iter().map(|name| (*name).clone()));
-        let by = change
-            .get("user")
-            .filter(|user| on.grants.is_admin() || user.as_str() == on.grants.caller().user());
-        changes.push(json!({
-            "_rev": revision.get("number"),
-            "fields": names,
-            "at": change.get("timestamp"),
-            "user": by,
-        }));
-    }
-    let names: Vec<_> = fields.iter().map(String::as_str).collect();
-    let what = if names.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", names.join(", "))
+fn told(collection: &Collection, stale: &Stale<'_>, changes: Option<Vec<Value>>) -> Problem {
+    let Stale { key, expected, shown } = stale;
+    let name = &collection.name;
+    let problem = |message: String| {
+        Problem::new(&ITEM_CHANGED, message)
+            .with("collection", name.as_str())
+            .with("item", key.as_str())
+            .with("expected", *expected)
     };
+    let Some(tag) = shown.as_ref().and_then(|shown| shown.get(REV)) else {
+        let message =
+            format!("{key} of \"{name}\" cannot be compared with what is expected: it is not read.");
+        return problem(message).hint(format!("Nothing was written. Leave `{REV}` out."));
+    };
+    let Some(changes) = changes else {
+        let message = format!("{key} of \"{name}\" is not as it is expected to be.");
+        return problem(message).with(REV, tag.clone()).hint(format!(
+            "Nothing was written. Read the item again, and send its `{REV}`, which is {tag} now. It belongs to who \
+             read it: others, who see other fields, read another."
+        ));
+    };
+    let fields = changes.iter().filter_map(|change| change["fields"].as_array());
+    let fields: BTreeSet<_> = fields.flatten().filter_map(Value::as_str).collect();
+    let fields: Vec<_> = fields.into_iter().collect();
     let message = format!(
-        "{key} of \"{}\" was changed since it was read{what}.",
-        collection.name
+        "{key} of \"{name}\" was changed since it was read: {}.",
+        fields.join(", ")
     );
-    Problem::new(&ITEM_CHANGED, message)
-        .with("collection", collection.name.as_str())
-        .with("item", key)
-        .with("expected", expected)
-        .with("_rev", number)
+    problem(message)
+        .with(REV, tag.clone())
         .with("changes", changes)
         .hint(format!(
-            "Nothing was written. Read the item again, and send its `{REV}`, which is {number} now."
+            "Nothing was written. Read the item again, and send its `{REV}`, which is {tag} now."
         ))
 }

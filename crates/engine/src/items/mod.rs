@@ -98,10 +98,10 @@ pub struct WriteOptions {
     /// A new item that names nothing but its primary key reserves the key: required values may follow later, and then
     /// all of them must.
     pub reserve_keys: bool,
-    /// The number of the last revision (`_rev`) that items must have, by the text of their keys.
-    pub expect: std::collections::HashMap<String, u64>,
-    /// The same of the one item of a singleton; 0 where it was never written.
-    pub expect_one: Option<u64>,
+    /// The tag (`_rev`) that items must still have for the caller, by the text of their keys.
+    pub expect: std::collections::HashMap<String, String>,
+    /// The same of the one item of a singleton; [`loggia_model::tag::ABSENT`] where it was never written.
+    pub expect_one: Option<String>,
 }
 
 /// What a write did.

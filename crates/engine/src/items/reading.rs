@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loggia_access::{Action, Caller, Grants, decide};
 use loggia_model::plan::{Plan, ReadPlan, Source};
 use loggia_model::schema::Default as ColumnDefault;
+use loggia_model::tag::ABSENT;
 use loggia_model::{Collection, Filter, Link, Problem, Query, Record, Schema};
 use loggia_store::Outcome;
 use serde_json::Value;
@@ -195,7 +196,8 @@ fn defaults(plan: &ReadPlan) -> Record {
             Source::Related(related) if matches!(related.link, Link::ToMany { .. }) => {
                 Value::Array(Vec::new())
             }
-            Source::Count(_) | Source::Revision { .. } => 0.into(),
+            Source::Count(_) => 0.into(),
+            Source::Tag(_) => ABSENT.into(),
             Source::Related(_) | Source::Function { .. } | Source::Json { .. } => Value::Null,
         };
         (selected.alias.clone(), value)

@@ -113,8 +113,8 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Written, Error> {
         let expected = match self.schema().collection(collection) {
-            Some(collection) => expecting::taken_from_one(collection, &mut data, options.expect_one)?,
-            None => options.expect_one,
+            Some(collection) => expecting::taken_from_one(collection, &mut data, options.expect_one.clone())?,
+            None => options.expect_one.clone(),
         };
         let options = WriteOptions {
             expect_one: expected,
@@ -211,9 +211,9 @@ impl Engine {
         }
         let wanted = targets(&mut tx, &on, &collection, request, &mut prepared).await?;
         expecting::hold(self, &mut tx, &on, &collection, &options.expect).await?;
-        if let (Request::Singleton(_), Some(number)) = (request, options.expect_one) {
+        if let (Request::Singleton(_), Some(tag)) = (request, &options.expect_one) {
             let key = prepared.drafts.first().and_then(|draft| draft.key.clone());
-            let one = expecting::of_one(&collection, key, number)?;
+            let one = expecting::of_one(&collection, key, tag)?;
             expecting::hold(self, &mut tx, &on, &collection, &one).await?;
         }
         let drafts = self.settle(&mut tx, &on, options, prepared, wanted).await?;

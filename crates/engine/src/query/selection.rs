@@ -24,7 +24,7 @@ struct Rest {
 struct Wanted {
     field: Option<Arc<Field>>,
     call: Option<(call::Call, String)>,
-    /// The number of the item's last revision.
+    /// The tag of what the caller sees of the item.
     revision: bool,
     /// What of the items that it leads to.
     nested: Vec<Rest>,
@@ -266,8 +266,7 @@ impl Resolution<'_> {
             });
         }
         if wanted.revision {
-            let revisions = self.on.schema.collection("directus_revisions")?.clone();
-            return Some(Source::Revision { revisions });
+            return Some(self.on.tag(scope.collection));
         }
         let field = wanted.field.clone()?;
         let follows = !wanted.nested.is_empty() || !wanted.scoped.is_empty();
@@ -455,7 +454,7 @@ fn rest(field: &str, path: &str) -> Rest {
     }
 }
 
-/// Whether a name stands for the number of an item's last revision; a field of that name comes first.
+/// Whether a name stands for the tag of an item; a field of that name comes first.
 fn is_revision(scope: &Scope<'_>, name: &str) -> bool {
     name == REV && scope.collection.field(name).is_none() && !scope.alias.contains_key(name)
 }

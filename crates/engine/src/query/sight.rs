@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use loggia_access::Action;
+use loggia_model::plan::{Selected, Source};
 use loggia_model::{Collection, Field, Link, Relation};
 
 use super::Resolver;
@@ -25,6 +26,17 @@ impl<'a> Resolver<'a> {
     /// Whether the caller may read a field on some item.
     pub(crate) fn reads(&self, collection: &Collection, field: &Field) -> bool {
         self.sight == Sight::Everything || self.grants.may_touch(Action::Read, collection, field)
+    }
+
+    /// The tag of an item, made of what the caller sees of it.
+    pub(crate) fn tag(&self, collection: &Collection) -> Source {
+        let fields = collection.fields.values();
+        let fields = fields.filter(|field| !field.is_alias() && self.reads(collection, field));
+        Source::Tag(
+            fields
+                .map(|field| Selected::new(field.name.as_str(), Source::Field(field.clone())))
+                .collect(),
+        )
     }
 
     /// A field that is there for the caller: they may read it, and follow it if it is a list.

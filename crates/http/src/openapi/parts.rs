@@ -177,17 +177,16 @@ pub(super) fn parameters() -> Value {
         json!({"type": "string", "maxLength": 255}),
     );
     parameters.insert(CHANGE_TITLE.to_owned(), title);
-    let tag = format!("The tag that the item must still have: the number of its last revision, `{REV}`.");
+    let tag = format!("The tag that the item must still have, its `{REV}`.");
     let mut tag = parameter(&shown(IF_MATCH.as_str()), "header", &tag, text());
-    tag["example"] = "\"3\"".into();
+    tag["example"] = "\"5f70bf18a0860070\"".into();
     parameters.insert("IfMatch".to_owned(), tag);
     parameters.into()
 }
 
 /// Headers of answers.
 pub(super) fn headers() -> Value {
-    let tag =
-        format!("The number of the item's last revision, where `{REV}` is among the `fields` of the query.");
+    let tag = format!("The item's `{REV}`, where that is among the `fields` of the query.");
     json!({
         "Change": {"description": "The key of the change that this request made.", "schema": {"type": "string"}},
         "ItemTag": {"description": tag, "schema": {"type": "string"}},
@@ -225,12 +224,11 @@ pub(super) fn responses() -> Value {
     })
 }
 
-/// The member of an item that numbers its revisions, where it has no field of that name.
+/// The member of an item that holds its tag, where it has no field of that name.
 pub(super) fn revision() -> Value {
     json!({
-        "type": "integer",
-        "minimum": 0,
-        "description": "The number of the last revision, if it is asked for by name; sent back with a change, it must still be the same.",
+        "type": "string",
+        "description": "A tag of what is seen of the item, if it is asked for by name; sent back with a change, it must still be the same.",
     })
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use loggia_model::plan::{ReadPlan, Related, Source};
+use loggia_model::plan::{ReadPlan, Related, Selected, Source};
 use loggia_model::schema::Relation;
+use loggia_model::tag::tag;
 use loggia_model::{Collection, Field, Filter, Link, Record, Scalar, field_types};
 use serde_json::Value;
 
@@ -92,8 +93,28 @@ enum Member<'p> {
     },
     /// A whole number worked out by the database.
     Number { alias: &'p str, at: usize },
+    /// A tag of what these show.
+    Tag { alias: &'p str, parts: Vec<Part<'p>> },
     /// What is related.
     Related { alias: &'p str, related: Edge<'p> },
+}
+
+/// A column that a tag is made of.
+struct Part<'p> {
+    name: &'p str,
+    at: usize,
+    field: &'p Field,
+    shown: Shown,
+}
+
+impl Part<'_> {
+    fn value(&self, row: &[Scalar]) -> Value {
+        if self.shown.on(row) {
+            print(self.field, row[self.at].clone(), false)
+        } else {
+            Value::Null
+        }
+    }
 }
 
 /// A relation to follow from the rows of a level.
@@ -136,10 +157,7 @@ impl<'p> Layout<'p> {
         }
         for selected in &plan.select {
             let alias = selected.alias.as_str();
-            let shown = selected
-                .when
-                .as_ref()
-                .map_or_else(Shown::default, |when| layout.shown(when));
+            let shown = layout.when(selected);
             let member = match &selected.source {
                 Source::Field(field) | Source::Secret(field) => Some(Member::Field {
                     alias,
@@ -157,7 +175,10 @@ impl<'p> Layout<'p> {
                     Some(layout.number(alias, Output::Function(*function, field)))
                 }
                 Source::Count(operand) => Some(layout.number(alias, Output::Count(operand))),
-                Source::Revision { revisions } => Some(layout.number(alias, Output::Revision(revisions))),
+                Source::Tag(members) => Some(Member::Tag {
+                    alias,
+                    parts: members.iter().filter_map(|member| layout.part(member)).collect(),
+                }),
                 Source::Related(related) => layout
                     .edge(&plan.collection, related, &shown)
                     .map(|related| Member::Related { alias, related }),
@@ -182,11 +203,29 @@ impl<'p> Layout<'p> {
         }
     }
 
-    /// The position of a column that is looked at for every relation, whatever else it is for.
+    /// The position of a column that is looked at for relations and tags, whatever else it is for.
     fn key(&mut self, field: &'p Arc<Field>) -> usize {
         let at = self.output(field);
         self.shared[at] = true;
         at
+    }
+
+    /// `None` for what is no column.
+    fn part(&mut self, member: &'p Selected) -> Option<Part<'p>> {
+        let Source::Field(field) = &member.source else {
+            return None;
+        };
+        Some(Part {
+            name: &member.alias,
+            at: self.key(field),
+            field,
+            shown: self.when(member),
+        })
+    }
+
+    fn when(&mut self, member: &'p Selected) -> Shown {
+        let when = member.when.as_ref();
+        when.map_or_else(Shown::default, |when| self.shown(when))
     }
 
     /// Where a member is shown. Where members differ in that, they are still shown by the same few conditions, put
@@ -300,7 +339,10 @@ impl<'p> Layout<'p> {
                     };
                     (alias, value)
                 }
-                Member::Field { alias, .. } | Member::Json { alias, .. } | Member::Number { alias, .. }
+                Member::Field { alias, .. }
+                | Member::Json { alias, .. }
+                | Member::Number { alias, .. }
+                | Member::Tag { alias, .. }
                     if !shown =>
                 {
                     (alias, Value::Null)
@@ -318,6 +360,10 @@ impl<'p> Layout<'p> {
                     path,
                 } => (alias, inside(print(field, self.take(row, *at), false), path)),
                 Member::Number { alias, at } => (alias, whole(self.take(row, *at))),
+                Member::Tag { alias, parts } => {
+                    let shown = parts.iter().map(|part| (part.name.to_owned(), part.value(row)));
+                    (alias, tag(&shown.collect()).into())
+                }
             };
             record.insert((*alias).to_owned(), value);
         }
@@ -327,7 +373,14 @@ impl<'p> Layout<'p> {
 
 /// Whether some members are shown by other conditions than others.
 fn differ(plan: &ReadPlan) -> bool {
-    let mut conditions = plan.select.iter().filter_map(|selected| selected.when.as_ref());
+    let members = plan.select.iter().flat_map(|selected| {
+        let parts: &[Selected] = match &selected.source {
+            Source::Tag(parts) => parts,
+            _ => &[],
+        };
+        std::iter::once(selected).chain(parts)
+    });
+    let mut conditions = members.filter_map(|selected| selected.when.as_ref());
     let first = conditions.next();
     first.is_some_and(|first| conditions.any(|other| !Arc::ptr_eq(first, other)))
 }
@@ -552,7 +605,6 @@ fn whole(scalar: Scalar) -> Value {
 #[cfg(test)]
 mod tests {
     use loggia_model::filter::Test;
-    use loggia_model::plan::Selected;
     use loggia_model::system;
 
     use super::*;

@@ -1,11 +1,10 @@
 //! Rows of one level of a read: one statement.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use loggia_model::filter::{Function, Operand};
 use loggia_model::plan::ReadPlan;
-use loggia_model::{Collection, Field, Filter, Scalar, StorageKind};
+use loggia_model::{Field, Filter, Scalar};
 
 use super::{Dialect, Scope, Sql, Statement, filters, kind_of, operands};
 
@@ -20,8 +19,6 @@ pub(crate) enum Output<'p> {
     Count(&'p Operand),
     /// Whether a condition holds: 1, or something else.
     Holds(&'p Filter),
-    /// The number of the item's last revision.
-    Revision(&'p Collection),
 }
 
 /// How the rows of a level are reached.
@@ -152,32 +149,7 @@ fn output<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, output: &Output<'p>) {
         Output::Holds(filter) => operands::case(sql, scope, filter, &|sql| {
             sql.push("1");
         }),
-        Output::Revision(revisions) => revision(sql, scope, revisions),
     }
-}
-
-/// Revisions name an item by collection and by key, as text.
-fn revision<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, revisions: &'p Collection) {
-    let Some(primary) = &scope.collection.primary else {
-        sql.push("0");
-        return;
-    };
-    let far = scope.within(revisions);
-    sql.push("(SELECT COALESCE(MAX(")
-        .column(far, "number")
-        .push("), 0) FROM ")
-        .table(far)
-        .push(" WHERE ")
-        .column(far, "collection")
-        .push(" = ");
-    let name = Scalar::from(scope.collection.name.as_str());
-    sql.argument(Some(StorageKind::String), Cow::Owned(name));
-    sql.push(" AND ").column(far, "item").push(" = ");
-    let dialect = sql.dialect;
-    dialect.text(sql, kind_of(primary), &|sql| {
-        sql.column(scope, &primary.name);
-    });
-    sql.push(")");
 }
 
 fn reached<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p ReadPlan, key: &'p Field, keys: &[Scalar]) {

@@ -247,20 +247,25 @@ async fn a_singleton_is_not_overwritten_unread() {
     let update = |title: &str, rev: Value| on_home("update", json!({"data": {"title": title, "_rev": rev}}));
     assert_eq!(
         read().await,
-        json!({"title": null, "_rev": 0}),
+        json!({"title": null, "_rev": "0"}),
         "it was never written"
     );
-    let early = house.fails("items", update("A", json!(1))).await;
+    let early = house.fails("items", update("A", json!("5f70bf18a0860070"))).await;
     assert_eq!(early["code"], "ITEM_CHANGED", "{early:#}");
-    house.succeeds("items", update("A", json!(0))).await;
-    let late = house.fails("items", update("B", json!(0))).await;
+    house.succeeds("items", update("A", json!("0"))).await;
+    let late = house.fails("items", update("B", json!("0"))).await;
     assert_eq!(late["code"], "ITEM_CHANGED", "{late:#}");
     assert!(late.to_string().contains("title"), "{late:#}");
-    assert_eq!(read().await, json!({"title": "A", "_rev": 1}));
-    house.succeeds("items", update("B", json!("1"))).await;
-    let wrong = house.fails("items", update("C", json!("new"))).await;
-    assert_eq!(problems(&wrong), ["INVALID_PAYLOAD data._rev"]);
-    assert_eq!(read().await, json!({"title": "B", "_rev": 2}));
+    let written = read().await;
+    assert_eq!(written["title"], "A");
+    house
+        .succeeds("items", update("B", written["_rev"].clone()))
+        .await;
+    for wrong in [json!("new"), json!(2)] {
+        let wrong = house.fails("items", update("C", wrong)).await;
+        assert_eq!(problems(&wrong), ["INVALID_PAYLOAD data._rev"]);
+    }
+    assert_eq!(read().await["title"], "B");
 }
 
 #[tokio::test]

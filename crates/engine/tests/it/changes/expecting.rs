@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use loggia_access::Caller;
 use loggia_engine::items::{Selection, Target, WriteOptions};
 use loggia_model::Query;
 use serde_json::{Value, json};
@@ -11,21 +12,33 @@ use crate::fixture::refused;
 
 impl Shop {
     async fn rev(&self, key: i64) -> Value {
+        self.rev_for(&self.admin, key).await
+    }
+
+    async fn rev_for(&self, caller: &Caller, key: i64) -> Value {
         let query = Query {
             fields: Some(vec!["id".to_owned(), "_rev".to_owned()]),
             ..Query::default()
         };
         let row = self
             .engine
-            .read_item(&self.admin, "products", &json!(key), query)
+            .read_item(caller, "products", &json!(key), query)
             .await;
         row.unwrap()["_rev"].clone()
     }
 
     async fn send(&self, target: Target) -> Result<loggia_engine::items::Written, loggia_engine::Error> {
+        self.send_as(&self.admin, target).await
+    }
+
+    async fn send_as(
+        &self,
+        caller: &Caller,
+        target: Target,
+    ) -> Result<loggia_engine::items::Written, loggia_engine::Error> {
         let options = WriteOptions::default();
         self.engine
-            .update_items(&self.admin, "products", target, &options)
+            .update_items(caller, "products", target, &options)
             .await
     }
 }
@@ -46,12 +59,15 @@ async fn a_write_of_what_changed_since_is_refused_and_says_what() {
     let shop = shop().await;
     shop.create("products", json!([{"name": "a"}, {"name": "b"}]))
         .await;
-    assert_eq!(shop.rev(1).await, 1);
-    shop.send(one(1, json!({"name": "c", "_rev": 1}))).await.unwrap();
-    assert_eq!(shop.rev(1).await, 2);
+    let first = shop.rev(1).await;
+    shop.send(one(1, json!({"name": "c", "_rev": first})))
+        .await
+        .unwrap();
+    let second = shop.rev(1).await;
     shop.update("products", json!([1]), json!({"big": 5})).await;
+    shop.update("products", json!([1]), json!({"big": 6})).await;
     let error = shop
-        .send(one(1, json!({"name": "d", "_rev": "2"})))
+        .send(one(1, json!({"name": "d", "_rev": second})))
         .await
         .unwrap_err();
     let problems = error.problems();
@@ -59,27 +75,37 @@ async fn a_write_of_what_changed_since_is_refused_and_says_what() {
     assert_eq!(problem.code.name, "ITEM_CHANGED");
     assert_eq!(
         (&problem.extensions["_rev"], &problem.extensions["expected"]),
-        (&json!(3), &json!(2))
+        (&shop.rev(1).await, &second)
     );
-    assert_eq!(problem.extensions["changes"][0]["fields"], json!(["big"]));
-    assert_eq!(problem.extensions["changes"][0]["at"], "2026-11-21T12:00:00.000Z");
+    let changes = &problem.extensions["changes"];
+    assert_eq!(changes.as_array().unwrap().len(), 2, "{changes}");
+    assert_eq!(changes[0]["fields"], json!(["big"]));
+    assert_eq!(changes[0]["at"], "2026-11-21T12:00:00.000Z");
     assert_eq!(shop.rows("products").await[0]["name"], "c");
     // Each with its own, all at once.
-    let rows = json!([{"id": 1, "_rev": 1, "name": "x"}, {"id": 2, "_rev": 9, "name": "y"}]);
+    let rows = json!([{"id": 1, "_rev": first, "name": "x"}, {"id": 2, "_rev": second, "name": "y"}]);
     let rows = rows.as_array().unwrap().iter().cloned().map(record).collect();
     assert_eq!(
         refused(shop.send(Target::Each(rows)).await),
         ["ITEM_CHANGED ", "ITEM_CHANGED "]
     );
-    let failed = shop.send(one(1, json!({"_rev": "new", "name": "x"}))).await;
-    assert_eq!(refused(failed), ["INVALID_PAYLOAD _rev"]);
+    for wrong in [json!("new"), json!(3), json!("")] {
+        let failed = shop.send(one(1, json!({"_rev": wrong, "name": "x"}))).await;
+        assert_eq!(refused(failed), ["INVALID_PAYLOAD _rev"]);
+    }
+    // What is as it was read is as it was read, whatever happened in between.
+    shop.update("products", json!([1]), json!({"big": null})).await;
+    shop.send(one(1, json!({"name": "d", "_rev": second})))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn items_are_deleted_as_they_were_read_or_not_at_all() {
     let shop = shop().await;
     shop.create("products", json!({"name": "a"})).await;
-    for (rev, deleted) in [(7, false), (1, true)] {
+    let read = shop.rev(1).await.as_str().unwrap().to_owned();
+    for (rev, deleted) in [("5f70bf18a0860070".to_owned(), false), (read, true)] {
         let options = WriteOptions {
             expect: HashMap::from([("1".to_owned(), rev)]),
             ..WriteOptions::default()
@@ -100,9 +126,18 @@ async fn a_key_may_be_written_in_any_way_and_one_that_is_none_is_no_demand_that_
     let key = "0b0b0b0b-0000-4000-8000-00000000000a";
     shop.create("directus_folders", json!({"id": key, "name": "Writers"}))
         .await;
-    let rename = |written: String, number: u64| {
+    let query = Query {
+        fields: Some(vec!["_rev".to_owned()]),
+        ..Query::default()
+    };
+    let read = shop
+        .engine
+        .read_item(&shop.admin, "directus_folders", &json!(key), query)
+        .await;
+    let read = read.unwrap()["_rev"].as_str().unwrap().to_owned();
+    let rename = |written: String, tag: &str| {
         let options = WriteOptions {
-            expect: HashMap::from([(written, number)]),
+            expect: HashMap::from([(written, tag.to_owned())]),
             ..WriteOptions::default()
         };
         let target = of(json!(key), json!({"name": "Readers"}));
@@ -114,9 +149,9 @@ async fn a_key_may_be_written_in_any_way_and_one_that_is_none_is_no_demand_that_
         }
     };
     let code = |error: loggia_engine::Error| error.problems().0[0].code.name;
-    let stale = rename(key.to_uppercase(), 0).await.unwrap_err();
+    let stale = rename(key.to_uppercase(), "0").await.unwrap_err();
     assert_eq!(code(stale), "ITEM_CHANGED");
-    let unclear = rename("nobody".to_owned(), 1).await.unwrap_err();
+    let unclear = rename("nobody".to_owned(), &read).await.unwrap_err();
     assert_eq!(code(unclear), "INVALID_PAYLOAD");
-    rename(key.to_uppercase(), 1).await.unwrap();
+    rename(key.to_uppercase(), &read).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! `If-Match` and `ETag` (RFC 9110 §8.8.3 and §13.1.1): an item's tag is the number of its last revision, `_rev`.
+//! `If-Match` and `ETag` (RFC 9110 §8.8.3 and §13.1.1): an item's tag is its `_rev`.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{ETAG, IF_MATCH};
@@ -13,11 +13,11 @@ use serde_json::Value;
 use crate::App;
 use crate::answer::Refusal;
 
-/// The member of an item that holds the number.
+/// The member of an item that holds the tag.
 pub(crate) const REV: &str = "_rev";
 
 /// What a request demands of the item that it changes.
-pub(super) struct IfMatch(Option<u64>);
+pub(super) struct IfMatch(Option<String>);
 
 impl FromRequestParts<App> for IfMatch {
     type Rejection = Refusal;
@@ -30,7 +30,7 @@ impl FromRequestParts<App> for IfMatch {
         }
         match header {
             None => Ok(Self(None)),
-            Some(header) => Ok(Self(revision(header.to_str().map_err(|_| unclear())?)?)),
+            Some(header) => Ok(Self(tag(header.to_str().map_err(|_| unclear())?)?)),
         }
     }
 }
@@ -38,15 +38,15 @@ impl FromRequestParts<App> for IfMatch {
 impl IfMatch {
     /// Hands the demand on to the engine.
     pub(super) fn demand(&self, options: &mut WriteOptions, key: &Value) {
-        if let Some(revision) = self.0 {
+        if let Some(tag) = &self.0 {
             let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
-            options.expect.insert(key, revision);
+            options.expect.insert(key, tag.clone());
         }
     }
 
     /// The same for the one item of a singleton.
     pub(super) fn demand_one(&self, options: &mut WriteOptions) {
-        options.expect_one = self.0;
+        options.expect_one.clone_from(&self.0);
     }
 
     /// Where many items are written, a tag says nothing.
@@ -77,31 +77,28 @@ impl IfMatch {
     }
 }
 
-/// The number in a tag; `*` demands nothing but that the item is there, which every change does.
-fn revision(header: &str) -> Result<Option<u64>, Problem> {
+/// The one strong tag of a header; `*` demands nothing but that the item is there, which every change does.
+fn tag(header: &str) -> Result<Option<String>, Problem> {
     let header = header.trim();
     if header == "*" {
         return Ok(None);
     }
     let tag = header.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let number = tag.filter(|tag| tag.bytes().all(|byte| byte.is_ascii_digit()));
-    number
-        .and_then(|number| number.parse().ok())
-        .map(Some)
-        .ok_or_else(unclear)
+    let tag = tag.filter(|tag| !tag.is_empty() && !tag.contains('"'));
+    tag.map(|tag| Some(tag.to_owned())).ok_or_else(unclear)
 }
 
 fn unclear() -> Problem {
-    Problem::new(&INVALID_PAYLOAD, "If-Match holds one revision of the item.")
+    Problem::new(&INVALID_PAYLOAD, "If-Match holds one tag of the item.")
         .at("If-Match")
-        .hint("Read the item with `_rev` among its fields, and send its ETag: If-Match: \"3\".")
+        .hint("Read the item with `_rev` among its fields, and send its ETag, with the quotes.")
 }
 
 /// Adds the tag of an item that was read with its `_rev`.
 pub(super) fn tagged(mut response: Response, collection: Option<&Collection>, item: &Record) -> Response {
     let ours = collection.is_some_and(|collection| collection.field(REV).is_none());
-    let number = item.get(REV).filter(|_| ours);
-    let tag = number.and_then(|number| HeaderValue::from_str(&format!("\"{number}\"")).ok());
+    let tag = item.get(REV).filter(|_| ours).and_then(Value::as_str);
+    let tag = tag.and_then(|tag| HeaderValue::from_str(&format!("\"{tag}\"")).ok());
     if let Some(tag) = tag {
         response.headers_mut().insert(ETAG, tag);
     }
@@ -113,18 +110,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_revisions() {
-        let check = |header: &str, expect: Option<Option<u64>>| {
-            assert_eq!(revision(header).ok(), expect, "{header}");
+    fn one_strong_tag_is_understood() {
+        let check = |header: &str, expect: Option<Option<&str>>| {
+            let expect = expect.map(|tag| tag.map(str::to_owned));
+            assert_eq!(tag(header).ok(), expect, "{header}");
         };
-        check("\"3\"", Some(Some(3)));
-        check(" \"0\" ", Some(Some(0)));
+        check("\"5f70bf18a0860070\"", Some(Some("5f70bf18a0860070")));
+        check(" \"0\" ", Some(Some("0")));
         check("*", Some(None));
         check("3", None);
         check("W/\"3\"", None);
         check("\"3\", \"4\"", None);
-        check("\"+3\"", None);
+        check("\"+3\"", Some(Some("+3")));
         check("\"\"", None);
+        check("\"", None);
         check("", None);
     }
 }

@@ -6,7 +6,7 @@ use loggia_model::filter::{Function, Operand, Quantifier, Test};
 use loggia_model::plan::{
     Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group, Plan, ReadPlan, Selected, Sort, Source,
 };
-use loggia_model::{Filter, Scalar, system};
+use loggia_model::{Filter, Scalar};
 use serde_json::{Value, json};
 
 use super::world::{World, newspaper};
@@ -408,72 +408,53 @@ async fn figures_leave_out_what_rows_hide() {
 }
 
 #[tokio::test]
-async fn the_last_revision_of_an_item_is_counted_by_collection_and_key() {
+async fn the_tag_of_an_item_is_made_of_what_is_shown_of_it() {
     let Some(world) = filled().await else { return };
-    let system = system::schema();
-    let insert = |collection: &str, values: &[(&str, Scalar)]| {
-        let collection = system.collection(collection).unwrap().clone();
-        let row = values
-            .iter()
-            .map(|(name, value)| (collection.field(name).expect(name).clone(), value.clone()))
-            .collect();
-        Plan::Insert(loggia_model::plan::InsertPlan {
-            collection,
-            rows: vec![row],
-        })
+    let member = |field: &str, when: Option<Filter>| {
+        let (_, name) = field.split_once('.').unwrap();
+        Selected {
+            when: when.map(Arc::new),
+            ..Selected::new(name, Source::Field(world.field(field).clone()))
+        }
     };
-    let activity = [
-        ("action", "update".into()),
-        ("collection", "articles".into()),
-        ("item", "1".into()),
-    ];
-    let activity = world
-        .write(insert("directus_activity", &activity))
-        .await
-        .unwrap()
-        .remove(0);
-    let revision = |collection: &str, item: &str, number: Option<i64>| {
-        let values = [
-            ("activity", activity.clone()),
-            ("collection", collection.into()),
-            ("item", item.into()),
-            ("number", number.map_or(Scalar::Null, Scalar::Int)),
-        ];
-        insert("directus_revisions", &values)
+    let tag = |members: Vec<Selected>| Selected::new("_rev", Source::Tag(members));
+    let published = || Filter::field(world.field("articles.id"), Test::Less(2.into()));
+    let tagged = |title: Option<Filter>| {
+        let mut plan = world.read("articles", &["title"]);
+        plan.select.push(tag(vec![
+            member("articles.id", None),
+            member("articles.title", title),
+        ]));
+        plan
     };
-    for plan in [
-        revision("articles", "1", Some(1)),
-        revision("articles", "1", Some(2)),
-        revision("articles", "3", None),
-        revision("authors", "2", Some(7)),
-        revision("tags", RED, Some(4)),
-    ] {
-        world.write(plan).await.unwrap();
+    let open = world.json(tagged(None)).await;
+    let masked = world.json(tagged(Some(published()))).await;
+    for (i, (open, masked)) in
+        std::iter::zip(open.as_array().unwrap(), masked.as_array().unwrap()).enumerate()
+    {
+        let shown = |value: Value| loggia_model::tag::tag(value.as_object().unwrap());
+        assert_eq!(open["_rev"], shown(json!({"id": i + 1, "title": open["title"]})));
+        // What is not shown is as if it held nothing, however it is asked for otherwise.
+        let title = if i == 0 {
+            open["title"].clone()
+        } else {
+            Value::Null
+        };
+        assert_eq!(masked["_rev"], shown(json!({"id": i + 1, "title": title})));
+        assert_eq!(masked["title"], open["title"]);
     }
-    let rev = || {
-        Selected::new(
-            "_rev",
-            Source::Revision {
-                revisions: system.collection("directus_revisions").unwrap().clone(),
-            },
-        )
-    };
-    let mut plan = world.read("articles", &["id"]);
-    plan.select.push(rev());
-    assert_eq!(
-        world.json(plan.clone()).await,
-        json!([{"id": 1, "_rev": 2}, {"id": 2, "_rev": 0}, {"id": 3, "_rev": 0}])
-    );
     // Below a list as well, and with keys that are text.
-    let mut tag = world.read("tags", &[]);
-    tag.select = vec![rev()];
+    let mut tags = world.read("tags", &[]);
+    tags.select = vec![tag(vec![member("tags.id", None)])];
     let mut links = world.read("articles_tags", &[]);
     links.limit = Some(1);
-    links.select = vec![rev(), world.related("articles_tags.tag", vec![tag], false)];
+    links.select = vec![world.related("articles_tags.tag", vec![tags], false)];
+    let mut plan = world.read("articles", &[]);
     plan.select = vec![world.related("articles.tags", vec![links], false)];
     plan.limit = Some(1);
+    let red = loggia_model::tag::tag(json!({"id": RED}).as_object().unwrap());
     assert_eq!(
         world.json(plan).await,
-        json!([{"tags": [{"_rev": 0, "tag": {"_rev": 4}}]}])
+        json!([{"tags": [{"tag": {"_rev": red}}]}])
     );
 }

@@ -113,7 +113,7 @@ impl Tool for Items {
             properties["revs"] = json!({
                 "type": "object",
                 "description": "By key, the `_rev` (a field of every item) that it must still have.",
-                "additionalProperties": {"type": "integer", "minimum": 0},
+                "additionalProperties": {"type": "string"},
             });
         }
         if writes(&actions) {

@@ -76,11 +76,11 @@ fn key_text(key: &Value) -> String {
 }
 
 /// The revisions that items must still have, by key.
-fn expected(given: &mut Map<String, Value>) -> HashMap<String, u64> {
+fn expected(given: &mut Map<String, Value>) -> HashMap<String, String> {
     let revs = object(given, "revs").unwrap_or_default();
     let revs = revs
         .into_iter()
-        .filter_map(|(key, rev)| Some((key, rev.as_u64()?)));
+        .filter_map(|(key, rev)| Some((key, rev.as_str()?.to_owned())));
     revs.collect()
 }
 
