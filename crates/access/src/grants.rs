@@ -114,6 +114,18 @@ impl Grants {
         each.all(|table| table.is_some_and(|table| matches!(table.rows, Filter::All)))
     }
 
+    /// Whether every item of a collection is read whole: nothing that happens to them is hidden.
+    #[must_use]
+    pub fn reads_whole(&self, collection: &Collection) -> bool {
+        let shown = |table: &Table, field: &str| matches!(table.case(field), Some(None));
+        let mut each = self.each(Action::Read, collection);
+        each.all(|table| {
+            table.is_some_and(|table| {
+                matches!(table.rows, Filter::All) && collection.fields.keys().all(|field| shown(table, field))
+            })
+        })
+    }
+
     /// The fields that an action may touch on some item; none where the action is not granted.
     #[must_use]
     pub fn fields(&self, action: Action, collection: &Collection) -> Fields {

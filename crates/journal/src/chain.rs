@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// The columns of `loggia_changes` that say what a change was.
-pub(crate) const HEADER: [&str; 17] = [
+pub(crate) const HEADER: [&str; 18] = [
     "id",
     "number",
     "timestamp",
@@ -30,6 +30,7 @@ pub(crate) const HEADER: [&str; 17] = [
     "user_agent",
     "title",
     "counts",
+    "written",
     "rows",
     "reversible",
 ];

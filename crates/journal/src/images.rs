@@ -91,6 +91,8 @@ pub(crate) struct Entry {
     pub(crate) data: Option<Record>,
     /// Columns among them whose values are not kept.
     pub(crate) secrets: Vec<String>,
+    /// The database wrote it on its own.
+    pub(crate) cascaded: bool,
 }
 
 impl Entry {
@@ -116,6 +118,7 @@ impl Entry {
             delta: after.clone(),
             data: after,
             secrets: Vec::new(),
+            cascaded: false,
         })
     }
 }
@@ -251,6 +254,7 @@ pub(crate) fn entry(
         delta,
         data,
         secrets,
+        cascaded: false,
     })
 }
 

@@ -40,13 +40,12 @@ pub(crate) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
             .unwrap_or_default()
     };
     let mut entries = Vec::new();
-    let mut cascaded: IndexMap<String, Changed> = IndexMap::new();
     for (name, touched) in touched {
         let rows = match there(&recorder.schema, &name) {
             Some(_) => next(),
             None => Vec::new(),
         };
-        settle(recorder, &name, touched, rows, &mut entries, &mut cascaded);
+        settle(recorder, &name, touched, rows, &mut entries);
     }
     entries.extend(definitions);
     let before = Before::read(&mut next);
@@ -58,9 +57,13 @@ pub(crate) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
     left_to_people(recorder, &entries)?;
     let (change, plans) = rows(recorder, &entries, &before)?;
     recorder.tx.run_all(plans).await?;
+    let cascaded = counts(entries.iter().filter(|entry| entry.cascaded));
+    let cascaded = cascaded.into_iter();
     Ok(Recorded {
         change: Some(change),
-        cascaded,
+        cascaded: cascaded
+            .map(|(name, changed)| (name.to_owned(), changed))
+            .collect(),
     })
 }
 
@@ -215,14 +218,7 @@ impl Before {
 }
 
 /// What became of the rows of one collection.
-fn settle(
-    recorder: &Recorder,
-    name: &str,
-    touched: Touched,
-    rows: Vec<Record>,
-    entries: &mut Vec<Entry>,
-    cascaded: &mut IndexMap<String, Changed>,
-) {
+fn settle(recorder: &Recorder, name: &str, touched: Touched, rows: Vec<Record>, entries: &mut Vec<Entry>) {
     let now = there(&recorder.schema, name).map_or(&touched.collection, |(collection, _)| collection);
     let mut after: std::collections::HashMap<String, Record> = rows
         .into_iter()
@@ -233,15 +229,22 @@ fn settle(
         .collect();
     for (key, row) in touched.rows {
         let after = after.remove(&key);
-        let Some(entry) = images::entry(&touched.collection, now, &key, row.before, after) else {
-            continue;
-        };
-        if row.cascaded {
-            let changed = cascaded.entry(name.to_owned()).or_default();
-            changed.count(entry.happened);
-        }
-        entries.push(entry);
+        let entry = images::entry(&touched.collection, now, &key, row.before, after);
+        entries.extend(entry.map(|entry| Entry {
+            cascaded: row.cascaded,
+            ..entry
+        }));
     }
+}
+
+/// How many there are of each collection.
+fn counts<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> IndexMap<&'e str, Changed> {
+    let mut counts: IndexMap<&str, Changed> = IndexMap::new();
+    for entry in entries {
+        let counted = counts.entry(entry.collection.as_str()).or_default();
+        counted.count(entry.happened);
+    }
+    counts
 }
 
 /// How much a collection wants kept of its changes.
@@ -321,13 +324,10 @@ fn rows(
         let hashed = hashed(new).take(REVISION.len());
         content.add(&chain::leaf("directus_revisions", hashed));
     }
-    let mut counts: IndexMap<&str, Changed> = IndexMap::new();
-    for entry in entries {
-        let counted = counts.entry(entry.collection.as_str()).or_default();
-        counted.count(entry.happened);
-    }
+    let cascades = entries.iter().any(|entry| entry.cascaded);
     let sum = Sum {
-        counts,
+        counts: counts(entries),
+        written: cascades.then(|| counts(entries.iter().filter(|entry| !entry.cascaded))),
         rows: entries.len(),
         reversible,
     };

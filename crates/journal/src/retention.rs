@@ -346,6 +346,7 @@ impl Work<'_> {
         }
         let sum = Sum {
             counts,
+            written: None,
             rows: taken.activity.len() + taken.revisions.len(),
             reversible: false,
         };

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use loggia_access::{Caller, Origin, Permit};
 use loggia_model::field_types::calendar;
 use loggia_model::plan::{InsertPlan, Plan};
-use loggia_model::{Collection, Field, Problem, Record, Scalar};
+use loggia_model::{Collection, Field, Problem, Scalar};
 use serde_json::{Value, json};
 
 use crate::chain::{self, ACTIVITY, Content, HEADER};
@@ -97,14 +97,13 @@ impl<'r> Header<'r> {
     pub(crate) fn change(&self, sum: &Sum<'_>, number: i64, change: &str) -> [Scalar; HEADER.len()] {
         let claims = self.caller.claims();
         let said = self.caller.attribution();
-        let counts: Record = sum
-            .counts
-            .iter()
-            .map(|(name, c)| {
+        let counted = |counts: &IndexMap<&str, Changed>| -> Scalar {
+            let counted = counts.iter().map(|(name, c)| {
                 let counted = json!({"created": c.created, "updated": c.updated, "deleted": c.deleted});
                 ((*name).to_owned(), counted)
-            })
-            .collect();
+            });
+            Value::Object(counted.collect()).to_string().into()
+        };
         [
             change.into(),
             Scalar::Int(number),
@@ -120,7 +119,8 @@ impl<'r> Header<'r> {
             self.ip.clone(),
             self.agent.clone(),
             fitting(self.title, 255),
-            Value::Object(counts).to_string().into(),
+            counted(&sum.counts),
+            sum.written.as_ref().map_or(Scalar::Null, counted),
             Scalar::Int(self::number(sum.rows)),
             Scalar::Bool(sum.reversible),
         ]
@@ -131,6 +131,8 @@ impl<'r> Header<'r> {
 pub(crate) struct Sum<'s> {
     /// Rows by collection.
     pub(crate) counts: IndexMap<&'s str, Changed>,
+    /// The same without what the database did on its own; `None`: that is all.
+    pub(crate) written: Option<IndexMap<&'s str, Changed>>,
     /// Rows in all.
     pub(crate) rows: usize,
     /// Whether everything that it did is on record.

@@ -193,7 +193,7 @@ fn parts_of_values_and_counts() {
     check(
         &grants,
         select(Source::Tag(members.to_vec())),
-        &format!("articles[tag of id + title + body if locale=en] where {rows}"),
+        &format!("articles[tag of id + title if {ROWS} + body if locale=en] where {rows}"),
     );
 }
 

@@ -5,6 +5,7 @@
 //!   they can take back of it.
 //! - Taking back is a change itself: it needs the rights of writing, and is recorded like any other.
 
+mod diff;
 pub(crate) mod expecting;
 mod images;
 mod reading;
@@ -13,7 +14,8 @@ mod retention;
 pub(crate) mod revert;
 mod seen;
 
+pub use diff::{ChangeDiff, ChangedItem};
 pub use loggia_journal::{Happened, Pruned};
 pub(crate) use loggia_journal::{Noted, Recorded, Recorder};
-pub use reading::{ChangeDiff, ChangeFilter, ChangePage, ChangedItem};
+pub use reading::{ChangeFilter, ChangePage};
 pub use revert::{Conflict, Conflicts, NotRestored, RevertOptions, RevertTarget, Reverted};

@@ -3,7 +3,7 @@
 //! Administrators see every change. Others see their own, and of these the items and fields that they may read now.
 
 use loggia_access::{Action, Caller, Grants, Permit};
-use loggia_journal::tables::{ascending, column, plain, table, text, whole};
+use loggia_journal::tables::{column, plain, table, text, whole};
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
@@ -12,19 +12,19 @@ use loggia_model::plan::{
 use loggia_model::{Filter, Problem, Record, Scalar, Schema};
 use serde_json::{Value, json};
 
-use super::images::{self, Happened};
-use super::retention;
-use super::seen::{self, Place, Seen};
+use super::diff::foreign_cursor;
+use super::{images, retention};
 use crate::{Engine, Error};
 
 /// Changes in one answer when it is not said how many, and at most.
-const PAGE: u64 = 50;
-const LARGEST_PAGE: u64 = 500;
+pub(super) const PAGE: u64 = 50;
+pub(super) const LARGEST_PAGE: u64 = 500;
 /// Changes of one collection or item that are looked through for one page.
 const LOOKED_THROUGH: u64 = 5_000;
 
-/// The columns of `loggia_changes` that only administrators see: they are there to verify all changes together.
-const HASHES: [&str; 3] = ["content_hash", "previous_hash", "hash"];
+/// The columns of `loggia_changes` that only administrators see: they are there to verify all changes together, or tell
+/// what else happened.
+const OF_ALL: [&str; 5] = ["number", "written", "content_hash", "previous_hash", "hash"];
 
 /// Which changes are meant; everything that is given must hold.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +55,8 @@ pub struct ChangeFilter {
     pub everybody: bool,
     /// At most so many.
     pub limit: Option<u64>,
-    /// Where an earlier page ended ([`ChangePage::next`]).
-    pub cursor: Option<i64>,
+    /// Where an earlier page ended ([`ChangePage::next`]): the key of its last change.
+    pub cursor: Option<String>,
 }
 
 /// Changes, the last first.
@@ -65,36 +65,7 @@ pub struct ChangePage {
     /// The changes: what is recorded of who, when and through what; how many items, by collection.
     pub changes: Vec<Record>,
     /// Where the next page begins; `None`: there is no more.
-    pub next: Option<i64>,
-}
-
-/// What a change did to one item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ChangedItem {
-    /// Of which collection. What collections, fields and relations are like is under `directus_collections`,
-    /// `directus_fields` and `directus_relations`.
-    pub collection: String,
-    /// Its key, as text.
-    pub item: String,
-    /// `create`, `update` or `delete`.
-    pub action: String,
-    /// The number of the item's revision, which `_rev` showed after the change.
-    pub revision: i64,
-    /// What the fields that changed held before; `None`: it was not there.
-    pub before: Option<Record>,
-    /// What they hold after; `None`: it is gone.
-    pub after: Option<Record>,
-    /// Fields that changed and whose values are not kept, because they are secrets.
-    pub secrets: Vec<String>,
-}
-
-/// A part of what a change did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ChangeDiff {
-    /// The items, in the order in which they were first written.
-    pub items: Vec<ChangedItem>,
-    /// Where the next part begins; `None`: there is no more.
-    pub next: Option<i64>,
+    pub next: Option<String>,
 }
 
 impl Engine {
@@ -125,7 +96,7 @@ impl Engine {
         let more = changes.len() as u64 > limit;
         changes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = changes.last().filter(|_| more);
-        let next = next.map(|change| whole(change.get("number")));
+        let next = next.map(|change| text(change, "id").to_owned());
         let keys = changes.iter().map(|change| Scalar::from(text(change, "id")));
         let pruned = retention::found(&self.journal(images::read(retention::look(keys)?)).await?);
         let changes = changes
@@ -155,57 +126,8 @@ impl Engine {
         change.ok_or_else(|| Problem::forbidden().into())
     }
 
-    /// What a change did, item by item: at most `limit` of them, from `cursor` on ([`ChangeDiff::next`]).
-    ///
-    /// # Errors
-    /// As [`Engine::read_change`].
-    pub async fn change_diff(
-        &self,
-        caller: &Caller,
-        id: &str,
-        limit: Option<u64>,
-        cursor: Option<i64>,
-    ) -> Result<ChangeDiff, Error> {
-        self.read_change(caller, id).await?;
-        let (schema, grants) = (self.schema(), self.grants(caller).await?);
-        let limit = limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE);
-        let name = "directus_revisions";
-        let after = Scalar::Int(cursor.unwrap_or(0));
-        let plan = ReadPlan {
-            filter: Filter::field(&column(name, "change")?, Test::Equal(Scalar::from(id)))
-                .and(Filter::field(&column(name, "id")?, Test::Greater(after))),
-            sort: ascending(name, "id")?,
-            limit: Some(limit + 1),
-            ..plain(name)?
-        };
-        let mut rows = self.journal(images::read(plan)).await?;
-        let more = rows.len() as u64 > limit;
-        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next = rows.last().filter(|_| more).map(|row| whole(row.get("id")));
-        let entries = rows
-            .iter()
-            .filter(|_| !grants.is_admin())
-            .map(|row| (text(row, "collection"), text(row, "item")));
-        let seen = Seen::of(self, &schema, &grants, entries).await?;
-        let items = rows.into_iter().filter_map(|row| {
-            let (entry, change) = (whole(row.get("id")), text(&row, "change").to_owned());
-            let mut item = item(row)?;
-            for part in [&mut item.before, &mut item.after].into_iter().flatten() {
-                seen::mask(&schema, &item.collection, part, &mut item.secrets);
-            }
-            if grants.is_admin() {
-                return Some(item);
-            }
-            narrowed(&seen, item, entry, &change)
-        });
-        Ok(ChangeDiff {
-            items: items.collect(),
-            next,
-        })
-    }
-
     /// Reads of the journal.
-    async fn journal(&self, permit: Permit<Plan>) -> Result<Vec<Record>, Error> {
+    pub(super) async fn journal(&self, permit: Permit<Plan>) -> Result<Vec<Record>, Error> {
         Ok(self.parts().store.run(permit).await?.into_rows())
     }
 
@@ -225,26 +147,89 @@ impl Engine {
             return Ok(None);
         };
         let name = "loggia_changes";
-        if let Some(cursor) = wanted.cursor {
-            let before = Test::Less(Scalar::Int(cursor));
+        let last = match &wanted.cursor {
+            Some(cursor) => Some(self.last_listed(grants, cursor).await?),
+            None => None,
+        };
+        if let Some(last) = &last {
+            let before = Test::Less(Scalar::Int(whole(last.get("number"))));
             filter = filter.and(Filter::field(&column(name, "number")?, before));
         }
-        if let Some(collection) = &wanted.collection {
-            let known = schema.collection(collection);
-            if !grants.is_admin() && !known.is_some_and(|known| grants.may(Action::Read, known)) {
-                return Ok(None);
-            }
-            let keys = self.of_collection(collection, wanted, most).await?;
-            filter = filter.and(Filter::field(&column(name, "id")?, Test::In(keys)));
+        let Some(collection) = &wanted.collection else {
+            return Ok(Some(filter));
+        };
+        let known = schema.collection(collection);
+        if !grants.is_admin() && !known.is_some_and(|known| grants.may(Action::Read, known)) {
+            return Ok(None);
         }
+        let mut keys = self
+            .of_collection(grants, collection, wanted, last.as_ref(), most)
+            .await?;
+        if !known.is_none_or(|known| grants.reads_whole(known)) {
+            match &wanted.item {
+                Some(item) => keys = self.seen_in(schema, grants, (collection, item), keys).await?,
+                None => filter = filter.and(written(collection)?),
+            }
+        }
+        filter = filter.and(Filter::field(&column(name, "id")?, Test::In(keys)));
         Ok(Some(filter))
+    }
+
+    /// The change that a page ended with.
+    ///
+    /// # Errors
+    /// That there is none that the caller may know of.
+    async fn last_listed(&self, grants: &Grants, cursor: &str) -> Result<Record, Error> {
+        let wanted = ChangeFilter {
+            ids: vec![cursor.to_owned()],
+            ..ChangeFilter::default()
+        };
+        let Some(filter) = chosen(grants, &wanted)? else {
+            return Err(foreign_cursor().into());
+        };
+        let plan = ReadPlan {
+            filter,
+            ..plain("loggia_changes")?
+        };
+        let found = self.journal(images::read(plan)).await?.into_iter().next();
+        Ok(found.ok_or_else(foreign_cursor)?)
+    }
+
+    /// Those of some changes in which the caller sees something of what happened to an item.
+    async fn seen_in(
+        &self,
+        schema: &Schema,
+        grants: &Grants,
+        (collection, item): (&str, &str),
+        changes: Vec<Scalar>,
+    ) -> Result<Vec<Scalar>, Error> {
+        let name = "directus_revisions";
+        let equal = |field: &str, value: &str| -> Result<Filter, Problem> {
+            Ok(Filter::field(
+                &column(name, field)?,
+                Test::Equal(Scalar::from(value)),
+            ))
+        };
+        let plan = ReadPlan {
+            filter: equal("collection", collection)?
+                .and(equal("item", item)?)
+                .and(Filter::field(&column(name, "change")?, Test::In(changes))),
+            ..plain(name)?
+        };
+        let rows = self.journal(images::read(plan)).await?;
+        let of: Vec<_> = rows.iter().map(|row| Scalar::from(text(row, "change"))).collect();
+        let seen = self.seen_of(schema, grants, rows).await?;
+        let seen = std::iter::zip(of, seen).filter(|(_, seen)| seen.is_some());
+        Ok(seen.map(|(change, _)| change).collect())
     }
 
     /// The last changes of a collection or an item.
     async fn of_collection(
         &self,
+        grants: &Grants,
         collection: &str,
         wanted: &ChangeFilter,
+        last: Option<&Record>,
         most: Option<u64>,
     ) -> Result<Vec<Scalar>, Error> {
         let name = "directus_activity";
@@ -259,16 +244,14 @@ impl Engine {
                 Test::Equal(Scalar::from(item.as_str())),
             ));
         }
-        if let Some(cursor) = wanted.cursor {
-            let number = column("loggia_changes", "number")?;
-            let plan = ReadPlan {
-                filter: Filter::field(&number, Test::Equal(Scalar::Int(cursor))),
-                ..plain("loggia_changes")?
-            };
-            if let Some(change) = self.journal(images::read(plan)).await?.first() {
-                let until = Test::LessOrEqual(Scalar::from(text(change, "timestamp")));
-                filter = filter.and(Filter::field(&column(name, "timestamp")?, until));
-            }
+        // What others did takes nothing away from what is looked through.
+        if let Some(user) = grants.caller().user().filter(|_| !grants.is_admin()) {
+            let own = Test::Equal(Scalar::from(user));
+            filter = filter.and(Filter::field(&column(name, "user")?, own));
+        }
+        if let Some(last) = last {
+            let until = Test::LessOrEqual(Scalar::from(text(last, "timestamp")));
+            filter = filter.and(Filter::field(&column(name, "timestamp")?, until));
         }
         let change = column(name, "change")?;
         let plan = AggregatePlan {
@@ -342,21 +325,48 @@ fn chosen(grants: &Grants, wanted: &ChangeFilter) -> Result<Option<Filter>, Prob
     Ok(Some(filter))
 }
 
+/// The condition that a change wrote items of a collection itself.
+fn written(collection: &str) -> Result<Filter, Problem> {
+    let name = "loggia_changes";
+    let counted = |field: &str| -> Result<Filter, Problem> {
+        Ok(Filter::Test {
+            operand: Operand::JsonPath {
+                field: column(name, field)?,
+                path: vec![collection.to_owned()],
+            },
+            test: Test::NotNull,
+        })
+    };
+    let all = Filter::field(&column(name, "written")?, Test::Null).and(counted("counts")?);
+    Ok(Filter::Or(vec![counted("written")?, all]))
+}
+
 /// A change as the caller may see it: of collections that may not be read, it says nothing.
 fn shown(schema: &Schema, grants: &Grants, mut change: Record) -> Record {
     if grants.is_admin() {
         return change;
     }
-    for name in HASHES {
+    let written = change.get("written").and_then(Value::as_object).cloned();
+    for name in OF_ALL {
         change.shift_remove(name);
     }
     let readable = |name: &str| {
         let collection = schema.collection(name);
-        collection.is_some_and(|collection| grants.may(Action::Read, collection))
+        collection.filter(|collection| grants.may(Action::Read, collection))
     };
     let mut rows = 0;
     if let Some(Value::Object(counts)) = change.get_mut("counts") {
-        counts.retain(|name, _| readable(name));
+        counts.retain(|name, counted| {
+            let Some(collection) = readable(name) else {
+                return false;
+            };
+            // What the database did on its own may have met items that are hidden.
+            let Some(written) = written.as_ref().filter(|_| !grants.reads_whole(collection)) else {
+                return true;
+            };
+            *counted = written.get(name).cloned().unwrap_or_default();
+            !counted.is_null()
+        });
         let counted = counts.values().filter_map(Value::as_object);
         rows = counted
             .flat_map(|counted| counted.values())
@@ -365,50 +375,4 @@ fn shown(schema: &Schema, grants: &Grants, mut change: Record) -> Record {
     }
     change.insert("rows".to_owned(), json!(rows));
     change
-}
-
-/// What of an item's change is seen; `None`: nothing.
-fn narrowed(seen: &Seen, mut item: ChangedItem, entry: i64, change: &str) -> Option<ChangedItem> {
-    let fields = seen.fields(&item.collection, &item.item)?;
-    let place = Place {
-        entry,
-        change,
-        collection: &item.collection,
-    };
-    let (mut before, mut after) = (
-        item.before.take().unwrap_or_default(),
-        item.after.take().unwrap_or_default(),
-    );
-    seen.narrow(place, fields, &mut before, &mut after);
-    item.secrets
-        .retain(|name| before.contains_key(name) || after.contains_key(name));
-    let told = !before.is_empty() || !after.is_empty();
-    item.before = (item.action != Happened::Create.name()).then_some(before);
-    item.after = (item.action != Happened::Delete.name()).then_some(after);
-    told.then_some(item)
-}
-
-/// What a revision says; `None` for one that is none of ours.
-fn item(mut row: Record) -> Option<ChangedItem> {
-    let action = text(&row, "action").to_owned();
-    let mut part = |name: &str| match row.get_mut(name).map(Value::take) {
-        Some(Value::Object(part)) => Some(part),
-        _ => None,
-    };
-    let (before, after) = (part("before"), part("delta"));
-    let secrets = row.get("secrets").and_then(Value::as_array);
-    let secrets = secrets.map(|names| {
-        let names = names.iter().filter_map(Value::as_str);
-        names.map(str::to_owned).collect()
-    });
-    Happened::parse(&action)?;
-    Some(ChangedItem {
-        collection: text(&row, "collection").to_owned(),
-        item: text(&row, "item").to_owned(),
-        action,
-        revision: whole(row.get("number")),
-        before,
-        after,
-        secrets: secrets.unwrap_or_default(),
-    })
 }

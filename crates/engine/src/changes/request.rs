@@ -55,7 +55,7 @@ pub fn to_list(members: Record, caller: &Caller, code: &'static Code) -> Result<
 ///
 /// # Errors
 /// As [`to_list`].
-pub fn to_show(members: Record, code: &'static Code) -> Result<(Option<u64>, Option<i64>), Problems> {
+pub fn to_show(members: Record, code: &'static Code) -> Result<(Option<u64>, Option<String>), Problems> {
     let mut given = Given::new(members, code);
     let page = given.page();
     given.done(&PAGES)?;
@@ -294,12 +294,9 @@ impl Given {
         filter
     }
 
-    fn page(&mut self) -> (Option<u64>, Option<i64>) {
+    fn page(&mut self) -> (Option<u64>, Option<String>) {
         let limit = self.number("limit", "Leave it out for as many as are usual.");
-        let cursor = self.number(
-            "cursor",
-            "It is the one of `meta.next`; none begins at the first.",
-        );
+        let cursor = self.text("cursor");
         (limit.and_then(|limit| u64::try_from(limit).ok()), cursor)
     }
 

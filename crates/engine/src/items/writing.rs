@@ -319,13 +319,17 @@ impl Engine {
         let Writer { tx, mut receipt, .. } = writer;
         let recorded = self.conclude(tx).await?;
         receipt.applied.dedup();
-        receipt.add(recorded.cascaded);
-        let known = |name: &str| {
-            on.schema
-                .collection(name)
-                .is_some_and(|collection| on.grants.sees(collection))
+        let told = |name: &str, tells: &dyn Fn(&Collection) -> bool| {
+            let collection = on.schema.collection(name);
+            collection.is_some_and(|collection| tells(collection))
         };
-        receipt.changed.retain(|name, _| known(name));
+        // What the database did on its own is counted where nothing is hidden: it may have met any item.
+        let mut cascaded = recorded.cascaded;
+        cascaded.retain(|name, _| told(name, &|collection| on.grants.reads_whole(collection)));
+        receipt.add(cascaded);
+        receipt
+            .changed
+            .retain(|name, _| told(name, &|collection| on.grants.sees(collection)));
         Ok(Written {
             change: recorded.change,
             keys: written.iter().map(|key| keys::value(primary, key)).collect(),

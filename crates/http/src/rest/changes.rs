@@ -69,7 +69,10 @@ async fn read(
     signed_in(&caller)?;
     let (limit, cursor) = request::to_show(query, &INVALID_QUERY)?;
     let mut change = app.engine().read_change(&caller, &id).await?;
-    let diff = app.engine().change_diff(&caller, &id, limit, cursor).await?;
+    let diff = app
+        .engine()
+        .change_diff(&caller, &id, limit, cursor.as_deref())
+        .await?;
     change.insert("entries".to_owned(), diff.items.into_iter().map(entry).collect());
     Ok(paged(&change.into(), diff.next))
 }
@@ -104,20 +107,23 @@ fn signed_in(caller: &Caller) -> Result<(), Problem> {
     Ok(())
 }
 
-fn paged(data: &Value, next: Option<i64>) -> Response {
+fn paged(data: &Value, next: Option<String>) -> Response {
     answer::json(StatusCode::OK, &json!({"data": data, "meta": {"next": next}}))
 }
 
 fn entry(item: ChangedItem) -> Value {
-    json!({
+    let mut entry = json!({
         "collection": item.collection,
         "item": item.item,
         "action": item.action,
-        "revision": item.revision,
         "before": item.before,
         "after": item.after,
         "secrets": item.secrets,
-    })
+    });
+    if let Some(number) = item.revision {
+        entry["revision"] = number.into();
+    }
+    entry
 }
 
 fn object(body: Value) -> Result<Record, Problem> {

@@ -71,7 +71,7 @@ async fn changes_are_found_read_and_taken_back() {
     let first = app.get("/changes?collection=tags&limit=1").await;
     let rest = format!(
         "/changes?collection=tags&limit=1&cursor={}",
-        first.body["meta"]["next"]
+        first.body["meta"]["next"].as_str().unwrap()
     );
     assert_eq!(app.get(&rest).await.data()[0]["id"], made.as_str());
     let read = app.get(&format!("/changes/{updated}")).await;

@@ -306,9 +306,9 @@ async fn answers_of_the_other_addresses_are_as_documented() {
 }
 
 #[tokio::test]
-async fn revisions_belong_to_what_is_read_and_changed() {
+async fn tags_belong_to_what_is_read_and_changed() {
     let app = blog().await;
-    let own = json!({"collection": "numbered", "schema": {}, "meta": {}, "fields": [{"field": "_rev", "type": "string", "schema": {}, "meta": {}}]});
+    let own = json!({"collection": "tagged", "schema": {}, "meta": {}, "fields": [{"field": "_rev", "type": "string", "schema": {}, "meta": {}}]});
     app.post("/collections", own).await;
     let all = json!(["create", "read", "update"]);
     let permissions: Vec<_> = all
@@ -320,12 +320,12 @@ async fn revisions_belong_to_what_is_read_and_changed() {
     let editor = app.caller_with("editor@example.com", permissions.into()).await;
     let theirs = editor.get("/server/specs/oas").await.body;
     let ours = app.get("/server/specs/oas").await.body;
-    let number = |document: &Value, name: &str| {
+    let tag = |document: &Value, name: &str| {
         document["components"]["schemas"][name]["properties"]["_rev"]["type"].clone()
     };
-    assert_eq!(number(&theirs, "Item_posts"), "integer");
-    assert_eq!(number(&theirs, "ItemUpdate_posts"), "integer");
-    assert_eq!(number(&theirs, "NewItem_posts"), Value::Null);
-    assert_eq!(number(&ours, "Item_posts"), "integer");
-    assert_eq!(number(&ours, "Item_numbered"), json!(["string", "null"]));
+    assert_eq!(tag(&theirs, "Item_posts"), "string");
+    assert_eq!(tag(&theirs, "ItemUpdate_posts"), "string");
+    assert_eq!(tag(&theirs, "NewItem_posts"), Value::Null);
+    assert_eq!(tag(&ours, "Item_posts"), "string");
+    assert_eq!(tag(&ours, "Item_tagged"), json!(["string", "null"]));
 }

@@ -35,6 +35,7 @@ const FIELDS: &[F] = &[
     F::text("user_agent"),
     F::string("title", 255),
     F::json("counts").note("{collection: {created, updated, deleted}}"),
+    F::json("written").note("The same without what the database did on its own; null where that is all"),
     F::integer("rows")
         .not_null()
         .default_number(0)

@@ -506,7 +506,7 @@ fn values_that_only_some_rows_have() {
     for dialect in dialects() {
         let statement = write(dialect);
         let binds: Vec<_> = statement.binds.iter().map(|value| value.as_text()).collect();
-        assert_eq!(binds, [Some("active"), Some("directus_users"), Some("active")]);
+        assert_eq!(binds, [Some("active"), Some("active")]);
     }
 }
 

@@ -68,7 +68,7 @@ async fn administrators_find_every_change_and_what_it_did() {
     );
     let rest = shop
         .engine
-        .change_diff(&shop.admin, &made, None, diff.next)
+        .change_diff(&shop.admin, &made, None, diff.next.as_deref())
         .await
         .unwrap();
     assert_eq!((rest.items.len(), rest.next), (1, None));

@@ -244,7 +244,7 @@ async fn list(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult,
     }
     if let Some(next) = next {
         envelope.truncated();
-        envelope.note("next", json!({"cursor": next.to_string()}));
+        envelope.note("next", json!({"cursor": next}));
     }
     Ok(envelope.finish())
 }
@@ -274,7 +274,7 @@ async fn diff(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult,
     let part = async |limit: u64| {
         let part = call
             .engine
-            .change_diff(call.caller, &key, Some(limit), cursor)
+            .change_diff(call.caller, &key, Some(limit), cursor.as_deref())
             .await;
         part.map_err(|error| CallError::from(call.told(&error).within("keys[0]")))
     };
@@ -282,14 +282,13 @@ async fn diff(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult,
     let found = items.items.len();
     let mut envelope = Envelope::of(items.items.into_iter().map(changed).collect(), call.bounds);
     if envelope.returned() < found {
-        // As many as fit. Items that the caller may not see count too, so these may be fewer; the next part follows them.
         items = part(envelope.returned() as u64).await?;
         envelope = Envelope::of(items.items.into_iter().map(changed).collect(), call.bounds);
     }
     let next = items.next;
     if let Some(next) = next {
         envelope.truncated();
-        envelope.note("next", json!({"keys": [key], "cursor": next.to_string()}));
+        envelope.note("next", json!({"keys": [key], "cursor": next}));
     }
     Ok(envelope.finish())
 }
@@ -300,7 +299,7 @@ fn changed(item: ChangedItem) -> Record {
     row.insert("collection".to_owned(), item.collection.into());
     row.insert("item".to_owned(), item.item.into());
     row.insert("action".to_owned(), item.action.into());
-    row.insert("_rev".to_owned(), item.revision.into());
+    row.extend(item.revision.map(|number| ("revision".to_owned(), number.into())));
     for (name, part) in [("before", item.before), ("after", item.after)] {
         row.extend(part.map(|part| (name.to_owned(), part.into())));
     }
