@@ -74,6 +74,13 @@ async fn changes_are_found_read_and_taken_back() {
         first.body["meta"]["next"].as_str().unwrap()
     );
     assert_eq!(app.get(&rest).await.data()[0]["id"], made.as_str());
+    for wrong in [
+        "/changes?cursor=1",
+        &format!("/changes/{updated}?cursor=tags/b"),
+        &format!("/changes/{updated}?cursor=1"),
+    ] {
+        assert_eq!(app.get(wrong).await.refusal(), (400, "INVALID_QUERY"), "{wrong}");
+    }
     let read = app.get(&format!("/changes/{updated}")).await;
     let entry = &read.data()["entries"][0];
     assert_eq!(

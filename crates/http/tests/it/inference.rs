@@ -39,7 +39,7 @@ const BASE: Secret = Secret {
 };
 
 /// One thing different at a time, and all of them.
-fn differences() -> [(&'static str, Secret); 9] {
+fn differences() -> [(&'static str, Secret); 10] {
     [
         ("a field", Secret { word: "w2w2", ..BASE }),
         (
@@ -53,6 +53,17 @@ fn differences() -> [(&'static str, Secret); 9] {
         ("items that point here", Secret { ledgers: 3, ..BASE }),
         ("the model", Secret { model: true, ..BASE }),
         ("changes", Secret { changes: 5, ..BASE }),
+        (
+            "that there is anything",
+            Secret {
+                drafts: 0,
+                ledgers: 0,
+                changes: 0,
+                edits: 0,
+                nested: 0,
+                ..BASE
+            },
+        ),
         ("edits", Secret { edits: 12, ..BASE }),
         ("items that go along", Secret { nested: 9, ..BASE }),
         (

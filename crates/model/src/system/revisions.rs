@@ -28,7 +28,7 @@ const FIELDS: &[F] = &[
     F::uuid("change").since(2).indexed(),
     F::integer("number")
         .since(2)
-        .note("Counts the revisions of one item: what `_rev` shows"),
+        .note("Counts the revisions of one item"),
     F::string("action", 45).since(2).display("labels"),
     F::json("before")
         .since(2)

@@ -320,7 +320,7 @@ async fn what_makes_no_sense_is_said() {
     .await;
     check(
         json!({"action": "list", "cursor": "x"}),
-        &["INVALID_PAYLOAD cursor"],
+        &["INVALID_QUERY cursor"],
     )
     .await;
     check(json!({"action": "revert"}), &["INVALID_PAYLOAD keys"]).await;

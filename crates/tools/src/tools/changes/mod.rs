@@ -276,7 +276,12 @@ async fn diff(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult,
             .engine
             .change_diff(call.caller, &key, Some(limit), cursor.as_deref())
             .await;
-        part.map_err(|error| CallError::from(call.told(&error).within("keys[0]")))
+        part.map_err(|error| {
+            let mut told = call.told(&error);
+            let unplaced = told.0.iter_mut().filter(|problem| problem.path.is_empty());
+            unplaced.for_each(|problem| problem.path = "keys[0]".to_owned());
+            CallError::from(told)
+        })
     };
     let mut items = part(limit(call, given)).await?;
     let found = items.items.len();
