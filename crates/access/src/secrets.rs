@@ -2,6 +2,9 @@
 //!
 //! A secret may be selected as a plain field, which comes masked. A primary key may be sorted by, compared with whole
 //! keys and counted even where it is one: rows are told apart by it.
+//!
+//! Of what items were like, nothing is compared as a whole, since it may hold what is a secret by now. Which paths lead
+//! into what is none, `engine` knows.
 
 use loggia_model::Field;
 use loggia_model::filter::{Filter, Operand, Test};
@@ -19,7 +22,7 @@ pub(crate) fn reveals(plan: &Plan) -> bool {
 }
 
 fn is_secret(field: &Field) -> bool {
-    field.is_secret()
+    field.is_secret() || field.is_image()
 }
 
 fn is_key(field: &Field) -> bool {
@@ -40,7 +43,8 @@ fn of_selected(selected: &Selected) -> bool {
     let of_source = match &selected.source {
         Source::Secret(_) => true,
         Source::Related(related) => related.plans.iter().any(of_read),
-        Source::Function { field, .. } | Source::Json { field, .. } => is_secret(field),
+        Source::Function { field, .. } => is_secret(field),
+        Source::Json { field, .. } => field.is_secret(),
         Source::Count(operand) => of_operand(operand),
         Source::Tag(members) => members.iter().any(of_selected),
         Source::Field(_) => false,
@@ -82,9 +86,8 @@ fn of_filter(filter: &Filter) -> bool {
 
 fn of_operand(operand: &Operand) -> bool {
     match operand {
-        Operand::Field(field) | Operand::Function { field, .. } | Operand::JsonPath { field, .. } => {
-            is_secret(field)
-        }
+        Operand::Field(field) | Operand::Function { field, .. } => is_secret(field),
+        Operand::JsonPath { field, .. } => field.is_secret(),
         Operand::Count { filter, .. } => of_filter(filter),
         Operand::Through { filter, operand, .. } => of_filter(filter) || of_operand(operand),
         Operand::Case { when, operand } => of_filter(when) || of_operand(operand),

@@ -277,6 +277,13 @@ impl Field {
         self.has_special("conceal") || self.has_special("hash") || self.ty.name() == "hash"
     }
 
+    /// Whether it holds what items were like: what has become a secret since is masked when it is read, and so it is not
+    /// compared as a whole either.
+    #[must_use]
+    pub fn is_image(&self) -> bool {
+        self.collection == "directus_revisions" && crate::system::IMAGES.contains(&self.name.as_str())
+    }
+
     /// Whether it has no column.
     #[must_use]
     pub fn is_alias(&self) -> bool {

@@ -141,7 +141,35 @@ fn plans(schema: &Schema) -> Vec<(&'static str, Plan, bool)> {
         ..read(users, Source::Field(password.clone()))
     });
     let (collection, filter) = (users.clone(), Filter::All);
+    let revisions = schema.collection("directus_revisions").unwrap();
+    let image = revisions.field("delta").unwrap();
+    let tests_image = Filter::field(image, Test::NotNull);
+    let part_of_image = Operand::JsonPath {
+        field: image.clone(),
+        path: vec!["title".to_owned()],
+    };
+    let length_of_image = Source::Function {
+        function: Function::Count,
+        field: image.clone(),
+    };
     vec![
+        (
+            "image",
+            Plan::Read(read(revisions, Source::Field(image.clone()))),
+            true,
+        ),
+        (
+            "length of an image",
+            Plan::Read(read(revisions, length_of_image)),
+            false,
+        ),
+        ("by image", filtered(revisions, tests_image), false),
+        (
+            "sort by image",
+            sorted(revisions, Operand::Field(image.clone())),
+            false,
+        ),
+        ("sort by part of an image", sorted(revisions, part_of_image), true),
         ("read", plain(Source::Field(password.clone())), true),
         ("secret", plain(Source::Secret(password.clone())), false),
         (

@@ -11,6 +11,7 @@ use loggia_store::Outcome;
 use serde_json::Value;
 
 use super::{Page, keys};
+use crate::changes::veil::Veil;
 use crate::query::{Resolver, Sight, count};
 use crate::{Engine, Error};
 
@@ -38,14 +39,14 @@ impl Engine {
         let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
         let collection = on.collection(collection, Action::Read)?.clone();
-        let (plan, filter) = if query.aggregate.is_empty() && query.group_by.is_empty() {
-            let plan = on.read(&collection, query)?;
+        let (plan, veil, filter) = if query.aggregate.is_empty() && query.group_by.is_empty() {
+            let (plan, veil) = on.read(&collection, query)?;
             let filter = plan.filter.clone();
-            (Plan::Read(plan), filter)
+            (Plan::Read(plan), veil, filter)
         } else {
             let plan = on.aggregate(&collection, query)?;
             let filter = plan.filter.clone();
-            (Plan::Aggregate(plan), filter)
+            (Plan::Aggregate(plan), Veil::default(), filter)
         };
         let mut permits = vec![decide(&grants, plan)?];
         if query.meta.total_count {
@@ -55,7 +56,8 @@ impl Engine {
             permits.push(decide(&grants, count(&collection, filter))?);
         }
         let mut outcomes = self.parts().store.run_all(permits).await?.into_iter();
-        let rows = outcomes.next().map(Outcome::into_rows).unwrap_or_default();
+        let mut rows = outcomes.next().map(Outcome::into_rows).unwrap_or_default();
+        veil.draw(schema, &mut rows);
         let mut counted = |asked: bool| asked.then(|| outcomes.next().map(counted)).flatten();
         Ok(Page {
             rows,
@@ -95,7 +97,7 @@ impl Engine {
         let on = self.resolver(schema, &grants);
         let collection = on.collection(collection, Action::Read)?.clone();
         let primary = keys::primary(&collection)?;
-        let plan = on.read(&collection, query)?;
+        let (plan, veil) = on.read(&collection, query)?;
         let key = keys::scalar(primary, key).ok_or_else(Problem::forbidden)?;
         let plan = ReadPlan {
             filter: keys::among(primary, vec![key]).and(plan.filter),
@@ -105,7 +107,9 @@ impl Engine {
             ..plan
         };
         let outcome = self.parts().store.run(decide(&grants, Plan::Read(plan))?).await?;
-        let row = outcome.into_rows().into_iter().next();
+        let mut rows = outcome.into_rows();
+        veil.draw(schema, &mut rows);
+        let row = rows.into_iter().next();
         row.ok_or_else(|| Problem::forbidden().into())
     }
 
@@ -137,10 +141,11 @@ impl Engine {
         let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
         let collection = on.collection(collection, Action::Read)?.clone();
+        let (plan, veil) = on.read(&collection, query)?;
         let plan = ReadPlan {
             limit: Some(1),
             offset: 0,
-            ..on.read(&collection, query)?
+            ..plan
         };
         let outcome = self
             .parts()
@@ -148,7 +153,9 @@ impl Engine {
             .run(decide(&grants, Plan::Read(plan.clone()))?)
             .await?;
         let row = outcome.into_rows().into_iter().next();
-        Ok(row.unwrap_or_else(|| defaults(&plan)))
+        let mut row = row.unwrap_or_else(|| defaults(&plan));
+        veil.draw(schema, std::slice::from_mut(&mut row));
+        Ok(row)
     }
 
     /// `None`: the read failed because the schema changed under it, and the new one is in place now.

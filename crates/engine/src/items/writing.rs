@@ -16,6 +16,7 @@ use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
+use crate::changes::veil::Veil;
 use crate::changes::{Recorder, expecting};
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error, system};
@@ -50,6 +51,13 @@ impl Request<'_> {
             Self::Delete(_) => Action::Delete,
         }
     }
+}
+
+/// How the written items are read again: what of them, what is drawn over them, and how many.
+struct Answer {
+    plan: ReadPlan,
+    veil: Veil,
+    most: Option<usize>,
 }
 
 /// What was made of a request before its transaction.
@@ -305,14 +313,16 @@ impl Engine {
         mut writer: Writer<'_>,
         collection: &Arc<Collection>,
         written: Vec<Scalar>,
-        returning: Option<(ReadPlan, Option<usize>)>,
+        returning: Option<Answer>,
     ) -> Result<Written, Error> {
         writer.made_rightly().await?;
         let primary = keys::primary(collection)?;
         let rows = match returning {
-            Some((plan, most)) => {
+            Some(Answer { plan, veil, most }) => {
                 let some = written.iter().take(most.unwrap_or(usize::MAX)).cloned().collect();
-                read_again(&mut writer, plan, collection, some).await?
+                let mut rows = read_again(&mut writer, plan, collection, some).await?;
+                veil.draw(on.schema, &mut rows);
+                rows
             }
             None => Vec::new(),
         };
@@ -555,7 +565,7 @@ async fn matching(
         limit: Some(query.limit.unwrap_or(-1)),
         ..query.clone()
     };
-    let plan = on
+    let (plan, _) = on
         .read(collection, &all)
         .map_err(|problems| problems.within("query"))?;
     let plan = ReadPlan {
@@ -570,12 +580,8 @@ async fn matching(
     Ok(keys.collect())
 }
 
-/// How the written items are read again: what of them, and how many.
-fn answer_plan(
-    on: &Resolver<'_>,
-    collection: &Arc<Collection>,
-    query: &Query,
-) -> Result<(ReadPlan, Option<usize>), Problems> {
+/// What is read again of the written items.
+fn answer_plan(on: &Resolver<'_>, collection: &Arc<Collection>, query: &Query) -> Result<Answer, Problems> {
     let shape = Query {
         fields: query.fields.clone(),
         alias: query.alias.clone(),
@@ -584,7 +590,8 @@ fn answer_plan(
         ..Query::default()
     };
     let most = query.limit.and_then(|limit| usize::try_from(limit).ok());
-    Ok((on.read(collection, &shape)?, most))
+    let (plan, veil) = on.read(collection, &shape)?;
+    Ok(Answer { plan, veil, most })
 }
 
 /// The items as they are now, in the order of `wanted`.

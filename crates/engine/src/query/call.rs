@@ -97,12 +97,13 @@ impl Resolution<'_> {
     /// Looks up what a call names.
     pub(super) fn called(&mut self, scope: &Scope<'_>, call: &Call, path: &str) -> Option<Called> {
         let field = self.field(scope, &call.field, path)?.clone();
-        if !self.comparable(&field, path) {
-            return None;
-        }
         let kind = field.column.as_ref().map(|column| column.kind);
         if call.function == "json" {
-            return self.json_call(call, field, kind, path);
+            let open = self.comparable_inside(&field, &call.path, path);
+            return open.then(|| self.json_call(call, field, kind, path))?;
+        }
+        if !self.comparable(&field, path) {
+            return None;
         }
         let Some(function) = Function::parse(&call.function) else {
             let known: Vec<_> = Function::ALL.iter().map(|(name, _)| *name).collect();

@@ -162,11 +162,15 @@ impl Resolution<'_> {
     }
 
     fn on_column(&mut self, field: &Arc<Field>, value: &Value, path: &str) -> Filter {
-        if !self.comparable(field, path) {
+        let inside = value.get("_json");
+        // What is asked of parts alone is decided for each.
+        let alone = inside.is_some() && value.as_object().is_some_and(|members| members.len() == 1);
+        let by_parts = alone && field.is_image();
+        if !by_parts && !self.comparable(field, path) {
             return Filter::Nothing;
         }
         let operand = loggia_model::filter::Operand::Field(field.clone());
-        let Some(inside) = value.get("_json") else {
+        let Some(inside) = inside else {
             return self.tests(&operand, Tested::Field(field), value, path);
         };
         let mut rest = value.clone();
@@ -192,9 +196,13 @@ impl Resolution<'_> {
         let mut filter = Filter::All;
         for (inside, value) in members {
             let at = format!("{path}.{inside}");
+            let steps = call::json_path(inside);
+            if !self.comparable_inside(field, &steps, &at) {
+                continue;
+            }
             let operand = loggia_model::filter::Operand::JsonPath {
                 field: field.clone(),
-                path: call::json_path(inside),
+                path: steps,
             };
             filter = filter.and(self.tests(&operand, Tested::Json, value, &at));
         }

@@ -118,7 +118,8 @@ impl Resolver<'_> {
             fields: Some(unread.values.values().map(|known| known.read.clone()).collect()),
             ..Query::default()
         };
-        let mut plan = self.read(users, &query).ok()?;
+        // Of an image, which is an object, no fact is made.
+        let (mut plan, _) = self.read(users, &query).ok()?;
         all_of(&mut plan);
         let column = primary.column.as_ref()?;
         let key = primary.ty.parse(&Value::from(user), column).ok()?;

@@ -18,6 +18,7 @@ use loggia_model::plan::{AggregatePlan, Figure, Plan, ReadPlan};
 use loggia_model::{Collection, Field, Filter, Link, Problem, Problems, Query, Relation, Schema};
 
 use crate::Limits;
+use crate::changes::veil::Veil;
 
 mod aggregates;
 mod call;
@@ -99,11 +100,15 @@ impl<'a> Resolver<'a> {
             .ok_or_else(|| unknown::collection(self, name, Action::Read))
     }
 
-    /// The rows that a query asks for.
+    /// The rows that a query asks for, and what is to be drawn over them before they are shown.
     ///
     /// # Errors
     /// Everything that is wrong with the query.
-    pub(crate) fn read(&self, collection: &Arc<Collection>, query: &Query) -> Result<ReadPlan, Problems> {
+    pub(crate) fn read(
+        &self,
+        collection: &Arc<Collection>,
+        query: &Query,
+    ) -> Result<(ReadPlan, Veil), Problems> {
         let mut resolution = self.start();
         if query
             .version
@@ -115,8 +120,9 @@ impl<'a> Resolver<'a> {
                 .hint("Leave `version` out.");
             resolution.problems.push(problem);
         }
-        let plan = resolution.root(collection, query);
-        resolution.problems.or(plan)
+        let mut plan = resolution.root(collection, query);
+        let veil = Veil::of(&mut plan);
+        resolution.problems.or((plan, veil))
     }
 
     /// The figures that a query asks for.
@@ -232,12 +238,43 @@ impl Resolution<'_> {
 
     /// Whether a value may be compared; otherwise notes why not.
     fn comparable(&mut self, field: &Field, path: &str) -> bool {
-        let secret = is_secret(field);
+        let name = &field.name;
+        let (message, hint) = if is_secret(field) {
+            (
+                format!("`{name}` holds a secret."),
+                "Secrets can be written, but not filtered, sorted, grouped or searched by.",
+            )
+        } else if field.is_image() {
+            (
+                format!("`{name}` holds what items were like, and may hold what is a secret by now."),
+                "Read it, or look at one field in it: json(data, title). Choose by `collection`, `item` or `change`.",
+            )
+        } else {
+            return true;
+        };
+        self.problem(path, message, hint);
+        false
+    }
+
+    /// Whether a part of a JSON value may be compared; otherwise notes why not. What items were like may be looked into
+    /// where no secret of any collection has that name.
+    fn comparable_inside(&mut self, field: &Field, steps: &[String], path: &str) -> bool {
+        if !field.is_image() {
+            return self.comparable(field, path);
+        }
+        let Some(first) = steps.first() else {
+            return self.comparable(field, path);
+        };
+        let mut collections = self.on.schema.collections.values();
+        let secret =
+            collections.any(|collection| collection.field(first).is_some_and(|field| is_secret(field)));
         if secret {
-            let problem = invalid(format!("`{}` holds a secret.", field.name))
-                .at(path)
-                .hint("Secrets can be written, but not filtered, sorted, grouped or searched by.");
-            self.problems.push(problem);
+            let message = format!(
+                "`{}` is looked into for `{first}`, which holds a secret.",
+                field.name
+            );
+            let hint = "Read the whole of it: what is a secret by now is masked there.";
+            self.problem(path, message, hint);
         }
         !secret
     }

@@ -36,6 +36,8 @@ mod tokens;
 mod translations;
 mod users;
 
+pub use revisions::IMAGES;
+
 pub use definition::{SystemCollection, SystemDefault, SystemField, SystemRelation};
 
 /// Every system collection; a table comes after all tables that its foreign keys point to.

@@ -16,6 +16,9 @@ pub(super) static COLLECTION: SystemCollection = SystemCollection {
     ..SystemCollection::new("directus_revisions", "What items were like after each change")
 };
 
+/// The columns that hold what items were like: the secrets of then are masked in them, those of now are not.
+pub const IMAGES: [&str; 3] = ["data", "delta", "before"];
+
 const FIELDS: &[F] = &[
     F::serial("id"),
     F::integer("activity").not_null().indexed(),
