@@ -99,14 +99,18 @@ pub(super) fn compact(definition: Value) -> Record {
     let compacted = members.into_iter().map(|(name, value)| match value {
         Value::Object(mut inner) if name == "meta" || name == "schema" => {
             inner.retain(|_, value| !value.is_null());
-            inner
-                .iter_mut()
-                .for_each(|(name, value)| show_plainly(name, value));
+            shown_plainly(&mut inner);
             (name, inner.into())
         }
         other => (name, other),
     });
     compacted.collect()
+}
+
+/// Takes out of the texts of a definition, or of a part of one, what people would not see.
+pub(super) fn shown_plainly(definition: &mut Record) {
+    let members = definition.iter_mut();
+    members.for_each(|(name, value)| show_plainly(name, value));
 }
 
 /// Takes out of texts what people would not see.

@@ -654,3 +654,58 @@ async fn what_is_not_restored_is_told_as_rest_tells_it() {
         (&json!(change), &json!("posts"), &json!("1"), &json!(1))
     );
 }
+
+#[tokio::test]
+async fn definitions_in_a_diff_say_only_what_people_see() {
+    let house = house().await;
+    house.blog().await;
+    let hidden = |text: &str| format!("{text}\u{200b}\u{e0041}\n\u{202e}");
+    let long = "x".repeat(1_000);
+    let note = json!({"action": "update", "data": {"collection": "posts", "meta": {
+        "note": hidden(&format!("Read this.{long}")),
+        "translations": [{"language": "de", "translation": hidden("Beitrag")}],
+    }}});
+    let collection = done(&house, &administrator(), "collections", note).await;
+    let field = json!({"action": "update", "collection": "posts", "data": {
+        "field": "title", "meta": {"note": hidden("Short."), "validation_message": hidden("No."),
+            "options": {"placeholder": hidden("p"), "choices": [{"text": hidden("A"), "value": hidden("a")}]}},
+        "schema": {"default_value": hidden("d")},
+    }});
+    let field = done(&house, &administrator(), "fields", field).await;
+    let exact = write(
+        &house,
+        &administrator(),
+        json!({"action": "create", "data": {"title": hidden("a")}}),
+    )
+    .await;
+    let diff = async |change: &Value| {
+        let diff = json!({"action": "diff", "keys": [change]});
+        done(&house, &administrator(), "changes", diff).await["data"][0].clone()
+    };
+    let item = diff(&collection["receipt"]["change"]).await;
+    let meta = &item["after"]["meta"];
+    let shown = meta["note"].as_str().unwrap();
+    assert!(
+        shown.starts_with("Read this.xxx") && shown.ends_with("x…"),
+        "{item:#}"
+    );
+    assert_eq!(shown.chars().count(), 240);
+    assert_eq!(
+        meta["translations"],
+        json!([{"language": "de", "translation": "Beitrag"}])
+    );
+    let item = diff(&field["receipt"]["change"]).await;
+    let meta = &item["after"]["meta"];
+    assert_eq!(
+        (&meta["note"], &meta["validation_message"]),
+        (&json!("Short."), &json!("No."))
+    );
+    // What stands on several lines keeps them, and values stay what they are.
+    assert_eq!(
+        meta["options"],
+        json!({"placeholder": "p\n", "choices": [{"text": "A\n", "value": hidden("a")}]})
+    );
+    assert_eq!(item["after"]["schema"]["default_value"], hidden("d"));
+    // So do items.
+    assert_eq!(diff(&exact.into()).await["after"]["title"], hidden("a"));
+}

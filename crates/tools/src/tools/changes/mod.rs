@@ -14,6 +14,7 @@ use crate::envelope::{self, Envelope};
 use crate::plain_text::plain;
 use crate::surface::Surface;
 use crate::tool::{Call, REASON, Tool, companions, peek, text};
+use crate::tools::model_receipt::shown_plainly;
 
 mod reverting;
 
@@ -298,8 +299,15 @@ async fn diff(call: &Call<'_>, given: &Map<String, Value>) -> Result<ToolResult,
     Ok(envelope.finish())
 }
 
-/// An item as it was and as it became.
-fn changed(item: ChangedItem) -> Record {
+/// What is on record of the data model: definitions, in which texts stand.
+const DEFINITIONS: [&str; 3] = ["directus_collections", "directus_fields", "directus_relations"];
+
+/// An item as it was and as it became; of a definition, what people see of it.
+fn changed(mut item: ChangedItem) -> Record {
+    if DEFINITIONS.contains(&item.collection.as_str()) {
+        let parts = [&mut item.before, &mut item.after].into_iter().flatten();
+        parts.for_each(shown_plainly);
+    }
     let mut row = Record::new();
     row.insert("collection".to_owned(), item.collection.into());
     row.insert("item".to_owned(), item.item.into());
