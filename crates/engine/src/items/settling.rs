@@ -18,9 +18,9 @@ use super::allowing::{self, Demand, action, preset, seen_among_them};
 use super::draft::{Assigned, Draft, Intent, List};
 use super::judging::{self, Above};
 use super::{Coerced, Receipt, keys};
-use crate::Error;
 use crate::changes::Recorder;
 use crate::query::{Resolver, is_presentation, is_secret, plain_read};
+use crate::{Error, system};
 
 /// What is stored of the items that a request names: by collection, then by key.
 #[derive(Default)]
@@ -170,7 +170,7 @@ impl Existing {
     }
 }
 
-/// The items with these keys, with the fields that must have a value.
+/// The items with these keys, with the fields that must have a value; where the system has rules on what stays, whole.
 pub(super) async fn read_rows(
     tx: &mut Recorder,
     collection: &Arc<Collection>,
@@ -178,10 +178,9 @@ pub(super) async fn read_rows(
 ) -> Result<HashMap<String, Record>, Error> {
     let primary = keys::primary(collection)?;
     let mut fields = vec![primary.clone()];
-    let demanded = collection
-        .fields
-        .values()
-        .filter(|field| !field.is_alias() && field.must_be_given() && field.name != primary.name);
+    let whole = system::changes_whole(collection);
+    let columns = collection.fields.values().filter(|field| !field.is_alias());
+    let demanded = columns.filter(|field| (whole || field.must_be_given()) && field.name != primary.name);
     fields.extend(demanded.cloned());
     let plan = plain_read(collection, &fields, keys::among(primary, wanted));
     let reason = "whether items exist, and what they lack, does not depend on who asks";
@@ -307,6 +306,10 @@ impl<'a> Settler<'a> {
         self.problems.extend(pointing);
         if !again {
             self.demanded(draft, stored, reservation);
+        }
+        if let Some(stored) = stored.filter(|_| draft.intent == Intent::Update) {
+            self.problems
+                .extend(system::check_changed(&self.on, draft, stored));
         }
         self.fill(draft);
         for one in &mut draft.ones {

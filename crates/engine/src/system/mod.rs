@@ -2,7 +2,7 @@
 //!
 //! - [`writable`]: which of them are written elsewhere, or only by the system.
 //! - [`deletable`]: what must stay.
-//! - [`check`]: rules on what is sent, before anything is written.
+//! - [`check`]: rules on what is sent, before anything is written; [`check_changed`]: on what an item will be then.
 //! - [`after`]: rules on what the database would then hold, before the commit; [`Engine::conclude`] asks them of every
 //!   transaction.
 //!
@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use loggia_access::Grants;
 use loggia_model::error::{FORBIDDEN, UNPROCESSABLE_CONTENT};
 use loggia_model::system::PUBLIC_POLICY;
-use loggia_model::{Collection, Problem, Problems, Scalar};
+use loggia_model::{Collection, Problem, Problems, Record, Scalar};
 use serde_json::Value;
 
 use crate::changes::{Recorded, Recorder};
@@ -103,6 +103,19 @@ pub(crate) fn check(on: &Resolver<'_>, draft: &mut Draft) -> Problems {
         "directus_settings" => settings::check(on, draft),
         _ => Problems::default(),
     }
+}
+
+/// What is wrong with an item that exists, as it will be: what stays of it is in `stored`.
+pub(crate) fn check_changed(on: &Resolver<'_>, draft: &Draft, stored: &Record) -> Problems {
+    match draft.collection.name.as_str() {
+        "directus_permissions" => permissions::check_changed(on, draft, stored),
+        _ => Problems::default(),
+    }
+}
+
+/// Whether all of an item that exists must be known to change it: what [`check_changed`] looks at.
+pub(crate) fn changes_whole(collection: &Collection) -> bool {
+    collection.name == "directus_permissions"
 }
 
 /// What a transaction has written.

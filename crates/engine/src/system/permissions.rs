@@ -5,13 +5,43 @@ use loggia_access::{Permission, RuleSet, Rulebook};
 use loggia_model::{Collection, Problem, Problems, Record};
 use serde_json::Value;
 
-use crate::items::draft::Draft;
+use crate::items::draft::{Draft, Intent};
 use crate::items::payload::invalid;
 use crate::query::{Facts, Resolver, suggest};
 use crate::rights::{self, Rules};
 
+/// What decides together whether a permission can be applied.
+const PARTS: [&str; 8] = [
+    "collection",
+    "action",
+    "fields",
+    "permissions",
+    "validation",
+    "presets",
+    "locales",
+    "statuses",
+];
+
 pub(super) fn check(on: &Resolver<'_>, draft: &Draft) -> Problems {
     let row = as_sent(draft);
+    // Of one that exists, the rest is not known yet.
+    if draft.intent == Intent::Update {
+        return shapes(draft, &row);
+    }
+    examined(on, draft, row)
+}
+
+/// What is wrong with a permission that exists, as it will be.
+pub(super) fn check_changed(on: &Resolver<'_>, draft: &Draft, stored: &Record) -> Problems {
+    if !PARTS.iter().any(|part| draft.sent.contains_key(*part)) {
+        return Problems::default();
+    }
+    let mut row = stored.clone();
+    row.extend(as_sent(draft));
+    examined(on, draft, row)
+}
+
+fn examined(on: &Resolver<'_>, draft: &Draft, row: Record) -> Problems {
     let mut problems = shapes(draft, &row);
     let Some(name) = row.get("collection").and_then(Value::as_str) else {
         return problems;

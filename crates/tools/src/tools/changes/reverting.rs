@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::catalogue::{CallError, ToolResult};
 use crate::envelope::Envelope;
 use crate::tool::Call;
+use crate::tools::model_receipt::shown_plainly;
 
 /// Conflicts that are shown, at most; and parts that are not restored.
 const SHOWN: usize = 50;
@@ -36,7 +37,7 @@ pub(super) async fn revert(call: &Call<'_>, given: &Map<String, Value>) -> Resul
         ..Receipt::default()
     });
     let mut result = envelope.finish();
-    let conflicts = reverted.conflicts.iter().take(SHOWN).map(Conflict::shown);
+    let conflicts = reverted.conflicts.into_iter().take(SHOWN).map(conflict);
     let lost = reverted.not_restored.iter().take(SHOWN).map(NotRestored::shown);
     let parts: [(&str, Vec<Value>); 2] = [
         ("conflicts", conflicts.collect()),
@@ -46,4 +47,12 @@ pub(super) async fn revert(call: &Call<'_>, given: &Map<String, Value>) -> Resul
         result.structured.insert(name.to_owned(), part.into());
     }
     Ok(result)
+}
+
+/// A conflict, and what people see of a definition that is there now.
+fn conflict(mut conflict: Conflict) -> Value {
+    if super::DEFINITIONS.contains(&conflict.collection.as_str()) {
+        conflict.now.iter_mut().for_each(shown_plainly);
+    }
+    conflict.shown()
 }
