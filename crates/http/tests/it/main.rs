@@ -25,4 +25,5 @@ mod server;
 mod sign_in_record;
 mod system_resources;
 mod tokens;
+mod tool_lists;
 mod who;
