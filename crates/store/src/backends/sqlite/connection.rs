@@ -56,13 +56,17 @@ fn set_up(connection: &Connection, mode: Mode) -> rusqlite::Result<()> {
     // Plans do not depend on the values bound. Else SQLite prepares a cached statement anew whenever it is run: more
     // work than most reads are.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // What readers sort stays in memory. Not so with the writer: each statement would then walk through all that was
+    // written before it in the same transaction, since SQLite keeps what savepoints need in one list.
+    if matches!(mode, Mode::Read) {
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+    }
     if let Mode::Write { durable } = mode {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     }
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // In KiB when negative. There are several readers, and what they read stays in the system's cache as well.
     let cache = match mode {
         Mode::Write { .. } => -8 * 1024,
