@@ -166,19 +166,19 @@ fn rights() -> Value {
 }
 
 #[track_caller]
-fn done(answer: loggia_testkit::Answer) {
+pub(crate) fn done(answer: loggia_testkit::Answer) {
     assert!(answer.status < 300, "{} {}", answer.status, answer.text);
 }
 
 /// Everything that an answer says. Keys that are drawn by lot are told apart by their order alone.
-struct Transcript {
+pub(crate) struct Transcript {
     url: String,
     known: Vec<String>,
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Transcript {
-    fn of(app: &TestApp) -> Self {
+    pub(crate) fn of(app: &TestApp) -> Self {
         Self {
             url: app.url().to_owned(),
             known: Vec::new(),
@@ -222,7 +222,13 @@ impl Transcript {
         renamed
     }
 
-    async fn ask(&mut self, who: &Client, method: &str, path: &str, body: Value) -> loggia_testkit::Answer {
+    pub(crate) async fn ask(
+        &mut self,
+        who: &Client,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> loggia_testkit::Answer {
         let request = who.request(method, path);
         let request = if body.is_null() {
             request
@@ -234,7 +240,7 @@ impl Transcript {
         answer
     }
 
-    async fn tool(&mut self, who: &Client, tool: &str, arguments: Value) {
+    pub(crate) async fn tool(&mut self, who: &Client, tool: &str, arguments: Value) {
         let answer = who
             .mcp("tools/call", json!({"name": tool, "arguments": arguments}))
             .await;
@@ -447,7 +453,7 @@ async fn writes(app: &TestApp, who: &Client, secret: Secret) -> Vec<String> {
 }
 
 /// Compares line by line, so that a difference is easy to find.
-fn assert_alike(what: &str, quiet: &[String], loud: &[String]) {
+pub(crate) fn assert_alike(what: &str, quiet: &[String], loud: &[String]) {
     let differ = quiet.iter().zip(loud).filter(|(quiet, loud)| quiet != loud);
     let differ: Vec<_> = differ.map(|(quiet, loud)| format!("{quiet}\n{loud}")).collect();
     assert!(

@@ -18,6 +18,7 @@ mod openapi;
 mod parrot;
 mod password_reset;
 mod permissions;
+mod refusals;
 mod revisions;
 mod schema;
 mod second_factor;
