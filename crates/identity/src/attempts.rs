@@ -84,7 +84,10 @@ impl Attempts {
     pub(crate) fn is_slow(&self, account: &str, limit: Option<u32>, now: Timestamp) -> bool {
         let counts = self.lock();
         let failures = counts.accounts.get(&name(account));
-        failures.is_some_and(|failures| failures.counted(now) >= limit.unwrap_or(LIMIT))
+        failures.is_some_and(|failures| {
+            // What was forgiven meanwhile does not end a wait of strangers.
+            failures.counted(now) >= limit.unwrap_or(LIMIT) || failures.closed_until > now
+        })
     }
 
     /// Begins a try. `limit`: of the settings; `None` closes nothing, and only delays. `is_known`: the user has signed in
@@ -109,7 +112,10 @@ impl Attempts {
             .and_then(|failures| failures.wait(most, now));
         if let Some(wait) = here {
             let message = "Too many failed sign-ins for this account from this network.";
-            return Err(exceeded(message, &format!("Wait {wait} seconds."), wait));
+            let hint = format!(
+                "Wait {wait} seconds; or ask for a new password, and choose it from here (POST /auth/password/request)."
+            );
+            return Err(exceeded(message, &hint, wait));
         }
         let everywhere = counts.accounts.get(&pair.0).filter(|_| !is_known);
         if let Some(wait) = everywhere.and_then(|failures| failures.wait(most, now)) {
@@ -150,6 +156,9 @@ impl Attempts {
         }
         if let Some(failures) = counts.accounts.get_mut(&account) {
             failures.count = failures.count.saturating_sub(forgiven);
+            if failures.count == 0 {
+                failures.closed_until = Timestamp::MIN;
+            }
         }
     }
 
@@ -366,6 +375,31 @@ mod tests {
         assert!(!attempts.is_slow("a@x", Some(3), START));
         assert!(fail(&attempts, from(0, 4), false, START));
         assert!(attempts.is_slow("a@x", Some(3), START));
+    }
+
+    #[test]
+    fn what_is_forgiven_leaves_nobody_waiting_whom_the_rest_does_not_concern() {
+        // All failures were here: nobody waits any more.
+        let attempts = Attempts::default();
+        for _ in 0..3 {
+            assert!(fail(&attempts, from(0, 1), true, START));
+        }
+        attempts.forgive("a@x", from(0, 1));
+        assert!(!attempts.is_slow("a@x", Some(3), START));
+        assert!(may(&attempts, "a@x", from(0, 1), false, START));
+        // Others failed as well: strangers wait for the end of their wait, and it is asked who is none.
+        let attempts = Attempts::default();
+        assert!(fail(&attempts, from(0, 1), false, START));
+        for last in 2..=3 {
+            assert!(fail(&attempts, from(0, last), false, START));
+        }
+        attempts.forgive("a@x", from(0, 1));
+        assert!(attempts.is_slow("a@x", Some(3), START));
+        assert!(!may(&attempts, "a@x", from(0, 4), false, START));
+        assert!(may(&attempts, "a@x", from(0, 1), true, START));
+        let open = later(SignedDuration::from_secs(1));
+        assert!(!attempts.is_slow("a@x", Some(3), open));
+        assert!(may(&attempts, "a@x", from(0, 4), false, open));
     }
 
     #[test]

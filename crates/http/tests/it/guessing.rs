@@ -143,6 +143,45 @@ async fn who_reads_the_letter_gets_in_from_there() {
 }
 
 #[tokio::test]
+async fn guesses_from_the_users_own_network_end_no_session_and_a_letter_opens_it() {
+    let app = start().await;
+    let session = login(&app, HOME, ADMIN_EMAIL, ADMIN_PASSWORD).await;
+    for _ in 0..LIMIT {
+        assert_eq!(login(&app, HOME, ADMIN_EMAIL, "x").await.status, 401);
+    }
+    let closed = login(&app, HOME, ADMIN_EMAIL, ADMIN_PASSWORD).await;
+    assert_eq!(closed.refusal(), (429, "REQUESTS_EXCEEDED"));
+    assert!(closed.text.contains("/auth/password/request"), "{}", closed.text);
+    // An account that does not exist is told the same.
+    for _ in 0..LIMIT {
+        login(&app, HOME, NOBODY, "x").await;
+    }
+    assert_eq!(login(&app, HOME, NOBODY, "x").await.text, closed.text);
+    // Who is signed in stays so.
+    let refreshed = json!({"refresh_token": session.data()["refresh_token"]});
+    let refreshed = post(&app, HOME, "/auth/refresh", refreshed).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text);
+    // And whoever reads the user's letters gets in from there at once.
+    let asked = post(
+        &app,
+        HOME,
+        "/auth/password/request",
+        json!({"email": ADMIN_EMAIL}),
+    )
+    .await;
+    assert_eq!(asked.status, 204);
+    let mail = app.mailbox.next().await;
+    let (_, token) = mail.text.split_once("token=").unwrap();
+    let token = token.split_whitespace().next().unwrap();
+    let body = json!({"token": token, "password": "another-password-2"});
+    assert_eq!(post(&app, HOME, "/auth/password/reset", body).await.status, 204);
+    assert_eq!(
+        login(&app, HOME, ADMIN_EMAIL, "another-password-2").await.status,
+        200
+    );
+}
+
+#[tokio::test]
 async fn letters_are_bounded_for_a_network() {
     let app = start().await;
     let request = async |n: u32, from: String| {
