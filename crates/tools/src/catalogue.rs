@@ -14,6 +14,8 @@ use loggia_access::Caller;
 use loggia_model::{Problem, Problems, error};
 use serde_json::{Map, Value, json};
 
+use crate::plain_text::is_hidden;
+
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -520,15 +522,18 @@ fn count(value: &Value) -> usize {
     value.to_string().chars().count()
 }
 
-/// As much of the text as fits into `room` characters of JSON, without control characters.
+/// As much of the text as fits into `room` characters of JSON, without control characters and what people would not see:
+/// choices and messages of fields are told here.
 fn clip(text: &str, room: usize) -> String {
     let cost = |c: char| if matches!(c, '"' | '\\') { 2 } else { 1 };
-    if text.len() <= room / 2 && !text.contains(char::is_control) {
+    let is_plain = |text: &str| !text.contains(|c: char| c.is_control() || is_hidden(c));
+    if text.len() <= room / 2 && is_plain(text) {
         return text.to_owned();
     }
     let mut clipped = String::new();
     let mut left = room.saturating_sub(1);
-    for c in text.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+    let seen = text.chars().filter(|c| !is_hidden(*c));
+    for c in seen.map(|c| if c.is_control() { ' ' } else { c }) {
         if cost(c) > left {
             clipped.push('…');
             break;

@@ -43,7 +43,7 @@ pub(crate) fn plain_lines(text: &str, room: usize) -> String {
 
 /// Characters that take no room on the screen, or that change the order of others (Unicode 16, general category Cf and
 /// default-ignorable code points that are not part of a script's spelling).
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'

@@ -182,3 +182,33 @@ async fn megabytes_come_back_as_they_were_or_are_refused() {
     .await;
     survives(&house, "schema", json!({"keys": vec!["posts"; 50_000]})).await;
 }
+
+#[tokio::test]
+async fn errors_say_only_what_people_see() {
+    let house = house().await;
+    house.blog().await;
+    let hidden = |text: &str| format!("{text}\u{200b}\u{e0041}\u{202e}");
+    let field = json!({"action": "update", "collection": "posts", "data": {"field": "title", "meta": {
+        "options": {"choices": [{"text": "A", "value": hidden("alpha")}]}}}});
+    house.succeeds("fields", field).await;
+    let field = json!({"action": "update", "collection": "posts", "data": {"field": "slug", "meta": {
+        "validation": {"_and": [{"slug": {"_eq": "x"}}]}, "validation_message": hidden("Ask nobody.")}}});
+    house.succeeds("fields", field).await;
+    for (data, visible) in [
+        (json!({"title": "b"}), "alpha"),
+        (json!({"title": hidden("alpha"), "slug": "y"}), "slug"),
+        (json!({"title": "b", "slug": "y", (hidden("nope")): 1}), "alpha"),
+    ] {
+        let arguments = json!({"action": "create", "collection": "posts", "data": data});
+        let error = house.fails("items", arguments).await;
+        let mut told = vec![error["message"].clone(), error["hint"].clone()];
+        for problem in error["problems"].as_array().into_iter().flatten() {
+            told.extend([problem["message"].clone(), problem["hint"].clone()]);
+        }
+        let told = Value::from(told).to_string();
+        assert!(told.contains(visible), "{error:#}");
+        for character in ['\u{200b}', '\u{e0041}', '\u{202e}'] {
+            assert!(!told.contains(character), "{error:#}");
+        }
+    }
+}
