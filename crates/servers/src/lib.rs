@@ -80,6 +80,16 @@ impl Database {
         }
     }
 
+    /// A database of the chosen kind, as `make` leaves an empty one.
+    ///
+    /// # Panics
+    /// Where its server is not installed: whoever chose it wants to know.
+    pub async fn chosen<F: Future<Output = ()>>(make: impl FnOnce(String) -> F) -> Self {
+        let kind = chosen();
+        let made = Self::like(kind, make).await;
+        made.unwrap_or_else(|| panic!("there is no server for {kind:?}"))
+    }
+
     fn in_memory() -> Self {
         Self {
             url: "sqlite::memory:".to_owned(),

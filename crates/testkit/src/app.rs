@@ -13,6 +13,7 @@ use loggia_identity::{AdministratorSeed, Cost, Identity, NewUser, Options, Secre
 use loggia_mcp::{Endpoint, Server};
 use loggia_model::plan::{Plan, UpdatePlan};
 use loggia_model::{Clock, Filter, Generator, Record, Scalar, system};
+use loggia_servers::Database;
 use loggia_store::Store;
 use loggia_tools::Tools;
 use loggia_tools::catalogue::Catalogue;
@@ -49,6 +50,7 @@ pub struct TestApp {
     client: Client,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
+    _database: Database,
 }
 
 impl Deref for TestApp {
@@ -68,7 +70,7 @@ pub struct Builder {
 }
 
 impl TestApp {
-    /// In memory, with the defaults, the MCP server switched on.
+    /// With the defaults, the MCP server switched on.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
@@ -154,13 +156,7 @@ impl Builder {
     pub async fn start(self) -> TestApp {
         let clock = Clock::mock(Timestamp::from_second(START).expect("a moment"));
         let generator = Generator::seeded(1);
-        let store = Store::open(loggia_store::Options {
-            clock: clock.clone(),
-            durable: false,
-            ..loggia_store::Options::new("sqlite::memory:")
-        })
-        .await
-        .expect("a database");
+        let (store, database) = database(&clock).await;
         let (postman, mailbox) = mailbox();
         let identity = identity(&store, &clock, &generator, postman).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -207,8 +203,21 @@ impl Builder {
             },
             stop,
             serving,
+            _database: database,
         }
     }
+}
+
+/// An empty database of the kind that `LOGGIA_TEST_DATABASE` chooses, and a store over it.
+async fn database(clock: &Clock) -> (Store, Database) {
+    let options = |url: String| loggia_store::Options {
+        clock: clock.clone(),
+        durable: false,
+        ..loggia_store::Options::new(url)
+    };
+    let open = async |url: String| Store::open(options(url)).await.expect("a database");
+    let database = Database::chosen(async |url| drop(open(url).await)).await;
+    (open(database.url.clone()).await, database)
 }
 
 /// Writes settings before anybody reads them.

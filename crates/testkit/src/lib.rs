@@ -1,7 +1,8 @@
 //! A whole Loggia in a test: [`TestApp`]. A dev-dependency only.
 //!
 //! Everything is real but time (a clock that stands still until told), randomness (seeded) and the cost of a password
-//! hash (none): the database is SQLite in memory, requests come over a socket.
+//! hash (none): the database is SQLite in memory, or what `LOGGIA_TEST_DATABASE` says; requests come over a
+//! socket.
 //!
 //! To add a way to ask: a method of [`Client`]. To add a way to have rights: a method in `rights.rs`.
 

@@ -8,6 +8,7 @@ use loggia_access::{Caller, Claims, Layer, Origin, Permit};
 use loggia_engine::{Engine, Error, Hasher, Limits, Listener, Parts};
 use loggia_model::plan::{InsertPlan, Plan, ReadPlan, SchemaPlan, SchemaStep, Selected, Source};
 use loggia_model::{Clock, Filter, Generator, Problems, Scalar};
+use loggia_servers::Database;
 use loggia_store::{Options, Outcome, Store};
 use serde_json::Value;
 
@@ -28,19 +29,29 @@ impl Hasher for PlainHasher {
     }
 }
 
+/// Keeps the database of a test for as long as its engine.
+struct Kept(#[expect(dead_code, reason = "it goes with the engine")] Database);
+
+impl Listener for Kept {
+    fn changed(&self, _: &str, _: &[Value]) {}
+}
+
 /// An engine over an empty database.
 pub(crate) async fn engine() -> Engine {
     engine_heard_by(Vec::new()).await
 }
 
 /// An engine over an empty database, and those who are told of changes.
-pub(crate) async fn engine_heard_by(listeners: Vec<Arc<dyn Listener>>) -> Engine {
+pub(crate) async fn engine_heard_by(mut listeners: Vec<Arc<dyn Listener>>) -> Engine {
     let clock = Clock::mock("2026-11-21T12:00:00Z".parse().unwrap());
-    let options = Options {
+    let options = |url: String| Options {
         clock: clock.clone(),
-        ..Options::new("sqlite::memory:")
+        durable: false,
+        ..Options::new(url)
     };
-    let store = Store::open(options).await.unwrap();
+    let database = Database::chosen(async |url| drop(Store::open(options(url)).await.unwrap())).await;
+    let store = Store::open(options(database.url.clone())).await.unwrap();
+    listeners.push(Arc::new(Kept(database)));
     let parts = Parts {
         store,
         clock,

@@ -11,6 +11,7 @@ use loggia_identity::{
     RequestFacts, Secret,
 };
 use loggia_model::{Clock, Generator};
+use loggia_servers::Database;
 use loggia_store::Store;
 
 pub(crate) struct House {
@@ -19,6 +20,7 @@ pub(crate) struct House {
     store: Store,
     cost: Cost,
     pub(crate) token: String,
+    _database: Database,
 }
 
 /// Letters have tests of their own, at the door.
@@ -42,13 +44,13 @@ impl House {
     /// Without anybody in it, and with hashes that cost something.
     pub(crate) async fn costing(cost: Cost) -> Self {
         let clock = Clock::mock(Timestamp::from_second(1_800_000_000).unwrap());
-        let store = Store::open(loggia_store::Options {
+        let options = |url: String| loggia_store::Options {
             clock: clock.clone(),
             durable: false,
-            ..loggia_store::Options::new("sqlite::memory:")
-        })
-        .await
-        .unwrap();
+            ..loggia_store::Options::new(url)
+        };
+        let database = Database::chosen(async |url| drop(Store::open(options(url)).await.unwrap())).await;
+        let store = Store::open(options(database.url.clone())).await.unwrap();
         let identity = identity(&store, &clock, cost, 1);
         Self {
             identity,
@@ -56,6 +58,7 @@ impl House {
             store,
             cost,
             token: String::new(),
+            _database: database,
         }
     }
 

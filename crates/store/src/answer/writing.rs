@@ -40,26 +40,25 @@ pub(super) async fn insert<E: Executor>(
             }
         }
         done += alike.len();
+        // Before the next rows, which may leave theirs to be counted.
+        count_on(executor, &plan.collection, alike).await?;
     }
-    count_on(executor, plan).await?;
     Ok(keys)
 }
 
 /// The database numbers rows itself: keys that were given must not come up again.
-async fn count_on<E: Executor>(executor: &mut E, plan: &InsertPlan) -> Result<(), Error> {
+async fn count_on<E: Executor>(
+    executor: &mut E,
+    collection: &Collection,
+    rows: &[Vec<(Arc<Field>, Scalar)>],
+) -> Result<(), Error> {
     let counted = |field: &Field| field.column.as_ref().is_some_and(|column| column.auto_increment);
-    let given = plan
-        .rows
-        .iter()
-        .flatten()
-        .filter_map(|(field, value)| match value {
-            Scalar::Int(key) if counted(field) => Some((field, *key)),
-            _ => None,
-        });
+    let given = rows.iter().flatten().filter_map(|(field, value)| match value {
+        Scalar::Int(key) if counted(field) => Some((field, *key)),
+        _ => None,
+    });
     if let Some((field, key)) = given.max_by_key(|(_, key)| *key)
-        && let Some(statement) = executor
-            .dialect()
-            .count_on(&plan.collection.name, &field.name, key)
+        && let Some(statement) = executor.dialect().count_on(&collection.name, &field.name, key)
     {
         executor.query(statement).await?;
     }

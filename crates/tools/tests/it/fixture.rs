@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use loggia_access::{Caller, Claims, Layer, Origin, TokenFacts};
-use loggia_engine::{Engine, Hasher, Limits, Parts};
+use loggia_engine::{Engine, Hasher, Limits, Listener, Parts};
 use loggia_model::{Clock, Generator, Problems, Query};
+use loggia_servers::Database;
 use loggia_store::{Options, Store};
 use loggia_tools::catalogue::{Asks, Narrowing};
 use loggia_tools::{CallContext, CallError, Catalogue as _, Tools};
@@ -35,20 +36,29 @@ pub(crate) struct House {
     pub(crate) engine: Engine,
 }
 
+/// Keeps the database of a test for as long as its engine.
+struct Kept(#[expect(dead_code, reason = "it goes with the engine")] Database);
+
+impl Listener for Kept {
+    fn changed(&self, _: &str, _: &[Value]) {}
+}
+
 /// A house with an empty database; assistants may connect and delete nothing.
 pub(crate) async fn house() -> House {
     let clock = Clock::mock("2026-11-21T12:00:00Z".parse().unwrap());
-    let options = Options {
+    let options = |url: String| Options {
         clock: clock.clone(),
-        ..Options::new("sqlite::memory:")
+        durable: false,
+        ..Options::new(url)
     };
-    let store = Store::open(options).await.unwrap();
+    let database = Database::chosen(async |url| drop(Store::open(options(url)).await.unwrap())).await;
+    let store = Store::open(options(database.url.clone())).await.unwrap();
     let parts = Parts {
         store,
         clock,
         generator: Generator::seeded(1),
         hasher: Arc::new(PlainHasher),
-        listeners: Vec::new(),
+        listeners: vec![Arc::new(Kept(database))],
         limits: Limits::default(),
     };
     let engine = Engine::open(parts).await.unwrap();

@@ -353,8 +353,17 @@ async fn a_given_key_leaves_numbers_to_count_on() {
             ["VALUE_OUT_OF_RANGE author.id"]
         );
     }
+    let counted = json!({"collection": "counted", "schema": {}, "fields": [
+        {"field": "id", "type": "bigInteger", "schema": {"is_primary_key": true, "has_auto_increment": true}},
+        {"field": "name", "type": "string"},
+    ]});
+    paper
+        .engine
+        .create_collections(&paper.admin, vec![counted])
+        .await
+        .unwrap();
     let far = json!({"id": 1_900_000_000_000_000_000_i64, "name": "Far"});
-    paper.create("authors", far).await.unwrap();
-    let next = paper.create("authors", json!({"name": "Next"})).await.unwrap();
+    paper.create("counted", far).await.unwrap();
+    let next = paper.create("counted", json!({"name": "Next"})).await.unwrap();
     assert_eq!(next.rows[0]["id"], "1900000000000000001");
 }

@@ -84,6 +84,8 @@ pub(super) struct Writing<'c> {
     pub(super) connection: &'c Connection,
     /// What opens the operation's savepoint; sent along with its first statement.
     opening: Option<&'static str>,
+    /// Whether the transaction has a savepoint.
+    begun: &'c mut bool,
     /// Whether the operation writes more than once.
     several: bool,
     /// What the last failure asks for.
@@ -99,16 +101,17 @@ struct Failed {
 }
 
 impl<'c> Writing<'c> {
-    /// `first`: of the transaction.
-    pub(super) fn new(connection: &'c Connection, first: bool, several: bool) -> Self {
-        let opening = if first {
-            "SAVEPOINT turn; SAVEPOINT step"
-        } else {
+    /// `begun`: whether the transaction has a savepoint; noted where the operation makes it.
+    pub(super) fn new(connection: &'c Connection, begun: &'c mut bool, several: bool) -> Self {
+        let opening = if *begun {
             "RELEASE SAVEPOINT step; SAVEPOINT step"
+        } else {
+            "SAVEPOINT turn; SAVEPOINT step"
         };
         Self {
             connection,
             opening: Some(opening),
+            begun,
             several,
             trouble: Trouble::None,
         }
@@ -116,11 +119,17 @@ impl<'c> Writing<'c> {
 
     /// Opens the operation's savepoint now.
     pub(super) async fn open(&mut self) -> Result<(), Error> {
-        let opening = self.opening.take().unwrap_or_default();
+        let opening = self.opening().unwrap_or_default();
         self.connection
             .command(opening)
             .await
             .map_err(|error| self.note(error, false))
+    }
+
+    /// What opens the operation's savepoint, the first time.
+    fn opening(&mut self) -> Option<&'static str> {
+        *self.begun = true;
+        self.opening.take()
     }
 
     /// Takes back what the operation has done.
@@ -147,7 +156,7 @@ impl<'c> Writing<'c> {
         part: bool,
     ) -> Result<Rows, Failed> {
         let failed = |error, cached, at| Failed { error, cached, at };
-        let opening = self.opening.take();
+        let opening = self.opening();
         let mut before = match (opening, part) {
             (Some(opening), true) => format!("{opening}; SAVEPOINT part"),
             (Some(opening), false) => opening.to_owned(),

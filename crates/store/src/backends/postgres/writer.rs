@@ -315,25 +315,24 @@ impl Pen {
             return Err(Over::Lost("there is no connection".to_owned()));
         };
         let clock = &self.common.clock;
-        let first = std::mem::replace(&mut open.begun, true);
         match operation {
             Operation::Run(plans, reply) => {
-                let writing = Writing::new(connection, !first, in_steps(&plans));
+                let writing = Writing::new(connection, &mut open.begun, in_steps(&plans));
                 answered(connection, run(writing, &plans, clock), reply, fate).await
             }
             Operation::ChangeSchema(plan, reply) => {
                 open.altered += 1;
-                let writing = Writing::new(connection, !first, true);
+                let writing = Writing::new(connection, &mut open.begun, true);
                 let changed = answered(connection, alter(writing, &plan, clock), reply, fate).await;
                 connection.forget();
                 changed
             }
             Operation::Tables(reply) => {
-                let writing = Writing::new(connection, !first, false);
+                let writing = Writing::new(connection, &mut open.begun, false);
                 answered(connection, tables(writing), reply, fate).await
             }
             Operation::SchemaVersion(reply) => {
-                let writing = Writing::new(connection, !first, false);
+                let writing = Writing::new(connection, &mut open.begun, false);
                 answered(connection, version(writing), reply, fate).await
             }
             Operation::Commit(reply) => {

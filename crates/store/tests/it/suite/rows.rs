@@ -136,3 +136,17 @@ async fn broken_rules_are_named_with_the_row_and_the_value() {
     .await;
     assert_eq!(world.rows(world.read("authors", &["id"])).await.len(), 1);
 }
+
+#[tokio::test]
+async fn numbers_are_counted_on_from_keys_that_are_given_also_within_one_insert() {
+    let Some(world) = newspaper().await else { return };
+    let named = |name: &str| ("name", json!(name));
+    let first: &[(&str, Value)] = &[("id", json!(50)), named("a")];
+    let second: &[(&str, Value)] = &[named("b")];
+    let third: &[(&str, Value)] = &[("id", json!(7)), named("c")];
+    let keys = world
+        .write(world.insert("authors", &[first, second, third, &[named("d")]]))
+        .await
+        .unwrap();
+    assert_eq!(keys, [50, 51, 7, 52].map(Scalar::Int));
+}

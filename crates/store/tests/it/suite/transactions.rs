@@ -40,6 +40,24 @@ async fn a_dropped_transaction_leaves_nothing_and_a_failed_plan_leaves_the_rest(
 }
 
 #[tokio::test]
+async fn what_does_nothing_costs_nobody_anything() {
+    let Some(world) = newspaper().await else { return };
+    for more in [false, true] {
+        let mut tx = world.store.begin().await.unwrap();
+        let outcome = run(&mut tx, world.insert("authors", &[])).await.unwrap();
+        assert!(outcome.into_keys().is_empty());
+        if more {
+            run(&mut tx, author(&world, "Ann")).await.unwrap();
+            run(&mut tx, world.insert("authors", &[])).await.unwrap();
+            run(&mut tx, author(&world, "Bob")).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+    drop(world.store.begin().await.unwrap());
+    assert_eq!(authors(&world).await, [json!("Ann"), json!("Bob")]);
+}
+
+#[tokio::test]
 async fn plans_run_together_are_all_kept_or_none() {
     let Some(world) = newspaper().await else { return };
     let names = || Plan::Read(world.read("authors", &["name"]));
