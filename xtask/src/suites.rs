@@ -5,6 +5,7 @@
 //! To add a suite: a variant of [`Suite`], its arm in [`run_one`], and its runner's summary line in [`Count::read`].
 
 mod clients;
+mod databases;
 
 use crate::shell;
 use anyhow::Result;
@@ -16,6 +17,8 @@ use std::ops::AddAssign;
 pub(crate) enum Suite {
     /// The tests of every room
     Rust,
+    /// Once more on PostgreSQL, those that run over a database and have not run on it by themselves
+    Postgres,
     /// The examples in the documentation
     Doc,
     /// The official JavaScript clients against the binary
@@ -24,7 +27,13 @@ pub(crate) enum Suite {
     Python,
 }
 
-const ALL: &[Suite] = &[Suite::Rust, Suite::Doc, Suite::Node, Suite::Python];
+const ALL: &[Suite] = &[
+    Suite::Rust,
+    Suite::Postgres,
+    Suite::Doc,
+    Suite::Node,
+    Suite::Python,
+];
 
 /// The programs that run tests, each with a summary of its own. A failed test may print what looks like the summary
 /// of another.
@@ -140,6 +149,7 @@ pub(crate) fn run(only: &[Suite]) -> Result<bool> {
 fn run_one(suite: Suite) -> Result<Count> {
     match suite {
         Suite::Rust => rust(),
+        Suite::Postgres => databases::postgres(),
         Suite::Doc => counted(
             Runner::Cargo,
             shell::cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]),
@@ -161,34 +171,38 @@ fn counted(runner: Runner, command: &mut std::process::Command) -> Result<Count>
 }
 
 fn rust() -> Result<Count> {
+    if let Err(error) = databases::install_postgres() {
+        println!("{error:#}; what needs a server of PostgreSQL is left out, and says so");
+    }
+    tests(&[], &[])
+}
+
+/// Runs the tests of some packages, of all where none is named, with these variables.
+fn tests(packages: &[&str], variables: &[(&str, &str)]) -> Result<Count> {
     let mut cargo = shell::cargo();
+    cargo.envs(variables.iter().copied());
     let runner = if nextest_is_there() {
         Runner::Nextest
     } else {
         Runner::Cargo
     };
     if runner == Runner::Nextest {
-        cargo.args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-            "--status-level",
-            "fail",
-        ]);
+        cargo.args(["nextest", "run", "--workspace"]);
+        if !packages.is_empty() {
+            // Chosen from everything, which is built already: the packages alone would be built with other features.
+            let chosen: Vec<_> = packages.iter().map(|name| format!("package({name})")).collect();
+            cargo.args(["-E", &chosen.join(" | ")]);
+        }
+        cargo.args(["--locked", "--no-fail-fast", "--status-level", "fail"]);
         // A failure prints once, where it happens, and again in the end for whoever reads only that.
         cargo.args(["--failure-output", "immediate-final", "--no-tests", "pass"]);
     } else {
-        cargo.args([
-            "test",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-            "--lib",
-            "--bins",
-            "--tests",
-        ]);
+        cargo.arg("test");
+        match packages {
+            [] => _ = cargo.arg("--workspace"),
+            packages => _ = cargo.args(packages.iter().flat_map(|name| ["-p", *name])),
+        }
+        cargo.args(["--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]);
     }
     counted(runner, &mut cargo)
 }

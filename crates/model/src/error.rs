@@ -95,6 +95,7 @@ codes! {
     UNSUPPORTED_MEDIA_TYPE MediaType 415 false "The body is of a kind that is not understood.";
     REQUESTS_EXCEEDED RateLimited 429 true "Too many requests: wait and retry.";
     SERVICE_UNAVAILABLE Unavailable 503 true "Something needed does not answer: retry.";
+    OUTCOME_UNKNOWN Internal 500 false "The connection to the database broke while the change was being kept: look whether it was made before you repeat it.";
     INTERNAL_SERVER_ERROR Internal 500 true "An unexpected failure; the log has the details under the request id.";
 }
 

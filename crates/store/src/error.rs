@@ -2,7 +2,8 @@
 
 use loggia_model::error::{
     CONTAINS_NULL_VALUES, FAILED_VALIDATION, INTERNAL_SERVER_ERROR, INVALID_FOREIGN_KEY, INVALID_PAYLOAD,
-    NOT_NULL_VIOLATION, RECORD_NOT_UNIQUE, SERVICE_UNAVAILABLE, VALUE_OUT_OF_RANGE, VALUE_TOO_LONG,
+    NOT_NULL_VIOLATION, OUTCOME_UNKNOWN, RECORD_NOT_UNIQUE, SERVICE_UNAVAILABLE, VALUE_OUT_OF_RANGE,
+    VALUE_TOO_LONG,
 };
 use loggia_model::{Problem, StorageKind, field_types};
 use serde_json::Value;
@@ -436,10 +437,13 @@ impl Error {
             )
             .hint("Retry."),
             Self::Unsure(_) => Problem::new(
-                &SERVICE_UNAVAILABLE,
+                &OUTCOME_UNKNOWN,
                 "The connection to the database broke at the last moment: whether the change was made is not known.",
             )
-            .hint("Look whether it was made before you retry."),
+            .hint(
+                "Do not repeat it yet. Read the changes of this request: GET /changes?request=<X-Request-Id of this answer>, or \
+                 your last ones with the tool \"changes\". If it is among them, it was made; if not, nothing was changed.",
+            ),
             _ => Problem::new(
                 &INTERNAL_SERVER_ERROR,
                 "An unexpected failure; nothing was changed.",
@@ -468,5 +472,22 @@ fn unfit(table: &str, column: Option<&str>, fault: Fault) -> Problem {
     match column {
         Some(column) => problem.at(column).with("field", column),
         None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_that_nobody_knows_is_not_to_be_repeated_blindly() {
+        let check = |error: Error, name: &str, retryable: bool| {
+            let problem = error.problem();
+            assert_eq!((problem.code.name, problem.code.retryable), (name, retryable));
+        };
+        check(Error::Unsure("broken".into()), "OUTCOME_UNKNOWN", false);
+        check(Error::Contended("a deadlock".into()), "SERVICE_UNAVAILABLE", true);
+        let problem = Error::Unsure("broken".into()).problem();
+        assert!(problem.hint.unwrap().contains("/changes?request="));
     }
 }
