@@ -381,6 +381,12 @@ impl Server {
         url(self.port, "postgres")
     }
 
+    /// Where it keeps everything.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Ends it as a power failure would.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ mod opening;
 mod sharing;
 #[path = "../suite/mod.rs"]
 pub(crate) mod suite;
+mod tls;
 
 /// What the suite runs on.
 const KIND: Kind = Kind::Postgres;
