@@ -27,8 +27,8 @@ pub(crate) struct Before {
     revisions: IndexMap<(String, String), (i64, i64)>,
 }
 
-/// Writes the record of what a transaction has done so far.
-pub(crate) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
+/// The record of what a transaction has done so far, and what writes it.
+pub(crate) async fn write(recorder: &mut Recorder) -> Result<(Recorded, Vec<Permit<Plan>>), Error> {
     let touched = recorder.take_touched();
     let definitions = std::mem::take(&mut recorder.definitions);
     let plans = looks(recorder, &touched, &definitions)?;
@@ -51,20 +51,20 @@ pub(crate) async fn write(recorder: &mut Recorder) -> Result<Recorded, Error> {
     let before = Before::read(&mut next);
     let spent = next();
     if entries.is_empty() {
-        return Ok(Recorded::default());
+        return Ok((Recorded::default(), Vec::new()));
     }
     budget(recorder, &spent, entries.len() as u64)?;
     left_to_people(recorder, &entries)?;
     let (change, plans) = rows(recorder, &entries, &before)?;
-    recorder.tx.run_all(plans).await?;
-    let cascaded = counts(entries.iter().filter(|entry| entry.cascaded));
-    let cascaded = cascaded.into_iter();
-    Ok(Recorded {
+    let cascaded = counts(entries.iter().filter(|entry| entry.cascaded)).into_iter();
+    let cascaded = cascaded
+        .map(|(name, changed)| (name.to_owned(), changed))
+        .collect();
+    let recorded = Recorded {
         change: Some(change),
-        cascaded: cascaded
-            .map(|(name, changed)| (name.to_owned(), changed))
-            .collect(),
-    })
+        cascaded,
+    };
+    Ok((recorded, plans))
 }
 
 fn there<'s>(schema: &'s Schema, name: &str) -> Option<(&'s Arc<Collection>, &'s Arc<Field>)> {

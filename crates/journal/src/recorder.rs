@@ -253,12 +253,10 @@ impl Recorder {
         self.tx.tables().await
     }
 
-    /// The schema's version, with what this transaction has done to it.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub async fn schema_version(&mut self) -> Result<u64, Error> {
-        self.tx.schema_version().await
+    /// The schema's version when the transaction began.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.tx.version()
     }
 
     /// The schema as the transaction sees it.
@@ -453,8 +451,8 @@ impl Recorder {
             self.tx.commit().await?;
             return Ok(Recorded::default());
         }
-        let recorded = record::write(&mut self).await?;
-        self.tx.commit().await?;
+        let (recorded, plans) = record::write(&mut self).await?;
+        self.tx.run_and_commit(plans).await?;
         if let Some(change) = &recorded.change {
             let _ = self.caller.attribution().change.set(change.clone());
         }

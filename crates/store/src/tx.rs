@@ -91,13 +91,28 @@ impl Tx {
         outcome
     }
 
+    /// The schema's version when the transaction began.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.transaction.version()
+    }
+
     /// Keeps everything; returns when it is durable.
     ///
     /// # Errors
     /// When nothing was kept.
-    pub async fn commit(mut self) -> Result<(), Error> {
+    pub async fn commit(self) -> Result<(), Error> {
+        self.run_and_commit(Vec::new()).await
+    }
+
+    /// Runs plans and keeps everything, with one wait for the writer.
+    ///
+    /// # Errors
+    /// As [`Tx::run_all`] and [`Tx::commit`]: then nothing was kept.
+    pub async fn run_and_commit(mut self, permits: Vec<Permit<Plan>>) -> Result<(), Error> {
         self.embark()?;
-        self.transaction.commit().await
+        let plans = permits.into_iter().map(Permit::into_plan).collect();
+        self.transaction.commit(plans).await
     }
 
     fn embark(&mut self) -> Result<(), Error> {

@@ -200,7 +200,7 @@ impl Engine {
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
         let mut tx = self.begin(schema, caller).await?;
-        if tx.schema_version().await? != schema.version {
+        if tx.version() != schema.version {
             return Ok(None);
         }
         if let Request::Delete(selection) = request {

@@ -90,8 +90,10 @@ pub(crate) trait Transaction: Send {
     fn tables(&mut self) -> Promise<'_, IndexMap<String, Table>>;
     /// As [`crate::Tx::schema_version`].
     fn schema_version(&mut self) -> Promise<'_, u64>;
-    /// As [`crate::Tx::commit`].
-    fn commit(self: Box<Self>) -> Promise<'static, ()>;
+    /// As [`crate::Tx::version`].
+    fn version(&self) -> u64;
+    /// As [`crate::Tx::run_and_commit`].
+    fn commit(self: Box<Self>, plans: Vec<Plan>) -> Promise<'static, ()>;
 }
 
 /// Opens the database at `options.url`.

@@ -27,8 +27,8 @@ pub(super) enum Operation {
     Tables(Reply<IndexMap<String, Table>>),
     /// The schema's version as it is.
     SchemaVersion(Reply<u64>),
-    /// The end.
-    Commit(Reply<()>),
+    /// The end, after plans that must succeed.
+    Commit(Vec<Plan>, Reply<()>),
 }
 
 /// What both sides know of a transaction.
@@ -68,6 +68,8 @@ pub(super) struct Turn {
     pub(super) ask: Box<dyn Fn(Operation) + Send + Sync>,
     pub(super) fate: Arc<Fate>,
     pub(super) idle: Duration,
+    /// The schema's version when it began.
+    pub(super) version: u64,
     /// The database stays open while a transaction is.
     pub(super) _writer: Arc<dyn std::any::Any + Send + Sync>,
 }
@@ -122,8 +124,28 @@ impl Transaction for Turn {
         self.asked(Operation::SchemaVersion)
     }
 
-    fn commit(mut self: Box<Self>) -> Promise<'static, ()> {
-        Box::pin(async move { self.asked(Operation::Commit).await })
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn commit(mut self: Box<Self>, plans: Vec<Plan>) -> Promise<'static, ()> {
+        Box::pin(async move { self.asked(|reply| Operation::Commit(plans, reply)).await })
+    }
+}
+
+/// The last plans of a transaction as an operation of their own, and where its outcome will be.
+pub(super) fn last(plans: Vec<Plan>) -> (Operation, LastOutcome) {
+    let (reply, outcome) = oneshot::channel();
+    (Operation::Run(plans, reply), LastOutcome(outcome))
+}
+
+/// The outcome of [`last`], once it was served.
+pub(super) struct LastOutcome(oneshot::Receiver<Result<Vec<Outcome>, Error>>);
+
+impl LastOutcome {
+    pub(super) fn get(mut self) -> Result<(), Error> {
+        let unserved = || Error::internal("the last plans of a transaction were not served");
+        self.0.try_recv().map_err(|_| unserved())?.map(drop)
     }
 }
 

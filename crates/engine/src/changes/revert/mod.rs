@@ -155,7 +155,7 @@ impl Engine {
         }
         let schema = self.schema();
         let mut tx = self.begin(&schema, caller).await?;
-        if tx.schema_version().await? != schema.version {
+        if tx.version() != schema.version {
             return Ok(None);
         }
         let loaded = load::entries(&mut tx, ids).await?;

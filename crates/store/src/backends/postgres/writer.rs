@@ -35,7 +35,7 @@ use super::connection::{Common, Connection, Mode, Patience};
 use super::failure::{self, Trouble};
 use super::introspect;
 use super::session::Writing;
-use crate::backends::turn::{Fate, Operation, Reply, Turn, in_steps};
+use crate::backends::turn::{Fate, Operation, Reply, Turn, in_steps, last};
 use crate::store::Outcome;
 use crate::{Error, answer, change};
 
@@ -57,7 +57,7 @@ pub(super) struct Writer {
 /// A transaction that waits for its turn.
 struct Begin {
     operations: mpsc::UnboundedReceiver<Operation>,
-    ready: oneshot::Sender<Result<(), Error>>,
+    ready: oneshot::Sender<Result<u64, Error>>,
     fate: Arc<Fate>,
 }
 
@@ -90,7 +90,8 @@ impl Writer {
         let (operations, queue) = mpsc::unbounded_channel();
         let (ready, begun) = oneshot::channel();
         let fate = Arc::new(Fate::default());
-        let turn = Turn {
+        let mut turn = Turn {
+            version: 0,
             ask: Box::new(move |operation| {
                 // Where the writer has ended the transaction, nobody takes it.
                 let _ = operations.send(operation);
@@ -105,7 +106,7 @@ impl Writer {
             fate,
         };
         writer.begins.send(begin).map_err(|_| gone())?;
-        begun.await.map_err(|_| gone())??;
+        turn.version = begun.await.map_err(|_| gone())??;
         Ok(turn)
     }
 }
@@ -281,12 +282,14 @@ impl Pen {
             fate,
         } = begin;
         let mut open = Open::default();
-        if ready.send(Ok(())).is_err() {
+        if ready.send(Ok(group.version + group.altered)).is_err() {
             return End::Undone;
         }
         loop {
             let operation = match tokio::time::timeout(self.common.idle, operations.recv()).await {
-                Ok(Some(Operation::Commit(reply))) => return self.keep(&open, reply, group).await,
+                Ok(Some(Operation::Commit(plans, reply))) => {
+                    return self.end(plans, reply, (&mut open, &fate), group).await;
+                }
                 Ok(Some(operation)) => operation,
                 Ok(None) => return self.undo(&open).await,
                 Err(_) => {
@@ -335,9 +338,35 @@ impl Pen {
                 let writing = Writing::new(connection, &mut open.begun, false);
                 answered(connection, version(writing), reply, fate).await
             }
-            Operation::Commit(reply) => {
+            Operation::Commit(_, reply) => {
                 let _ = reply.send(Err(Error::internal("a commit is not an operation")));
                 Ok(())
+            }
+        }
+    }
+
+    /// Runs what a transaction does last, and ends it.
+    async fn end(
+        &mut self,
+        plans: Vec<Plan>,
+        reply: Reply<()>,
+        (open, fate): (&mut Open, &Fate),
+        group: &mut Group,
+    ) -> End {
+        if plans.is_empty() {
+            return self.keep(open, reply, group).await;
+        }
+        let (operation, outcome) = last(plans);
+        if let Err(Over::Lost(why)) = self.serve(operation, open, fate).await {
+            tracing::warn!(why, "a transaction was lost with its connection");
+            return End::GroupLost(why);
+        }
+        match outcome.get() {
+            Ok(()) => self.keep(open, reply, group).await,
+            Err(error) => {
+                let undone = self.undo(open).await;
+                let _ = reply.send(Err(error));
+                undone
             }
         }
     }

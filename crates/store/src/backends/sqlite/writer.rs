@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use loggia_model::Clock;
+use loggia_model::plan::Plan;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::change::Alteration;
 use super::connection::{Session, at_once, command};
 use super::{failure, introspect};
-use crate::backends::turn::{Counts, Fate, Operation, Reply, Turn, in_steps, only_reads};
+use crate::backends::turn::{Counts, Fate, Operation, Reply, Turn, in_steps, last, only_reads};
 use crate::store::Activity;
 use crate::{Error, answer, change};
 
@@ -44,7 +45,7 @@ pub(super) struct Writer {
 /// A transaction that waits for its turn.
 struct Begin {
     operations: Receiver<Operation>,
-    ready: oneshot::Sender<Result<(), Error>>,
+    ready: oneshot::Sender<Result<u64, Error>>,
     fate: Arc<Fate>,
 }
 
@@ -88,7 +89,8 @@ impl Writer {
         let (operations, queue) = crossbeam_channel::unbounded();
         let (ready, begun) = oneshot::channel();
         let fate = Arc::new(Fate::default());
-        let turn = Turn {
+        let mut turn = Turn {
+            version: 0,
             ask: Box::new(move |operation| {
                 // Where the writer has ended the transaction, nobody takes it.
                 let _ = operations.send(operation);
@@ -106,7 +108,7 @@ impl Writer {
             Some(begins) => begins.send(begin).map_err(|_| gone())?,
             None => return Err(gone()),
         }
-        begun.await.map_err(|_| gone())??;
+        turn.version = begun.await.map_err(|_| gone())??;
         Ok(turn)
     }
 
@@ -229,14 +231,26 @@ impl Pen {
             let _ = begin.ready.send(Err(error));
             return lost.map_or(End::Undone, End::GroupLost);
         }
-        let begun = begin.ready.send(Ok(())).is_ok();
+        let version = introspect::schema_version(&self.connection).map_err(failure::of);
+        let begun = begin.ready.send(version).is_ok();
         let mut end = None;
         while begun && end.is_none() {
             let operation = match begin.operations.recv_timeout(self.idle) {
-                Ok(Operation::Commit(reply)) => {
-                    end = Some(reply);
-                    break;
-                }
+                Ok(Operation::Commit(plans, reply)) => match self.run_last(plans, &begin.fate, alone) {
+                    Ok(Ok(())) => {
+                        end = Some(reply);
+                        break;
+                    }
+                    Ok(Err(error)) => {
+                        let undone = self.undo();
+                        let _ = reply.send(Err(error));
+                        return undone;
+                    }
+                    Err(why) => {
+                        let _ = begin.fate.lost.set(why.clone());
+                        return End::GroupLost(why);
+                    }
+                },
                 Ok(operation) => operation,
                 Err(RecvTimeoutError::Timeout) => {
                     begin.fate.stalled.store(true, Ordering::Relaxed);
@@ -277,12 +291,27 @@ impl Pen {
         }
     }
 
+    /// Runs what a transaction does last. The error outside is that of [`Pen::serve`].
+    fn run_last(
+        &mut self,
+        plans: Vec<Plan>,
+        fate: &Arc<Fate>,
+        alone: bool,
+    ) -> Result<Result<(), Error>, String> {
+        if plans.is_empty() {
+            return Ok(Ok(()));
+        }
+        let (operation, outcome) = last(plans);
+        self.serve(operation, fate, alone)?;
+        Ok(outcome.get())
+    }
+
     /// Runs one operation. The error says why SQLite gave up everything that the group has done.
     fn serve(&mut self, operation: Operation, fate: &Arc<Fate>, alone: bool) -> Result<(), String> {
         let reads = match &operation {
             Operation::Tables(_) | Operation::SchemaVersion(_) => true,
             Operation::Run(plans, _) => plans.iter().all(only_reads),
-            Operation::ChangeSchema(..) | Operation::Commit(_) => false,
+            Operation::ChangeSchema(..) | Operation::Commit(..) => false,
         };
         self.watch(fate, reads || alone);
         let served = self.execute(operation);
@@ -319,7 +348,7 @@ impl Pen {
                 let outcome = introspect::schema_version(&self.connection).map_err(failure::of);
                 self.reply(reply, outcome)
             }
-            Operation::Commit(reply) => {
+            Operation::Commit(_, reply) => {
                 let _ = reply.send(Err(Error::internal("a commit is not an operation")));
                 Ok(())
             }
