@@ -13,7 +13,7 @@ use loggia_servers::Kind as Database;
 use loggia_store::Error;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use crate::world::{World, change, column, counted_key, key_to, opened, options, permit, table};
@@ -520,13 +520,18 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-/// `PROPTEST_CASES` asks for more.
-fn config(cases: u32) -> Config {
+/// The same cases every time; `PROPTEST_CASES` asks for so many others.
+fn runner(cases: u32) -> TestRunner {
     let asked = std::env::var("PROPTEST_CASES").ok();
-    Config {
-        cases: asked.and_then(|asked| asked.parse().ok()).unwrap_or(cases),
+    let asked = asked.and_then(|asked| asked.parse().ok());
+    let config = Config {
+        cases: asked.unwrap_or(cases),
         failure_persistence: None,
         ..Config::default()
+    };
+    match asked {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
     }
 }
 
@@ -624,7 +629,7 @@ fn reads_are_answered_alike() {
     let Some(worlds) = runtime.block_on(twins()) else {
         return;
     };
-    let outcome = TestRunner::new(config(400)).run(&readings(), |what| {
+    let outcome = runner(400).run(&readings(), |what| {
         let plan = |world: &World| Plan::Read(read_plan(world, &what));
         prop_assert_eq!(runtime.block_on(difference(&worlds, plan)), None);
         Ok(())
@@ -716,7 +721,7 @@ fn figures_are_alike() {
     let Some(worlds) = runtime.block_on(twins()) else {
         return;
     };
-    let outcome = TestRunner::new(config(400)).run(&countings(), |what| {
+    let outcome = runner(400).run(&countings(), |what| {
         let plan = |world: &World| Plan::Aggregate(aggregate_plan(world, &what));
         prop_assert_eq!(runtime.block_on(difference(&worlds, plan)), None);
         Ok(())

@@ -91,7 +91,7 @@ impl Dialect for Sqlite {
     fn matches<'p>(
         &self,
         sql: &mut Sql<'p>,
-        _: Option<StorageKind>,
+        kind: Option<StorageKind>,
         operand: Writer<'_, 'p>,
         at: Place,
         piece: &'p str,
@@ -107,6 +107,13 @@ impl Dialect for Sqlite {
                 sql.push(", ");
                 bind(sql);
                 sql.push(") > 0");
+            }
+            // What stands in a document may be a number, which is no text to SQLite.
+            (Place::Whole, false) if kind.is_none() => {
+                sql.push("CAST(");
+                operand(sql);
+                sql.push(" AS TEXT) = ");
+                bind(sql);
             }
             (Place::Whole, false) => {
                 operand(sql);
