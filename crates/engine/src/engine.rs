@@ -239,14 +239,15 @@ impl Engine {
     /// # Errors
     /// When the settings cannot be read again.
     pub(crate) async fn announce(&self, collection: &str, keys: &[serde_json::Value]) -> Result<(), Error> {
+        // First, and whatever else fails: it is committed.
+        for listener in &self.parts().listeners {
+            listener.changed(collection, keys);
+        }
         if collection == "directus_settings" {
             self.refresh_settings().await?;
         }
         if RULES.contains(&collection) {
             self.refresh_book().await?;
-        }
-        for listener in &self.parts().listeners {
-            listener.changed(collection, keys);
         }
         Ok(())
     }

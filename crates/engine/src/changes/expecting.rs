@@ -68,7 +68,9 @@ pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result
             for (i, row) in rows.iter_mut().enumerate() {
                 let tag = taken(row).map_err(|problem| problem.within(&format!("[{i}]")))?;
                 let key = row.get(&primary.name).and_then(|key| key_text(primary, key));
-                expected.extend(key.zip(tag));
+                if let Some((key, tag)) = key.zip(tag) {
+                    demand(&mut expected, key, tag).map_err(|problem| problem.within(&format!("[{i}]")))?;
+                }
             }
         }
         Target::Keys { keys, data } => {
@@ -85,6 +87,20 @@ pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result
         }
     }
     Ok(expected)
+}
+
+/// Notes what is expected of an item.
+///
+/// # Errors
+/// That it is expected to be in another state as well: a demand that is not understood is not met.
+pub(crate) fn demand(expected: &mut Expected, key: String, tag: String) -> Result<(), Problem> {
+    let message = format!("The item {key} is expected to be in two states.");
+    match expected.insert(key, tag.clone()) {
+        Some(other) if other != tag => Err(Problem::new(&INVALID_PAYLOAD, message)
+            .at(REV)
+            .hint("Name each item once, with the tag that it was read with.")),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the tag out of what is to be written to a singleton; `also` is what is demanded besides.
@@ -152,11 +168,7 @@ fn keyed(primary: &Field, expected: &Expected) -> Result<(Expected, Vec<Scalar>)
             problems.push(refuse(format!("No item can have the key {written}.")));
             continue;
         };
-        if known.insert(key, tag.clone()).is_some_and(|other| other != *tag) {
-            problems.push(refuse(format!(
-                "The item {written} is expected to be in two states."
-            )));
-        }
+        problems.take(demand(&mut known, key, tag.clone()));
         keys.push(scalar);
     }
     problems.or((known, keys))

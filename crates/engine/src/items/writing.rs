@@ -104,7 +104,9 @@ impl Engine {
                 .await;
         }
         let mut options = options.clone();
-        options.expect.extend(expected);
+        for (key, tag) in expected {
+            expecting::demand(&mut options.expect, key, tag)?;
+        }
         self.write(caller, collection, Request::Update(&target), &options)
             .await
     }
@@ -167,12 +169,12 @@ impl Engine {
         }
         let problem = Problem::new(
             &loggia_model::error::SERVICE_UNAVAILABLE,
-            "The schema keeps changing.",
+            "The schema or the permissions keep changing.",
         );
         Err(problem.hint("Retry when it has settled.").into())
     }
 
-    /// `None`: the schema changed before the transaction began.
+    /// `None`: the schema or the permissions changed before the transaction began.
     async fn attempt(
         &self,
         caller: &Caller,
@@ -181,6 +183,7 @@ impl Engine {
         options: &WriteOptions,
         schema: &Arc<Schema>,
     ) -> Result<Option<Written>, Error> {
+        let book = self.book();
         let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
         let collection = on
@@ -200,7 +203,8 @@ impl Engine {
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
         let mut tx = self.begin(schema, caller).await?;
-        if tx.version() != schema.version {
+        // While this waited for its turn, rights may have been taken away.
+        if tx.version() != schema.version || !Arc::ptr_eq(&book, &self.book()) {
             return Ok(None);
         }
         if let Request::Delete(selection) = request {

@@ -170,9 +170,11 @@ impl Engine {
     /// # Errors
     /// When what is kept of them cannot be read again.
     pub(crate) async fn tell(&self, news: &News) -> Result<(), Error> {
+        let mut told = Ok(());
+        // One that cannot be read again keeps nobody from hearing of the rest.
         for (collection, keys) in news {
-            self.announce(collection, keys).await?;
+            told = told.and(self.announce(collection, keys).await);
         }
-        Ok(())
+        told
     }
 }

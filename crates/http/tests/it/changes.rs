@@ -283,6 +283,36 @@ async fn the_item_of_a_singleton_is_not_overwritten_unread() {
 }
 
 #[tokio::test]
+async fn an_item_is_expected_to_be_in_one_state() {
+    let app = blog().await;
+    app.post("/items/tags", json!({"id": "a", "label": "A"})).await;
+    let tag = async || {
+        let read = app.get("/items/tags/a?fields=_rev").await;
+        (read.header("etag").to_owned(), read.data()["_rev"].clone())
+    };
+    let stale = tag().await;
+    app.patch("/items/tags/a", json!({"label": "B"})).await;
+    let fresh = tag().await;
+    for (header, body) in [(&stale.0, &fresh.1), (&fresh.0, &stale.1)] {
+        let request = app.request("PATCH", "/items/tags/a").header("if-match", header);
+        let two = app.send(request.json(&json!({"label": "C", "_rev": body}))).await;
+        assert_eq!(two.refusal(), (400, "INVALID_PAYLOAD"), "{}", two.text);
+    }
+    let twice = json!([
+        {"id": "a", "label": "C", "_rev": stale.1},
+        {"id": "a", "label": "D", "_rev": fresh.1}
+    ]);
+    let twice = app.patch("/items/tags", twice).await;
+    assert_eq!(twice.refusal(), (400, "INVALID_PAYLOAD"), "{}", twice.text);
+    assert_eq!(app.get("/items/tags/a").await.data()["label"], "B");
+    let request = app.request("PATCH", "/items/tags/a").header("if-match", &fresh.0);
+    let one = app
+        .send(request.json(&json!({"label": "C", "_rev": fresh.1})))
+        .await;
+    assert_eq!(one.status, 200, "{}", one.text);
+}
+
+#[tokio::test]
 async fn a_tag_is_for_one_item() {
     let app = blog().await;
     app.post("/items/tags", json!({"id": "a", "label": "A"})).await;
