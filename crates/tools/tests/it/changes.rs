@@ -448,6 +448,23 @@ async fn what_changed_again_is_a_conflict_to_refuse_skip_or_force() {
 }
 
 #[tokio::test]
+async fn of_many_conflicts_the_first_are_shown_and_all_are_counted() {
+    let house = house().await;
+    house.blog().await;
+    let posts: Vec<_> = (0..60).map(|_| json!({"title": "One"})).collect();
+    house.create("posts", json!(posts)).await;
+    let keys: Vec<_> = (1..=60).collect();
+    let update = |title: &str| json!({"action": "update", "keys": keys, "data": {"title": title}});
+    let change = write(&house, &administrator(), update("Two")).await;
+    write(&house, &administrator(), update("Three")).await;
+    let skip = json!({"action": "revert", "keys": [change], "conflicts": "skip"});
+    let back = done(&house, &administrator(), "changes", skip).await;
+    assert_eq!(back["conflicts"].as_array().unwrap().len(), 50);
+    assert_eq!(back["meta"]["total_conflicts"], 60, "{}", back["meta"]);
+    assert_eq!(back["meta"].get("total_not_restored"), None);
+}
+
+#[tokio::test]
 async fn everything_that_a_token_did_since_a_moment_is_taken_back_at_once() {
     let house = house().await;
     house.blog().await;

@@ -131,6 +131,8 @@ impl Tool for Changes {
                 "description": description,
                 "items": {"type": "object", "additionalProperties": true},
             });
+            schema["properties"]["meta"]["properties"][format!("total_{name}")] =
+                json!({"type": "integer", "description": "All of them, where not all are shown."});
         }
         schema
     }

@@ -36,6 +36,14 @@ pub(super) async fn revert(call: &Call<'_>, given: &Map<String, Value>) -> Resul
         changed: reverted.changed,
         ..Receipt::default()
     });
+    for (name, there) in [
+        ("conflicts", reverted.conflicts.len()),
+        ("not_restored", reverted.not_restored.len()),
+    ] {
+        if there > SHOWN {
+            envelope.note(&format!("total_{name}"), there);
+        }
+    }
     let mut result = envelope.finish();
     let conflicts = reverted.conflicts.into_iter().take(SHOWN).map(conflict);
     let lost = reverted.not_restored.iter().take(SHOWN).map(NotRestored::shown);
