@@ -70,21 +70,44 @@ pub fn decide_created(
     collection: &Arc<Collection>,
     keys: Filter,
 ) -> Result<Option<Permit<Plan>>, Problems> {
-    let rows = rows(grants, Action::Create, collection).map_err(|Denied| Problem::forbidden())?;
+    let look = look(grants, Action::Create, collection, keys)?;
     let mut tables = grants.each(Action::Create, collection).flatten();
-    if tables.all(|table| table.is_unconditional()) {
-        return Ok(None);
-    }
+    Ok((!tables.all(|table| table.is_unconditional())).then_some(look))
+}
+
+/// Of items with these keys, as they are now, those that the caller may change or delete: for writes that take several
+/// steps, the first of which would already change what the conditions of permissions ask for. `keys` says of each item its
+/// key and what [`Grants::check`] demands of it.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_beforehand(
+    grants: &Grants,
+    action: Action,
+    collection: &Arc<Collection>,
+    keys: Filter,
+) -> Result<Permit<Plan>, Problems> {
+    look(grants, action, collection, keys)
+}
+
+/// The keys of the items on which every layer grants an action.
+fn look(
+    grants: &Grants,
+    action: Action,
+    collection: &Arc<Collection>,
+    keys: Filter,
+) -> Result<Permit<Plan>, Problems> {
+    let rows = rows(grants, action, collection).map_err(|Denied| Problem::forbidden())?;
     let key = collection.primary.iter();
     let select = key.map(|key| Selected::new(&key.name, Source::Field(key.clone())));
-    Ok(Some(Permit::granted(Plan::Read(ReadPlan {
+    Ok(Permit::granted(Plan::Read(ReadPlan {
         collection: collection.clone(),
         select: select.collect(),
         filter: keys.and(rows),
         sort: Vec::new(),
         limit: None,
         offset: 0,
-    }))))
+    })))
 }
 
 /// Decides a change of the schema for a caller: administrators only.

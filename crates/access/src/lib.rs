@@ -33,7 +33,9 @@ mod variables;
 
 pub use abilities::{Abilities, AbilitiesQuestion, Changeable};
 pub use caller::{Attribution, Caller, Claims, Layer, Origin, TokenFacts, TokenMode};
-pub use decide::{decide, decide_created, decide_schema, may_change_schema, may_inspect_server};
+pub use decide::{
+    decide, decide_beforehand, decide_created, decide_schema, may_change_schema, may_inspect_server,
+};
 pub use delegation::{Written, issued, overstepped, widened};
 pub use grants::{Fields, Grants, may_read};
 pub use ip_access::{IpAccess, is_ip_entry};

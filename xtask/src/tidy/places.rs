@@ -24,6 +24,7 @@ const PLACES: &[Place] = &[
             "crates/journal/src/images.rs",
             "crates/identity/src/tables.rs",
             "crates/engine/src/changes/images.rs",
+            "crates/engine/src/changes/revert/apply.rs",
             "crates/journal/src/snapshot.rs",
             "crates/engine/src/items/allowing.rs",
             "crates/engine/src/items/settling.rs",

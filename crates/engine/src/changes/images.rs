@@ -25,7 +25,7 @@ pub(super) fn read(plan: ReadPlan) -> Permit<Plan> {
     allowed(Plan::Read(plan))
 }
 
-/// What taking back does on the way, before and after what the caller may do.
+/// Any reading of the journal, figures among it.
 pub(super) fn allowed(plan: Plan) -> Permit<Plan> {
     Permit::system(
         "the record of changes is the system's own: who may see or take back what is decided where that is asked for",

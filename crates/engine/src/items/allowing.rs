@@ -262,7 +262,7 @@ impl Writer<'_> {
     }
 
     /// Whether a plan of the caller touched all that it should; where permissions left something out, nothing is kept.
-    pub(super) fn all_touched(
+    pub(crate) fn all_touched(
         &self,
         collection: &Collection,
         wanted: &[Scalar],

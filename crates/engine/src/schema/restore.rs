@@ -18,7 +18,7 @@ use super::{collections, fields, relations};
 use crate::changes::revert::{Relations, load, refused, rules_of};
 use crate::changes::{Conflict, Conflicts, RevertOptions, Reverted};
 use crate::items::Deletes;
-use crate::{Engine, Error};
+use crate::{Engine, Error, system};
 
 /// A definition as it is, and as it shall be.
 #[derive(Clone, std::default::Default)]
@@ -53,9 +53,11 @@ pub(crate) async fn revert(
     work.make().await?;
     let Work { change, states } = work;
     let (rest, tx) = change.apart();
-    let (tx, mut unchecked) = engine
+    let (mut tx, mut unchecked) = engine
         .revert_rows(tx, caller, loaded, options, Relations::Follow, &mut reverted)
         .await?;
+    // Rows are held to more than tables are, by which the change ends.
+    system::after(&mut tx, system::Written::Rows).await?;
     let mut work = Work {
         change: rest.together(tx),
         states,
@@ -76,6 +78,7 @@ pub(crate) async fn revert(
     reverted.conflicts.extend(conflicts);
     reverted.conflicts.extend(late);
     if options.dry_run {
+        system::after(work.change.recorder(), system::Written::Tables).await?;
         return Ok(reverted);
     }
     let (_, recorded) = work.change.finish_recorded().await?;

@@ -1,11 +1,14 @@
 //! Writes what taking back comes to: new rows, those that others point to first; then changes; then deletions, those
 //! that point to others first.
+//!
+//! What the caller may change and delete is decided before anything of that is written, of the rows as they are: on the
+//! way values are given away and rings opened, and conditions of permissions must not see that.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_access::{Action, Grants, Permit, decide, decide_created};
+use loggia_access::{Action, Grants, Permit, decide_beforehand, decide_created};
 use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, InsertPlan, Plan, UpdatePlan};
 use loggia_model::validation::Extent;
@@ -42,12 +45,15 @@ pub(super) async fn apply(
             _ => {}
         }
     }
+    if !writer.grants.is_admin() {
+        judged(writer, &updates, &deletes).await?;
+    }
     vacate(writer, rewound, generator).await?;
     let late = insert(writer, &inserts).await?;
     update(writer, &updates).await?;
     for (collection, key, assign) in late {
-        let plan = update_plan(&collection, Filter::All, vec![key], assign);
-        run(writer, images::allowed(plan), &[]).await?;
+        let plan = update_plan(&collection, vec![key], assign);
+        run(writer, allowed(plan), &[]).await?;
     }
     delete(writer, &deletes).await?;
     if !writer.grants.is_admin() {
@@ -57,6 +63,64 @@ pub(super) async fn apply(
                 state.then = None;
             }
         }
+    }
+    Ok(())
+}
+
+/// The permit of everything that is written here. Also of what the caller has a say in: [`judged`] has asked of rows that
+/// change and go, and [`come_back`] asks of new ones.
+fn allowed(plan: Plan) -> Permit<Plan> {
+    Permit::system(
+        "taking back writes in steps: what the caller may was decided of the rows before the first, and of new rows is after the last",
+        plan,
+    )
+}
+
+/// A collection, what must hold of items, and their keys.
+type Asked<'r> = (&'r Arc<Collection>, Filter, Vec<Scalar>);
+
+/// The caller must be allowed to change and delete what is to change and go, as it is now.
+///
+/// # Errors
+/// As by hand.
+async fn judged(
+    writer: &mut Writer<'_>,
+    updates: &[(&Arc<Collection>, &State)],
+    deletes: &[Node<'_>],
+) -> Result<(), Error> {
+    let grants = writer.grants;
+    // Many rows, and few demands: what is asked alike is asked at once.
+    let mut asked: IndexMap<(Action, &str, String), Asked<'_>> = IndexMap::new();
+    let changed = updates
+        .iter()
+        .map(|(collection, state)| (Action::Update, *collection, *state));
+    let gone = deletes
+        .iter()
+        .map(|(collection, state, _)| (Action::Delete, *collection, *state));
+    for (action, collection, state) in changed.chain(gone) {
+        let demand = match action {
+            Action::Update => checked(grants, action, collection, state, Extent::Part)?,
+            _ => Filter::All,
+        };
+        let alike = (action, collection.name.as_str(), format!("{demand:?}"));
+        let entry = asked.entry(alike);
+        let entry = entry.or_insert_with(|| (collection, demand, Vec::new()));
+        entry.2.push(state.key.clone());
+    }
+    let (mut looks, mut wanted) = (Vec::new(), Vec::new());
+    for ((action, ..), (collection, demand, keys)) in asked {
+        let filter = among(collection, keys.clone()).and(demand);
+        looks.push(decide_beforehand(grants, action, collection, filter)?);
+        wanted.push((collection, keys));
+    }
+    let outcomes = run_all(writer, looks).await?;
+    for (outcome, (collection, keys)) in outcomes.into_iter().zip(wanted) {
+        let rows = outcome.into_rows();
+        let found = rows.iter().filter_map(|row| {
+            let primary = collection.primary.as_ref()?;
+            images::scalar(primary, row.get(&primary.name)?)
+        });
+        writer.all_touched(collection, &keys, &found.collect::<Vec<_>>())?;
     }
     Ok(())
 }
@@ -99,7 +163,7 @@ async fn come_back(writer: &mut Writer<'_>, rewound: &Rewound) -> Result<Vec<(St
                 filter: among(collection, keys),
                 collection: collection.clone(),
             });
-            run(writer, images::allowed(plan), &[]).await?;
+            run(writer, allowed(plan), &[]).await?;
         }
         let gone = gone.into_iter();
         hidden.extend(gone.map(|(item, _)| (collection.name.clone(), item.clone())));
@@ -118,9 +182,9 @@ async fn come_back(writer: &mut Writer<'_>, rewound: &Rewound) -> Result<Vec<(St
     Ok(hidden)
 }
 
-fn update_plan(collection: &Arc<Collection>, more: Filter, keys: Vec<Scalar>, assign: Assigned) -> Plan {
+fn update_plan(collection: &Arc<Collection>, keys: Vec<Scalar>, assign: Assigned) -> Plan {
     Plan::Update(UpdatePlan {
-        filter: among(collection, keys).and(more),
+        filter: among(collection, keys),
         collection: collection.clone(),
         assign,
     })
@@ -180,8 +244,8 @@ async fn vacate(writer: &mut Writer<'_>, rewound: &Rewound, generator: &Generato
                     continue;
                 };
                 let assign = vec![(field.clone(), empty)];
-                let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
-                plans.push(images::allowed(plan));
+                let plan = update_plan(collection, vec![state.key.clone()], assign);
+                plans.push(allowed(plan));
             }
         }
     }
@@ -250,7 +314,7 @@ async fn insert(writer: &mut Writer<'_>, nodes: &[Node<'_>]) -> Result<Vec<Late>
             }
             let plan = Plan::Insert(InsertPlan { collection, rows });
             // Whether the caller may is asked when everything is there ([`come_back`]).
-            run(writer, images::allowed(plan), &[]).await?;
+            run(writer, allowed(plan), &[]).await?;
         }
     }
     Ok(late)
@@ -266,7 +330,6 @@ fn all(found: usize, expected: usize) -> Result<(), Problem> {
 }
 
 async fn update(writer: &mut Writer<'_>, states: &[(&Arc<Collection>, &State)]) -> Result<(), Error> {
-    let grants = writer.grants;
     // The same change of many rows is one statement.
     let mut same: IndexMap<(&str, String), Vec<usize>> = IndexMap::new();
     for (i, (collection, state)) in states.iter().enumerate() {
@@ -278,11 +341,10 @@ async fn update(writer: &mut Writer<'_>, states: &[(&Arc<Collection>, &State)]) 
         let Some((collection, state)) = which.first().map(|i| states[*i]) else {
             continue;
         };
-        let more = checked(grants, Action::Update, collection, state, Extent::Part)?;
         let keys: Vec<_> = which.iter().map(|i| states[*i].1.key.clone()).collect();
         counts.push(keys.len());
-        let plan = update_plan(collection, more, keys, assigned(state));
-        plans.push(decide(grants, plan)?);
+        let plan = update_plan(collection, keys, assigned(state));
+        plans.push(allowed(plan));
     }
     let outcomes = run_all(writer, plans).await?;
     for (outcome, count) in outcomes.into_iter().zip(counts) {
@@ -292,7 +354,6 @@ async fn update(writer: &mut Writer<'_>, states: &[(&Arc<Collection>, &State)]) 
 }
 
 async fn delete(writer: &mut Writer<'_>, nodes: &[Node<'_>]) -> Result<(), Error> {
-    let grants = writer.grants;
     let order = Order::of(nodes);
     for (i, (collection, state, _)) in nodes.iter().enumerate() {
         let deferred = order.deferred(i);
@@ -301,8 +362,8 @@ async fn delete(writer: &mut Writer<'_>, nodes: &[Node<'_>]) -> Result<(), Error
         }
         let fields = deferred.iter().filter_map(|name| collection.field(name));
         let assign = fields.map(|field| (field.clone(), Scalar::Null)).collect();
-        let plan = update_plan(collection, Filter::All, vec![state.key.clone()], assign);
-        run(writer, images::allowed(plan), &[]).await?;
+        let plan = update_plan(collection, vec![state.key.clone()], assign);
+        run(writer, allowed(plan), &[]).await?;
     }
     for level in order.levels().into_iter().rev() {
         let mut by_collection: IndexMap<&str, (&Arc<Collection>, Vec<Scalar>)> = IndexMap::new();
@@ -321,7 +382,7 @@ async fn delete(writer: &mut Writer<'_>, nodes: &[Node<'_>]) -> Result<(), Error
                 filter: among(collection, keys.clone()),
                 collection: collection.clone(),
             });
-            let gone = run(writer, decide(grants, plan)?, &keys).await?;
+            let gone = run(writer, allowed(plan), &keys).await?;
             let found = gone.into_keys().len();
             all(found, expected)?;
         }

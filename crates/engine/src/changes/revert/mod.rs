@@ -160,10 +160,11 @@ impl Engine {
         }
         let loaded = load::entries(&mut tx, ids).await?;
         let mut reverted = Reverted::default();
-        let (tx, _) = self
+        let (mut tx, _) = self
             .revert_rows(tx, caller, loaded, options, Relations::There, &mut reverted)
             .await?;
         if options.dry_run {
+            system::after(&mut tx, system::Written::Rows).await?;
             return Ok(Some(reverted));
         }
         let recorded = self.conclude(tx).await?;
@@ -172,7 +173,8 @@ impl Engine {
     }
 
     /// Takes the entries of items back, and leaves the transaction open. Answers what must be held against the rules of
-    /// the system when the relations are there that follow.
+    /// the system when the relations are there that follow. What [`system::after`] says of it is for whoever ends the
+    /// transaction to ask.
     pub(crate) async fn revert_rows(
         &self,
         mut tx: Recorder,
@@ -217,9 +219,7 @@ impl Engine {
         let mut writer = self.writer(&on, tx, &WriteOptions::default(), Receipt::default());
         apply::apply(&mut writer, &mut rewound, &self.parts().generator).await?;
         reverted.changed = rewound.counts();
-        let mut tx = writer.tx;
-        system::after(&mut tx, system::Written::Rows).await?;
-        Ok((tx, unchecked))
+        Ok((writer.tx, unchecked))
     }
 }
 

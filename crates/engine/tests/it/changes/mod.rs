@@ -3,6 +3,7 @@
 mod administrators;
 mod chain;
 mod expecting;
+mod judged;
 mod reading;
 mod recording;
 mod retention;
