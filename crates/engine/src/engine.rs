@@ -91,6 +91,12 @@ pub struct Limits {
     pub filter_conditions: usize,
     /// Levels of one filter.
     pub filter_depth: usize,
+    /// Sort keys of one list, groups, aliases, and functions among its fields; of each so many.
+    pub terms: usize,
+    /// Figures of one query.
+    pub figures: usize,
+    /// Paths in one list of fields.
+    pub field_paths: usize,
     /// Values in one list of a filter.
     pub in_list: usize,
     /// Items written by one request, nested ones included.
@@ -106,6 +112,9 @@ impl Default for Limits {
             nested_reads: 200,
             filter_conditions: 1_000,
             filter_depth: 20,
+            terms: 100,
+            figures: 500,
+            field_paths: 2_000,
             in_list: 20_000,
             written_items: 50_000,
         }

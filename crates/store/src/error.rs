@@ -89,6 +89,16 @@ pub enum Error {
         /// Which row of an insert, counted from 0.
         row: Option<usize>,
     },
+    /// The next number for a row is beyond what the type of its key holds.
+    #[error("{table}.{column}: the numbers have run out")]
+    NoNumbersLeft {
+        /// Where.
+        table: String,
+        /// The key that is counted.
+        column: String,
+        /// Which row of an insert, counted from 0.
+        row: Option<usize>,
+    },
     /// A column cannot be made NOT NULL while rows have no value in it, or be added without one.
     #[error("{table}.{column}: {rows} rows have no value")]
     ContainsNulls {
@@ -232,6 +242,7 @@ impl Error {
             Self::Unique { row, .. }
             | Self::PointsNowhere { row, .. }
             | Self::NotNull { row, .. }
+            | Self::NoNumbersLeft { row, .. }
             | Self::Unfit { row, .. } => *row,
             _ => None,
         }
@@ -243,6 +254,7 @@ impl Error {
         if let Self::Unique { row, .. }
         | Self::PointsNowhere { row, .. }
         | Self::NotNull { row, .. }
+        | Self::NoNumbersLeft { row, .. }
         | Self::Unfit { row, .. } = &mut self
         {
             *row = Some(position);
@@ -336,6 +348,7 @@ impl Error {
             Self::Unfit {
                 table, column, fault, ..
             } => unfit(table, column.as_deref(), *fault),
+            Self::NoNumbersLeft { table, column, .. } => no_numbers_left(table, column),
             _ => return None,
         };
         Some(problem)
@@ -450,6 +463,19 @@ impl Error {
             ),
         }
     }
+}
+
+fn no_numbers_left(table: &str, column: &str) -> Problem {
+    let message = format!(
+        "The numbers for \"{column}\" of \"{table}\" have run out: the next one is beyond what its type holds."
+    );
+    Problem::new(&VALUE_OUT_OF_RANGE, message)
+        .at(column)
+        .with("collection", table)
+        .with("field", column)
+        .hint(format!(
+            "Give `{column}` a number that is free; nothing has been changed."
+        ))
 }
 
 fn unfit(table: &str, column: Option<&str>, fault: Fault) -> Problem {

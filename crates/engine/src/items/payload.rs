@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loggia_access::Action;
 use loggia_model::error::{INVALID_PAYLOAD, VALUE_OUT_OF_RANGE, nearest};
 use loggia_model::query::describe;
+use loggia_model::schema::Column;
 use loggia_model::{
     Collection, Field, Filter, Link, Problem, Problems, Record, Relation, Scalar, StorageKind,
 };
@@ -19,9 +20,14 @@ use crate::system;
 /// What a concealed value is shown as; sent back, it means "as it is".
 pub(super) const MASK: &str = "**********";
 
-/// The largest key that may be given where the database counts: after the largest number there is no next one, and
-/// nothing could be created any more.
-const LAST_GIVEN: i64 = i64::MAX - (1 << 32);
+/// The largest key that may be given where the database counts: after the largest number of its type there is no next
+/// one, and nothing could be created any more.
+fn last_given(column: &Column) -> i64 {
+    match column.kind {
+        StorageKind::Integer => i64::from(i32::MAX) - (1 << 16),
+        _ => i64::MAX - (1 << 32),
+    }
+}
 
 /// Reads one request.
 pub(super) struct Reader<'a> {
@@ -195,7 +201,8 @@ impl<'a> Reader<'a> {
             return;
         };
         if place.from_above == Some(name) {
-            // The list that the item stands in says whom it points to.
+            // The list that the item stands in says whom it points to; whether that is said here too is looked at once
+            // the key of the item above is known.
             return;
         }
         let is_primary = draft
@@ -250,12 +257,13 @@ impl<'a> Reader<'a> {
         }
         match (keys::scalar(field, value), &field.column) {
             (Some(Scalar::Int(key)), Some(column))
-                if column.auto_increment && key > LAST_GIVEN && draft.intent != Intent::Update =>
+                if column.auto_increment && key > last_given(column) && draft.intent != Intent::Update =>
             {
                 let message = format!("The key {key} is too large: no numbers would be left to count on.");
                 let problem = Problem::new(&VALUE_OUT_OF_RANGE, message).at(path);
                 self.problems.push(problem.hint(format!(
-                    "Leave it out to get the next one, or use at most {LAST_GIVEN}."
+                    "Leave it out to get the next one, or use at most {}.",
+                    last_given(column)
                 )));
             }
             (Some(key), _) => {

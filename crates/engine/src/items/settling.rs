@@ -11,12 +11,15 @@ use loggia_model::field_types::calendar::timestamp;
 use loggia_model::plan::Plan;
 use loggia_model::schema::{Column, Default as ColumnDefault, Deselect};
 use loggia_model::validation::{Candidate, failure};
-use loggia_model::{Collection, Field, Filter, Generator, Problem, Problems, Record, Scalar, StorageKind};
+use loggia_model::{
+    Collection, Field, Filter, Generator, Problem, Problems, Record, Relation, Scalar, StorageKind,
+};
 use serde_json::Value;
 
 use super::allowing::{self, Demand, action, preset, seen_among_them};
 use super::draft::{Assigned, Draft, Intent, List};
 use super::judging::{self, Above};
+use super::payload::invalid;
 use super::{Coerced, Receipt, keys};
 use crate::changes::Recorder;
 use crate::query::{Resolver, is_presentation, is_secret, plain_read};
@@ -322,9 +325,52 @@ impl<'a> Settler<'a> {
             self.linked(list, parent.as_ref());
             let above = judging::above(&list.relation, parent.as_ref());
             for nested in list.edit.items_mut() {
+                self.points_up(nested, &list.relation, draft.key.as_ref());
                 self.settle_below(nested, Some(above));
             }
         }
+    }
+
+    /// An item of a list may say whom it points to, but only what is so anyway: it points to the item above.
+    fn points_up(&mut self, nested: &Draft, relation: &Relation, parent: Option<&Scalar>) {
+        let name = &relation.many_field;
+        let Some(said) = nested.sent.get(name).filter(|said| !said.is_null()) else {
+            return;
+        };
+        let above = relation.one_collection.as_deref();
+        let above = above.and_then(|above| self.on.schema.collection(above)?.primary.as_ref());
+        let key = match (said, above) {
+            (Value::Object(item), Some(primary)) if item.len() == 1 => item.get(&primary.name),
+            (Value::Object(_), _) => None,
+            (key, _) => Some(key),
+        };
+        let same = above
+            .zip(parent)
+            .zip(key)
+            .is_some_and(|((primary, parent), key)| {
+                keys::scalar(primary, key)
+                    .is_some_and(|key| keys::text(primary, &key) == keys::text(primary, parent))
+            });
+        if same {
+            return;
+        }
+        let message =
+            format!("`{name}` does not name the item that this one is nested in, which it will point to.");
+        let hint = match above.zip(parent) {
+            Some((primary, parent)) => {
+                let key = keys::value(primary, parent);
+                format!(
+                    "Leave it out, or send {key}. To let it point elsewhere, write it there or on its own."
+                )
+            }
+            None => "Leave it out: the item above gets its key with this request.".to_owned(),
+        };
+        let problem = invalid(message).at(nested.at(name)).hint(hint);
+        self.problems.push(
+            problem
+                .with("collection", nested.collection.name.as_str())
+                .with("field", name.as_str()),
+        );
     }
 
     /// What permissions fill in, where it was not known before whether the item exists. A secret would be stored as it

@@ -6,7 +6,7 @@ use loggia_model::error::nearest;
 use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group};
 use loggia_model::{Collection, Query, StorageKind};
 
-use super::{Resolution, Scope, call, sorting};
+use super::{Resolution, Scope, call, distinct};
 
 impl Resolution<'_> {
     /// The whole aggregate query.
@@ -34,7 +34,11 @@ impl Resolution<'_> {
 
     fn groups(&mut self, scope: &Scope<'_>, query: &Query) -> Vec<Group> {
         let mut groups = Vec::new();
-        for (i, name) in query.group_by.iter().enumerate() {
+        let names = distinct(&query.group_by);
+        if !self.bounded(names.len(), self.on.limits.terms, "groups", "groupBy") {
+            return groups;
+        }
+        for (i, name) in names {
             let path = format!("groupBy[{i}]");
             if name.contains('.') && call::parse(name).is_none() {
                 let hint = "Group by a field of the collection itself.";
@@ -42,7 +46,7 @@ impl Resolution<'_> {
                 continue;
             }
             if let Some(operand) = self.operand(scope, name, &path) {
-                let alias = call::parse(name).map_or_else(|| name.clone(), |call| call.alias());
+                let alias = call::parse(name).map_or_else(|| name.to_owned(), |call| call.alias());
                 groups.push(Group { alias, operand });
             }
         }
@@ -51,6 +55,14 @@ impl Resolution<'_> {
 
     fn figures(&mut self, scope: &Scope<'_>, query: &Query) -> Vec<Figure> {
         let mut figures = Vec::new();
+        let wanted = query
+            .aggregate
+            .values()
+            .map(|fields| distinct(fields).len())
+            .sum();
+        if !self.bounded(wanted, self.on.limits.figures, "figures", "aggregate") {
+            return figures;
+        }
         for (name, fields) in &query.aggregate {
             let path = format!("aggregate.{name}");
             let Some(function) = Aggregate::parse(name) else {
@@ -66,7 +78,7 @@ impl Resolution<'_> {
                 let hint = "Name fields; `*` counts rows.";
                 self.problem(&path, format!("`{name}` of what?"), hint);
             }
-            for (i, field) in fields.iter().enumerate() {
+            for (i, field) in distinct(fields) {
                 let at = format!("{path}[{i}]");
                 figures.extend(self.figure(scope, function, field, &at));
             }
@@ -134,12 +146,12 @@ impl Resolution<'_> {
     /// `-count`, `count.id`, `sum.views`, a group's field or alias.
     fn figure_sort(&mut self, query: &Query, groups: &[Group], figures: &[Figure]) -> Vec<FigureSort> {
         let mut sorts = Vec::new();
-        for (i, key) in query.sort.iter().enumerate() {
-            let (name, descending) = sorting::direction(key);
-            let group = query
-                .group_by
+        let named = distinct(&query.group_by);
+        for (i, name, descending) in self.sort_keys(query, "") {
+            let group = named
                 .iter()
-                .position(|group| group == name)
+                .position(|(_, group)| *group == name)
+                .filter(|group| *group < groups.len())
                 .or_else(|| groups.iter().position(|group| group.alias == name));
             let key = group
                 .map(FigureKey::Group)

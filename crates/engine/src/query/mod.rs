@@ -8,6 +8,7 @@
 //! To add a function on fields: one row in [`loggia_model::filter::Function`]; to add an operator: one row in
 //! [`loggia_model::operator`] and its test in [`tests_of_values`].
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -195,6 +196,15 @@ impl Resolution<'_> {
         }
     }
 
+    /// Whether there are no more of these than are allowed; otherwise notes it, once.
+    fn bounded(&mut self, count: usize, most: usize, what: &str, path: &str) -> bool {
+        if count > most {
+            let message = format!("There are {count} {what}; at most {most} are allowed.");
+            self.problem(path, message, "Ask for less, or split the request.");
+        }
+        count <= most
+    }
+
     /// How many rows, after how many.
     fn page(&mut self, query: &Query, prefix: &str) -> (Option<u64>, u64) {
         let limits = self.on.limits;
@@ -292,6 +302,13 @@ pub(crate) fn is_secret(field: &Field) -> bool {
 /// Whether a field holds no value of its own and leads nowhere: it is there for people's eyes.
 pub(crate) fn is_presentation(schema: &Schema, field: &Field) -> bool {
     field.is_alias() && schema.link(&field.collection, &field.name).is_none()
+}
+
+/// The members of a list with their positions, those that were named before left out.
+fn distinct<T: AsRef<str>>(list: &[T]) -> Vec<(usize, &str)> {
+    let mut seen = HashSet::new();
+    let named = list.iter().map(AsRef::as_ref).enumerate();
+    named.filter(|(_, name)| seen.insert(*name)).collect()
 }
 
 /// The collection that an M2A row points into, by name.

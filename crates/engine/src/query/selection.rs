@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use loggia_model::plan::{ReadPlan, Related, Selected, Source};
 use loggia_model::{Collection, Field, Filter, Link, Query, Relation};
 
-use super::{Resolution, Scope, call, further, is_presentation, same};
+use super::{Resolution, Scope, call, distinct, further, is_presentation, same};
 use crate::changes::expecting::REV;
 
 /// What is still to be followed of one path of `fields`.
@@ -58,14 +58,25 @@ impl Resolution<'_> {
         };
         let rests = match &query.fields {
             None => vec![rest("*", "fields")],
-            Some(fields) => {
-                let paths = fields.iter().enumerate();
-                paths
-                    .map(|(i, field)| rest(field, &format!("fields[{i}]")))
-                    .collect()
-            }
+            Some(fields) => self.rests(fields, "fields"),
         };
         self.read(collection, rests, query, position)
+    }
+
+    /// The paths of a list of fields. Asking for something again changes nothing.
+    fn rests(&mut self, fields: &[String], at: &str) -> Vec<Rest> {
+        let paths = distinct(fields);
+        if !self.bounded(paths.len(), self.on.limits.field_paths, "paths of fields", at) {
+            return Vec::new();
+        }
+        let called = paths.iter().filter(|(_, field)| field.contains('(')).count();
+        if !self.bounded(called, self.on.limits.terms, "functions among the fields", at) {
+            return Vec::new();
+        }
+        let paths = paths.into_iter();
+        paths
+            .map(|(i, field)| rest(field, &format!("{at}[{i}]")))
+            .collect()
     }
 
     fn read(
@@ -101,6 +112,10 @@ impl Resolution<'_> {
     }
 
     fn aliases(&mut self, scope: &Scope<'_>, prefix: &str) {
+        let at = format!("{prefix}alias");
+        if !self.bounded(scope.alias.len(), self.on.limits.terms, "aliases", &at) {
+            return;
+        }
         for (alias, field) in scope.alias {
             let path = format!("{prefix}alias.{alias}");
             if self.on.known(scope.collection, alias).is_some() {
@@ -333,8 +348,7 @@ impl Resolution<'_> {
         let asked = query.deep.get(alias).unwrap_or(&everything);
         let mut nested = wanted.nested;
         if let Some(fields) = &asked.fields {
-            let paths = fields.iter().enumerate();
-            nested.extend(paths.map(|(i, field)| rest(field, &format!("{deep}._fields[{i}]"))));
+            nested.extend(self.rests(fields, &format!("{deep}._fields")));
         }
         match &link {
             Link::ToOne { target, .. } => {

@@ -1,5 +1,6 @@
 //! Sort keys: fields, functions, and values of items that to-one relations lead to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use loggia_model::filter::Operand;
@@ -18,9 +19,8 @@ impl Resolution<'_> {
         parent: Option<&Relation>,
     ) -> Vec<Sort> {
         let mut sorts = Vec::new();
-        for (i, key) in query.sort.iter().enumerate() {
+        for (i, name, descending) in self.sort_keys(query, prefix) {
             let path = format!("{prefix}sort[{i}]");
-            let (name, descending) = direction(key);
             if name == "?" {
                 let hint = "Sort by a field; random order is not offered.";
                 self.problem(&path, "`?` is no field.", hint);
@@ -45,6 +45,22 @@ impl Resolution<'_> {
             sorts.push(by_field(primary));
         }
         sorts
+    }
+
+    /// The sort keys with their positions, and whether they run downwards. Sorting by something again changes nothing.
+    pub(super) fn sort_keys<'q>(&mut self, query: &'q Query, prefix: &str) -> Vec<(usize, &'q str, bool)> {
+        let mut seen = HashSet::new();
+        let keys = query.sort.iter().enumerate().map(|(i, key)| {
+            let (name, descending) = direction(key);
+            (i, name, descending)
+        });
+        let keys: Vec<_> = keys.filter(|(_, name, _)| seen.insert(*name)).collect();
+        let path = format!("{prefix}sort");
+        if self.bounded(keys.len(), self.on.limits.terms, "sort keys", &path) {
+            keys
+        } else {
+            Vec::new()
+        }
     }
 
     fn sort_operand(&mut self, scope: &Scope<'_>, segments: &[String], path: &str) -> Option<Operand> {
@@ -76,7 +92,7 @@ impl Resolution<'_> {
 }
 
 /// A sort key's name, and whether it runs downwards.
-pub(super) fn direction(key: &str) -> (&str, bool) {
+fn direction(key: &str) -> (&str, bool) {
     match key.strip_prefix('-') {
         Some(name) => (name.trim(), true),
         None => (key.trim_start_matches('+').trim(), false),

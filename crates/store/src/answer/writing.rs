@@ -32,9 +32,14 @@ pub(super) async fn insert<E: Executor>(
             values.push(writes::values_of(row, &filled));
         }
         match executor.query_each(&text, &values).await {
-            Ok(rows) => keys.extend(self::keys(rows)),
+            Ok(rows) => {
+                let made = self::keys(rows);
+                within_type(&plan.collection, first, &made, done)?;
+                keys.extend(made);
+            }
             Err((i, error)) => {
                 let row = &alike[i];
+                let error = run_out(executor, error, &plan.collection, row).await;
                 let error = explain(executor, error, &plan.collection, row, None).await;
                 return Err(error.in_row(done + i));
             }
@@ -44,6 +49,71 @@ pub(super) async fn insert<E: Executor>(
         count_on(executor, &plan.collection, alike).await?;
     }
     Ok(keys)
+}
+
+/// The column that the database counts, unless the row gives it.
+fn counted<'c>(collection: &'c Collection, row: &Assigned) -> Option<&'c Arc<Field>> {
+    let primary = collection.primary.as_ref()?;
+    let given = row.iter().any(|(field, _)| field.name == primary.name);
+    let counts = primary
+        .column
+        .as_ref()
+        .is_some_and(|column| column.auto_increment);
+    (counts && !given).then_some(primary)
+}
+
+/// A database may count on where the type of the key ends: SQLite has but one width of integers. Such a row could not
+/// be found by its key.
+fn within_type(collection: &Collection, row: &Assigned, made: &[Scalar], done: usize) -> Result<(), Error> {
+    let Some(primary) = counted(collection, row).filter(|key| kind_of(key) == StorageKind::Integer) else {
+        return Ok(());
+    };
+    let beyond = |key: &Scalar| matches!(key, Scalar::Int(key) if i32::try_from(*key).is_err());
+    match made.iter().position(beyond) {
+        Some(i) => Err(no_numbers_left(collection, primary).in_row(done + i)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a row could not be written because there is no next number, whatever the database calls that: PostgreSQL
+/// speaks of the sequence or of the column, SQLite of a full disk.
+async fn run_out<E: Executor>(
+    executor: &mut E,
+    error: Error,
+    collection: &Collection,
+    row: &Assigned,
+) -> Error {
+    let Some(primary) = counted(collection, row) else {
+        return error;
+    };
+    let at_its_end = match &error {
+        Error::NoNumbersLeft { .. } => true,
+        Error::Unfit {
+            column: None,
+            fault: Fault::OutOfRange,
+            ..
+        } => unfit(row, Fault::OutOfRange).is_none(),
+        Error::Unavailable { .. } => {
+            let (table, column, last) = (&collection.name, &primary.name, Scalar::Int(i64::MAX));
+            let statement = writes::count_of(executor.dialect(), table, column, kind_of(primary), &last);
+            let found = executor.query(statement).await;
+            found.is_ok_and(|rows| rows.count() > 0)
+        }
+        _ => false,
+    };
+    if at_its_end {
+        no_numbers_left(collection, primary)
+    } else {
+        error
+    }
+}
+
+fn no_numbers_left(collection: &Collection, primary: &Field) -> Error {
+    Error::NoNumbersLeft {
+        table: collection.name.clone(),
+        column: primary.name.clone(),
+        row: None,
+    }
 }
 
 /// The database numbers rows itself: keys that were given must not come up again.

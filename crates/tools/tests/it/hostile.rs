@@ -212,3 +212,21 @@ async fn errors_say_only_what_people_see() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_item_of_a_list_points_to_nothing_but_the_item_above() {
+    let house = house().await;
+    house.blog().await;
+    house.create("posts", json!({"title": "One"})).await;
+    for value in [json!(1), json!("garbage"), json!({"nope": [1]})] {
+        let data = json!({"title": "o", "tags": [{"posts_id": value, "tags_id": {"name": "x"}}]});
+        let arguments = json!({"action": "create", "collection": "posts", "data": data});
+        let error = house.fails("items", arguments).await;
+        assert!(error.to_string().contains("tags[0].posts_id"), "{error:#}");
+    }
+    assert_eq!(house.all("posts").await.len(), 1);
+    let many: Vec<_> = (0..2_500).map(|i| format!("f{i}")).collect();
+    let arguments = json!({"action": "read", "collection": "posts", "query": {"sort": many}});
+    let error = house.fails("items", arguments).await;
+    assert_eq!(error["code"], "INVALID_QUERY", "{error:#}");
+}

@@ -341,7 +341,7 @@ async fn thousands_of_items_are_one_write() {
 #[tokio::test]
 async fn a_given_key_leaves_numbers_to_count_on() {
     let paper = newspaper().await;
-    for key in [i64::MAX, i64::MAX - 1000] {
+    for key in [i64::MAX, 2_147_483_648, 2_147_483_647, 2_147_483_000] {
         let row = json!({"id": key, "name": "Last"});
         assert_eq!(
             refused(paper.create("authors", row.clone()).await),
@@ -362,8 +362,58 @@ async fn a_given_key_leaves_numbers_to_count_on() {
         .create_collections(&paper.admin, vec![counted])
         .await
         .unwrap();
+    for key in [i64::MAX, i64::MAX - 1000] {
+        let made = paper.create("counted", json!({"id": key, "name": "Last"})).await;
+        assert_eq!(refused(made), ["VALUE_OUT_OF_RANGE id"]);
+    }
+    let far = json!({"id": 2_000_000_000, "name": "Far"});
+    paper.create("authors", far).await.unwrap();
+    let next = paper.create("authors", json!({"name": "Next"})).await.unwrap();
+    assert_eq!(next.rows[0]["id"], 2_000_000_001);
+    // SQLite has but one type of counted keys, which is read as `integer`.
+    let schema = paper.engine.schema();
+    let primary = schema.collection("counted").unwrap().primary.clone().unwrap();
+    if primary.ty.name() == "integer" {
+        return;
+    }
     let far = json!({"id": 1_900_000_000_000_000_000_i64, "name": "Far"});
     paper.create("counted", far).await.unwrap();
     let next = paper.create("counted", json!({"name": "Next"})).await.unwrap();
     assert_eq!(next.rows[0]["id"], "1900000000000000001");
+}
+
+#[tokio::test]
+async fn where_numbers_have_run_out_nothing_is_written() {
+    let paper = newspaper().await;
+    let counted = json!({"collection": "counted", "schema": {}, "fields": [
+        {"field": "id", "type": "bigInteger", "schema": {"is_primary_key": true, "has_auto_increment": true}},
+        {"field": "name", "type": "string"},
+    ]});
+    let made = paper.engine.create_collections(&paper.admin, vec![counted]);
+    made.await.unwrap();
+    // Another program used the last number but one, and the last.
+    let last = json!({"id": i32::MAX - 1, "name": "Last but one"});
+    crate::fixture::insert(&paper.engine, "tags", &[last]).await;
+    crate::fixture::insert(&paper.engine, "counted", &[json!({"id": i64::MAX.to_string()})]).await;
+
+    let two = json!([{"name": "a"}, {"name": "b"}]);
+    assert_eq!(
+        refused(paper.create("tags", two.clone()).await),
+        ["VALUE_OUT_OF_RANGE [1].id"]
+    );
+    let nested = json!({"title": "x", "tags": [{"tags_id": {"name": "a"}}, {"tags_id": {"name": "b"}}]});
+    let error = paper.create("articles", nested).await.unwrap_err();
+    let problem = error.problems().0.remove(0);
+    assert_eq!(problem.path, "tags[1].tags_id.id");
+    assert!(problem.message.contains("have run out"), "{problem}");
+    let one = paper.create("counted", json!({"name": "a"})).await;
+    assert_eq!(refused(one), ["VALUE_OUT_OF_RANGE id"]);
+    assert_eq!(paper.ids("tags", json!({})).await.len(), 4);
+    assert_eq!(paper.ids("articles", json!({})).await.len(), 5);
+    assert_eq!(paper.ids("counted", json!({})).await.len(), 1);
+    // A number that is free still does.
+    paper
+        .create("tags", json!({"id": 50, "name": "free"}))
+        .await
+        .unwrap();
 }

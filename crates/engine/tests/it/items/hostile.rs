@@ -148,3 +148,86 @@ async fn data() {
         );
     }
 }
+
+fn numbered(count: usize, name: impl Fn(usize) -> String) -> Vec<String> {
+    (0..count).map(name).collect()
+}
+
+#[tokio::test]
+async fn lists_without_end_are_refused_where_they_stand() {
+    let paper = newspaper().await;
+    let part = |i: usize| format!("json(data, a{i})");
+    let parts = |count| numbered(count, part);
+    let aliases = |count: usize| Map::from_iter((0..count).map(|i| (format!("f{i}"), json!("title"))));
+    for (query, expect) in [
+        (json!({"sort": parts(2_500)}), "sort"),
+        (json!({"sort": parts(101)}), "sort"),
+        (
+            json!({"aggregate": {"count": ["*"]}, "groupBy": parts(2_100)}),
+            "groupBy",
+        ),
+        (
+            json!({"aggregate": {"count": numbered(2_500, |i| format!("f{i}"))}, "alias": aliases(100)}),
+            "aggregate",
+        ),
+        (
+            json!({"aggregate": {"count": ["*"]}, "sort": parts(2_100)}),
+            "sort",
+        ),
+        (json!({"fields": parts(2_500)}), "fields"),
+        (json!({"fields": numbered(3_000, |i| format!("f{i}"))}), "fields"),
+        (json!({"alias": aliases(2_500), "fields": ["f1"]}), "alias"),
+        (
+            json!({"fields": ["comments.id"], "deep": {"comments": {"_sort": numbered(200, |i| format!("json(x, a{i})"))}}}),
+            "deep.comments._sort",
+        ),
+        (
+            json!({"fields": ["comments.id"], "deep": {"comments": {"_fields": parts(200)}}}),
+            "deep.comments._fields",
+        ),
+    ] {
+        let told = crate::fixture::refused(paper.page("articles", query).await);
+        assert_eq!(told[0], format!("INVALID_QUERY {expect}"));
+    }
+    // As many as are allowed are done, and what is named again counts once.
+    let again = |name: &str| vec![name.to_owned(); 3_000];
+    for query in [
+        json!({"sort": parts(100), "fields": parts(100)}),
+        json!({"sort": again("title"), "fields": again("title")}),
+        json!({"sort": again("author.name"), "fields": again("json(data, a)")}),
+        json!({"aggregate": {"count": again("title")}, "groupBy": again("status"), "sort": again("-status")}),
+        json!({"aggregate": {"count": ["*"]}, "groupBy": parts(100)}),
+        json!({"alias": aliases(100), "fields": numbered(100, |i| format!("f{i}"))}),
+    ] {
+        paper.rows("articles", query).await;
+    }
+    let grouped = json!({"aggregate": {"count": ["id", "id"]}, "groupBy": ["status", "status", "views"], "sort": ["-views", "views", "status"]});
+    let rows = paper.rows("articles", grouped).await;
+    assert_eq!(rows[0]["views"], 20);
+    assert_eq!(rows[0]["status"], "draft");
+    assert_eq!(rows[0]["count"]["id"], 1);
+}
+
+#[tokio::test]
+async fn filters_as_large_as_they_may_be_are_answered() {
+    let paper = newspaper().await;
+    let keys: Vec<_> = (0..20_000).collect();
+    let long = numbered(5_000, |i| format!("a{i}")).join(".");
+    for query in [
+        json!({"filter": {"_or": [{"id": {"_in": keys}}, {"views": {"_in": keys}}, {"author": {"_nin": keys}}]}}),
+        json!({"filter": {"_or": vec![json!({"author": {"name": {"_eq": "x"}}}); 900]}}),
+        json!({"filter": {"_or": vec![json!({"tags": {"tags_id": {"name": {"_eq": "x"}}}}); 900]}}),
+        json!({"fields": [format!("json(data, {long})")]}),
+        json!({"filter": {"data": {"_json": {long.clone(): {"_eq": "x"}}}}}),
+        json!({"search": "x".repeat(100_000)}),
+        json!({"filter": {"title": {"_contains": "%_".repeat(50_000)}}}),
+    ] {
+        let shown = query.to_string().chars().take(80).collect::<String>();
+        let query = Query::from_json(&query);
+        let Ok(query) = query else { continue };
+        answered(
+            paper.engine.read_items(&paper.admin, "articles", query).await,
+            &json!(shown),
+        );
+    }
+}

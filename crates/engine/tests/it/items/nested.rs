@@ -387,3 +387,76 @@ async fn what_must_point_somewhere_cannot_be_let_go() {
         json!({"article": 2})
     );
 }
+
+#[tokio::test]
+async fn an_item_of_a_list_points_to_the_item_above_or_says_nothing_else() {
+    let paper = newspaper().await;
+    let comment = |article: Value| json!({"text": "z", "article": article});
+    let elsewhere = [
+        json!(2),
+        json!("garbage"),
+        json!({"nope": [1]}),
+        json!({"id": 2}),
+        json!({"id": 1, "title": "changed"}),
+        json!([1]),
+        json!(true),
+    ];
+    let before = paper.ids("comments", json!({})).await;
+    for value in elsewhere {
+        let new = json!({"title": "o", "comments": [comment(value.clone())]});
+        let path = ["INVALID_PAYLOAD comments[0].article"];
+        assert_eq!(refused(paper.create("articles", new).await), path, "{value}");
+        let known = json!({"comments": [comment(value.clone())]});
+        assert_eq!(
+            refused(paper.update("articles", json!([1]), known).await),
+            path,
+            "{value}"
+        );
+        let change = json!({"comments": {"create": [comment(value.clone())]}});
+        assert_eq!(
+            refused(paper.update("articles", json!([1]), change).await),
+            ["INVALID_PAYLOAD comments.create[0].article"],
+            "{value}"
+        );
+        // Deeper: of an author, the articles; of these, the comments.
+        let deep = json!({"name": "Dora", "articles": [{"id": 1, "comments": [comment(value.clone())]}]});
+        assert_eq!(
+            refused(paper.create("authors", deep).await),
+            ["INVALID_PAYLOAD articles[0].comments[0].article"],
+            "{value}"
+        );
+    }
+    // A new item above has no key yet that could be named.
+    let new = json!({"title": "o", "comments": [comment(json!(6))]});
+    let told = paper
+        .create("articles", new)
+        .await
+        .unwrap_err()
+        .problems()
+        .0
+        .remove(0);
+    assert!(told.hint.is_some_and(|hint| hint.starts_with("Leave it out")));
+    assert_eq!(paper.ids("comments", json!({})).await, before);
+
+    for value in [json!(1), json!("1"), json!({"id": 1}), Value::Null] {
+        let change = json!({"comments": {"create": [comment(value.clone())]}});
+        paper.update("articles", json!([1]), change).await.unwrap();
+        let key = paper.ids("comments", json!({"article": 1})).await.pop().unwrap();
+        let change = json!({"comments": {"update": [{"id": key, "text": "y", "article": value}]}});
+        paper.update("articles", json!([1]), change).await.unwrap();
+        let wrong = json!({"comments": {"update": [{"id": key, "text": "y", "article": 2}]}});
+        assert_eq!(
+            refused(paper.update("articles", json!([1]), wrong).await),
+            ["INVALID_PAYLOAD comments.update[0].article"]
+        );
+    }
+    assert_eq!(paper.ids("comments", json!({"article": 1})).await.len(), 4);
+    let given = json!({"id": 70, "title": "o", "comments": [comment(json!(70))]});
+    paper.create("articles", given).await.unwrap();
+    // Junctions are lists of items too.
+    let junction = json!({"tags": {"create": [{"articles_id": 2, "tags_id": 3}]}});
+    assert_eq!(
+        refused(paper.update("articles", json!([1]), junction).await),
+        ["INVALID_PAYLOAD tags.create[0].articles_id"]
+    );
+}

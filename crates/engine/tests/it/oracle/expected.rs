@@ -286,7 +286,7 @@ impl<'w> Request<'w> {
             Some(Link::Many(relation, many)) => {
                 unless(self.rights.sees(&many.name), "a list is not there")?;
                 let (relation, many) = (relation.clone(), many.name.clone());
-                let edit = self.edit(&relation, &many, value)?;
+                let edit = self.edit(&relation, &many, value, draft.key.as_ref())?;
                 draft.late |= draft.new;
                 draft.lists.push((relation, edit));
             }
@@ -310,12 +310,38 @@ impl<'w> Request<'w> {
         Ok(())
     }
 
-    fn edit(&self, relation: &Relation, many: &str, value: &Value) -> Result<Edit, No> {
+    /// An item of a list says nothing of whom it points to, or that it points to the item above.
+    fn points_up(&self, relation: &Relation, data: &Row, parent: Option<&Value>) -> Result<(), No> {
+        let said = match data.get(&relation.field) {
+            None | Some(Value::Null) => return Ok(()),
+            Some(Value::Object(item)) if item.len() == 1 => item.get("id"),
+            Some(Value::Object(_) | Value::Array(_)) => None,
+            Some(key) => Some(key),
+        };
+        let (one, said) = relation
+            .one
+            .as_ref()
+            .zip(said)
+            .ok_or(No("a list's item says something else of the item above"))?;
+        unless(
+            parent.is_some_and(|parent| self.key(one, said) == *parent),
+            "a list's item points elsewhere",
+        )
+    }
+
+    fn edit(
+        &self,
+        relation: &Relation,
+        many: &str,
+        value: &Value,
+        parent: Option<&Value>,
+    ) -> Result<Edit, No> {
         let entries = |value: Option<&Value>, intent: Intent| -> Result<Vec<Entry>, No> {
             let entries = value.and_then(Value::as_array).into_iter().flatten();
             entries
                 .map(|entry| match entry {
                     Value::Object(data) => {
+                        self.points_up(relation, data, parent)?;
                         let draft = self.draft(many, data, intent, Some(relation), true)?;
                         Ok(Entry::Item(draft))
                     }

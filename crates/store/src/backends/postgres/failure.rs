@@ -90,6 +90,12 @@ pub(super) fn of(error: tokio_postgres::Error) -> Error {
             table: table(),
             check: said.message().to_owned(),
         },
+        // A sequence at its end; which column counts is found out where the row is known.
+        "2200H" => Error::NoNumbersLeft {
+            table: table(),
+            column: String::new(),
+            row: None,
+        },
         "22001" | "54000" => unfit(Fault::TooLong),
         "22003" | "22008" => unfit(Fault::OutOfRange),
         "22007" | "22P02" | "22P03" | "22021" | "22P05" => unfit(Fault::Malformed),
