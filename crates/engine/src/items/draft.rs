@@ -178,6 +178,29 @@ impl Draft {
         })
     }
 
+    /// The same item with nothing in it but a pointer: to ask whether it points rightly.
+    pub(crate) fn pointing(&self, field: &Arc<Field>, key: Scalar, target: Arc<Collection>) -> Self {
+        let assigned = Assigned {
+            field: field.clone(),
+            scalar: key,
+            path: field.name.clone(),
+            points_to: Some(target),
+        };
+        let mut pointing = self.bare();
+        pointing.values.insert(field.name.clone(), assigned);
+        pointing
+    }
+
+    /// The same item with nothing in it.
+    pub(crate) fn bare(&self) -> Self {
+        Self {
+            values: IndexMap::new(),
+            sent: Record::new(),
+            given: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
+
     /// Columns and values as they are stored; of a new item the key among them.
     pub(crate) fn assigns(&self) -> Vec<(Arc<Field>, Scalar)> {
         let key = self.collection.primary.iter().zip(&self.key);

@@ -3,6 +3,8 @@
 //! First what pointed is let go, then what is gone is made again, then items are taken back, then what points is made
 //! again, and last goes what was made: items always find the columns that they need, and no key points nowhere.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use loggia_access::Caller;
 use loggia_model::error::DELETES_DISABLED;
@@ -30,6 +32,9 @@ struct State {
 /// By kind and key.
 type States = IndexMap<(String, String), State>;
 
+/// Changes by what they made: kind and key.
+type MadeBy = HashMap<(String, String), String>;
+
 /// Takes changes back some of which are of the schema.
 pub(crate) async fn revert(
     engine: &Engine,
@@ -43,15 +48,24 @@ pub(crate) async fn revert(
     let (mut states, conflicts) = rewound(&change.schema, &loaded, options.conflicts);
     refused(&conflicts, options)?;
     states.retain(|_, state| state.now != state.then);
+    let made_by = made_by(&loaded);
     let drops = states.values().any(|state| state.then.is_none());
     if drops && options.deletes == Deletes::Refused {
         let message = "Taking this back would delete collections, fields or relations, and deleting is switched off here.";
         return Err(Problem::new(&DELETES_DISABLED, message).into());
     }
-    let mut work = Work { change, states };
+    let mut work = Work {
+        change,
+        states,
+        made_by,
+    };
     work.let_go().await?;
     work.make().await?;
-    let Work { change, states } = work;
+    let Work {
+        change,
+        states,
+        made_by,
+    } = work;
     let (rest, tx) = change.apart();
     let (mut tx, mut unchecked) = engine
         .revert_rows(tx, caller, loaded, options, Relations::Follow, &mut reverted)
@@ -61,6 +75,7 @@ pub(crate) async fn revert(
     let mut work = Work {
         change: rest.together(tx),
         states,
+        made_by,
     };
     work.point().await?;
     let (schema, grants) = (work.change.schema.clone(), engine.grants(caller).await?);
@@ -144,10 +159,18 @@ fn rewound(schema: &Schema, loaded: &load::Loaded, conflicts: Conflicts) -> (Sta
     (states, found)
 }
 
+/// The change that each definition goes with which was made, by kind and key: the first that is taken back.
+fn made_by(loaded: &load::Loaded) -> MadeBy {
+    let made = loaded.definitions.iter().filter(|done| done.before.is_empty());
+    made.map(|done| ((done.collection.clone(), done.item.clone()), done.change.clone()))
+        .collect()
+}
+
 /// A change under way, and what is left of it to do.
 struct Work {
     change: Change,
     states: States,
+    made_by: MadeBy,
 }
 
 impl Work {
@@ -270,7 +293,7 @@ impl Work {
                 continue;
             }
             if let Some(what) = self.holds(collection, field).await? {
-                found.push(conflict(FIELDS, key, what));
+                found.push(self.conflict(FIELDS, key, what));
                 if conflicts == Conflicts::Skip {
                     continue;
                 }
@@ -279,7 +302,7 @@ impl Work {
         }
         for name in &collections {
             if let Some(what) = self.used(name, &fields).await? {
-                found.push(conflict(COLLECTIONS, name, what));
+                found.push(self.conflict(COLLECTIONS, name, what));
                 if conflicts == Conflicts::Skip {
                     continue;
                 }
@@ -345,6 +368,19 @@ impl Work {
         Ok(held.then(|| format!("The collection \"{name}\" has items that were made since.")))
     }
 
+    /// What speaks against taking back the change that made something.
+    fn conflict(&self, kind: &str, key: &str, what: String) -> Conflict {
+        let made_by = self.made_by.get(&(kind.to_owned(), key.to_owned()));
+        Conflict {
+            change: made_by.cloned().unwrap_or_default(),
+            collection: kind.to_owned(),
+            item: key.to_owned(),
+            fields: Vec::new(),
+            what,
+            now: None,
+        }
+    }
+
     async fn drop_field(&mut self, collection: &str, name: &str) -> Result<(), Error> {
         let schema = self.change.schema.clone();
         let identity = [("collection", collection), ("field", name)];
@@ -361,16 +397,5 @@ impl Work {
         }
         self.change.look_again().await?;
         Ok(())
-    }
-}
-
-fn conflict(kind: &str, key: &str, what: String) -> Conflict {
-    Conflict {
-        change: String::new(),
-        collection: kind.to_owned(),
-        item: key.to_owned(),
-        fields: Vec::new(),
-        what,
-        now: None,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use loggia_access::Grants;
 use loggia_journal::tables::{ascending, column, plain, text, whole};
+use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{ReadPlan, Selected, Sort, Source};
 use loggia_model::{Filter, Problem, Record, Scalar};
@@ -70,15 +71,31 @@ pub(super) async fn which(
     };
     let plan = ReadPlan {
         filter: condition,
-        ..only("loggia_changes", &["id"])?
+        ..only("loggia_changes", &["id", "user"])?
     };
     let rows = engine.parts().store.run(images::read(plan)).await?.into_rows();
+    one_user(&filter, &rows)?;
     let found: Vec<_> = rows.iter().map(|row| text(row, "id").to_owned()).collect();
     let mut wanted: Vec<_> = filter.ids.iter().map(|id| id.to_lowercase()).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let missing = wanted.iter().any(|id| !found.contains(id));
     Ok(Some(found).filter(|_| !missing))
+}
+
+/// The id of a request is what its client says: others may say the same, by chance or on purpose.
+fn one_user(filter: &ChangeFilter, rows: &[Record]) -> Result<(), Problem> {
+    let said = filter.user.is_some() || filter.token.is_some() || filter.everybody || !filter.ids.is_empty();
+    let users: HashSet<_> = rows.iter().map(|row| text(row, "user")).collect();
+    if filter.request.is_none() || said || users.len() < 2 {
+        return Ok(());
+    }
+    let message = "Changes of several users have this request id.";
+    let problem = Problem::new(&INVALID_PAYLOAD, message).at("request");
+    Err(problem.hint(
+        "Clients choose the ids of their requests. Say whose changes are meant with `user` or `token`; if all of them \
+         are: \"everybody\": true.",
+    ))
 }
 
 /// Whether the changes are of definitions, too.

@@ -20,11 +20,10 @@ use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED, SERVICE_UNAVAILABLE, U
 use loggia_model::{Problem, Problems};
 
 use super::Recorder;
-use crate::items::draft::Draft;
 use crate::items::{Changed, Deletes, Receipt, WriteOptions};
 use crate::{Engine, Error, system};
 use load::Loaded;
-pub(crate) use rules::{Relations, rules_of};
+pub(crate) use rules::{Relations, Unchecked, rules_of};
 
 /// What is to be taken back.
 #[derive(Clone, Debug)]
@@ -126,7 +125,10 @@ impl Engine {
         target: RevertTarget,
         options: &RevertOptions,
     ) -> Result<Reverted, Error> {
-        loggia_journal::writes_directly(caller)?;
+        // To say what would happen is no change; the recorder asks again before it commits.
+        if !options.dry_run {
+            loggia_journal::writes_directly(caller)?;
+        }
         for _ in 0..ATTEMPTS {
             if let Some(reverted) = self.try_revert(caller, &target, options).await? {
                 return Ok(reverted);
@@ -183,7 +185,7 @@ impl Engine {
         options: &RevertOptions,
         relations: Relations,
         reverted: &mut Reverted,
-    ) -> Result<(Recorder, Vec<Draft>), Error> {
+    ) -> Result<(Recorder, Vec<Unchecked>), Error> {
         let schema = tx.schema().clone();
         let grants = self.grants_under(&schema, caller).await?;
         let on = self.resolver(&schema, &grants);
@@ -215,7 +217,8 @@ impl Engine {
                 .hint("Ask somebody who may delete, or switch deleting on in the settings.")
                 .into());
         }
-        let unchecked = rules::prepare(self, &on, &mut tx, &mut rewound, relations).await?;
+        let unchecked =
+            rules::prepare(self, &on, &mut tx, &mut rewound, (relations, options.conflicts)).await?;
         let mut writer = self.writer(&on, tx, &WriteOptions::default(), Receipt::default());
         apply::apply(&mut writer, &mut rewound, &self.parts().generator).await?;
         reverted.changed = rewound.counts();

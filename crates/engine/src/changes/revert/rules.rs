@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loggia_access::Action;
+use loggia_model::error::INVALID_PAYLOAD;
 use loggia_model::schema::Default as ColumnDefault;
-use loggia_model::{Collection, Field, Problem, Problems, Record, Scalar};
+use loggia_model::{Collection, Field, Link, Problem, Problems, Record, Scalar};
 
+use super::Conflicts;
 use super::rewind::{Rewound, State};
 use crate::changes::Recorder;
-use crate::changes::images::Happened;
+use crate::changes::images::{self, Happened};
 use crate::items::draft::{Draft, Intent};
 use crate::items::{conceal, is_stamped, pointing_rightly, stamp};
 use crate::query::Resolver;
@@ -35,9 +37,10 @@ pub(super) async fn prepare(
     on: &Resolver<'_>,
     tx: &mut Recorder,
     rewound: &mut Rewound,
-    relations: Relations,
-) -> Result<Vec<Draft>, Error> {
+    (relations, conflicts): (Relations, Conflicts),
+) -> Result<Vec<Unchecked>, Error> {
     let (mut drafts, mut problems) = (Vec::new(), Problems::default());
+    let (mut wholes, mut pointers) = (Vec::new(), Vec::new());
     for rows in rewound.collections.values_mut() {
         let collection = rows.collection.clone();
         for state in rows.rows.values_mut() {
@@ -47,7 +50,12 @@ pub(super) async fn prepare(
                 stamped(on, &collection, state);
             }
             if happened != Happened::Delete {
-                drafts.extend(problems.take(draft(on, &collection, state, happened)));
+                let draft = problems.take(draft(on, &collection, state, happened));
+                if let (Some(draft), Some(then)) = (&draft, &state.then) {
+                    pointers.extend(problems.take(to_any(on, draft, then)).into_iter().flatten());
+                    wholes.push(then.clone());
+                }
+                drafts.extend(draft);
             }
         }
     }
@@ -55,12 +63,26 @@ pub(super) async fn prepare(
     // Permissions follow relations: where these are to come, so is what can be said of them.
     let waits =
         |draft: &Draft| relations == Relations::Follow && draft.collection.name == "directus_permissions";
-    let later = drafts.iter().filter(|draft| waits(draft)).cloned().collect();
-    let mut problems = check(on, drafts.iter_mut().filter(|draft| !waits(draft)));
+    let (mut later, mut problems) = (Vec::new(), Problems::default());
+    for (draft, whole) in drafts.iter_mut().zip(wholes) {
+        if waits(draft) {
+            let draft = draft.clone();
+            later.push(Unchecked { draft, whole });
+        } else {
+            problems.extend(check(on, draft, &whole));
+        }
+    }
     problems.take(conceal(engine.parts().hasher.as_ref(), &mut drafts).await);
-    // Administrators see everything: what an item of theirs points to in vain, the database knows.
+    // Administrators see everything: what an item of theirs points to in vain, the database knows, but for relations to
+    // any collection. With force these come back as they were, as a target that is gone leaves them.
     if !on.grants.is_admin() {
         problems.extend(pointing_rightly(tx, on, &drafts).await?);
+    }
+    let forced = on.grants.is_admin() && conflicts == Conflicts::Force;
+    if !pointers.is_empty() && !forced {
+        let coming = drafts.iter().filter(|draft| draft.intent == Intent::Create);
+        pointers.extend(coming.map(Draft::bare));
+        problems.extend(pointing_rightly(tx, on, &pointers).await?);
     }
     problems.or(())?;
     let mut drafts = drafts.into_iter();
@@ -86,24 +108,84 @@ pub(crate) enum Relations {
     Follow,
 }
 
-/// What the rules of system collections say.
-pub(crate) fn rules_of(on: &Resolver<'_>, drafts: &mut [Draft]) -> Problems {
-    check(on, drafts.iter_mut())
+/// What is written and waits for its check.
+pub(crate) struct Unchecked {
+    draft: Draft,
+    /// The item as it will be.
+    whole: Record,
 }
 
-fn check<'d>(on: &Resolver<'_>, drafts: impl IntoIterator<Item = &'d mut Draft>) -> Problems {
+/// What the rules of system collections say.
+pub(crate) fn rules_of(on: &Resolver<'_>, unchecked: &mut [Unchecked]) -> Problems {
     let mut problems = Problems::default();
-    for draft in drafts.into_iter().filter(|draft| draft.collection.system) {
-        let (collection, item) = (draft.collection.name.clone(), draft.key_text());
-        for problem in system::check(on, draft).0 {
-            problems.push(
-                problem
-                    .with("collection", collection.as_str())
-                    .with("item", item.as_str()),
-            );
-        }
+    for Unchecked { draft, whole } in unchecked {
+        problems.extend(check(on, draft, whole));
     }
     problems
+}
+
+fn check(on: &Resolver<'_>, draft: &mut Draft, whole: &Record) -> Problems {
+    let mut problems = Problems::default();
+    if !draft.collection.system {
+        return problems;
+    }
+    let (collection, item) = (draft.collection.name.clone(), draft.key_text());
+    let mut found = system::check(on, draft);
+    if draft.intent == Intent::Update && found.0.is_empty() {
+        found = system::check_changed(on, draft, whole);
+    }
+    for problem in found.0 {
+        problems.push(
+            problem
+                .with("collection", collection.as_str())
+                .with("item", item.as_str()),
+        );
+    }
+    problems
+}
+
+/// Where an item (`then`: the whole of it) would point by relations to any collection, as far as the caller answers for
+/// that.
+///
+/// # Errors
+/// That it may not point into that collection.
+fn to_any(on: &Resolver<'_>, draft: &Draft, then: &Record) -> Result<Vec<Draft>, Problems> {
+    let (mut pointers, mut problems) = (Vec::new(), Problems::default());
+    for field in draft.collection.fields.values() {
+        let Some(Link::ToAny { relation, targets }) = on.schema.link(&draft.collection.name, &field.name)
+        else {
+            continue;
+        };
+        let beside = relation.one_collection_field.as_deref().unwrap_or_default();
+        let value = |name: &str| then.get(name).filter(|value| !value.is_null());
+        let given = draft.given.contains(&field.name) || draft.given.contains(beside);
+        let key = value(&field.name).filter(|_| given);
+        let key = key.and_then(|key| images::scalar(field, key));
+        let (Some(key), Some(named)) = (key, value(beside).map(images::text)) else {
+            continue;
+        };
+        let targets: Vec<_> = targets
+            .into_iter()
+            .filter(|target| on.grants.sees(target))
+            .collect();
+        match targets.iter().find(|target| target.name == named) {
+            Some(target) => pointers.push(draft.pointing(field, key, target.clone())),
+            None => {
+                let known: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+                let hint = format!(
+                    "Write it by hand: `{beside}` can be one of: {}.",
+                    known.join(", ")
+                );
+                let message = format!("`{}` cannot point into the collection `{named}`.", field.name);
+                let problem = Problem::new(&INVALID_PAYLOAD, message).at(draft.at(beside));
+                let problem = problem
+                    .with("collection", draft.collection.name.as_str())
+                    .with("item", draft.key_text());
+                problems.push(problem.hint(hint));
+            }
+        }
+    }
+    problems.or(pointers)
 }
 
 /// What every change of an item fills in, whatever is changed.

@@ -1,7 +1,7 @@
 //! What is recorded is shown and taken back by today's schema and today's rules.
 
-use loggia_access::{Claims, TokenFacts, TokenMode};
-use loggia_engine::changes::{ChangeDiff, Conflicts, RevertOptions, RevertTarget, Reverted};
+use loggia_access::{Attribution, Claims, TokenFacts, TokenMode};
+use loggia_engine::changes::{ChangeDiff, ChangeFilter, Conflicts, RevertOptions, RevertTarget, Reverted};
 use loggia_engine::items::{Target, WriteOptions};
 use loggia_engine::{Error, Listener};
 use serde_json::{Value, json};
@@ -287,4 +287,143 @@ async fn a_field_that_was_made_again_has_no_past_but_for_administrators() {
     let later = written(json!({"big": 43})).await;
     let own = shop.diff(editor, &later).await;
     assert_eq!(own.items[0].after.as_ref().unwrap()["big"], json!(43));
+}
+
+#[tokio::test]
+async fn a_permission_comes_back_only_as_one_that_could_be_written() {
+    let shop = shop().await;
+    let policy = policy(&shop.engine, json!([])).await;
+    let rules = json!([{"collection": "products", "action": "read", "fields": ["name", "weight"],
+        "permissions": {"weight": {"_gt": 1}}}]);
+    let rule = permit(&shop.engine, &policy, rules).await.unwrap().remove(0);
+    let fields = shop
+        .update("directus_permissions", json!([rule]), json!({"fields": ["name"]}))
+        .await;
+    let filter = shop
+        .update(
+            "directus_permissions",
+            json!([rule]),
+            json!({"permissions": null}),
+        )
+        .await;
+    let (fields, filter) = (fields.change.unwrap(), filter.change.unwrap());
+    let admin = shop.admin.clone();
+    let field = json!({"field": "weight", "type": "float"});
+    shop.engine
+        .delete_field(&admin, "products", "weight")
+        .await
+        .unwrap();
+    let now = shop.rows("directus_permissions").await;
+    assert_eq!(
+        refused(shop.back(&admin, &fields).await),
+        ["INVALID_PAYLOAD fields[1]"]
+    );
+    let error = shop.back(&admin, &filter).await.unwrap_err();
+    let problem = &error.problems().0[0];
+    assert!(problem.path.starts_with("permissions"), "{problem:?}");
+    assert_eq!(problem.extensions["item"], rule.to_string());
+    assert_eq!(shop.rows("directus_permissions").await, now);
+    shop.engine.create_field(&admin, "products", field).await.unwrap();
+    shop.back(&admin, &filter).await.unwrap();
+    shop.back(&admin, &fields).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_only_proposes_hears_what_would_happen() {
+    let shop = shop().await;
+    let change = shop
+        .create("makers", json!({"name": "Acme"}))
+        .await
+        .change
+        .unwrap();
+    let claims = Claims {
+        token: Some(TokenFacts {
+            id: "11111111-2222-4333-8444-555555555555".to_owned(),
+            name: "t".to_owned(),
+            mode: TokenMode::Propose,
+            changed_rows_per_hour: None,
+        }),
+        ..shop.admin.claims().clone()
+    };
+    let proposer = established(claims);
+    let count = shop.changes().await.len();
+    let target = || RevertTarget::Changes(vec![change.clone()]);
+    let dry = RevertOptions {
+        dry_run: true,
+        ..RevertOptions::default()
+    };
+    let reverted = shop.engine.revert(&proposer, target(), &dry).await.unwrap();
+    assert_eq!(reverted.changed["makers"].deleted, 1);
+    assert_eq!(refused(shop.back(&proposer, &change).await), ["FORBIDDEN "]);
+    assert_eq!(shop.changes().await.len(), count);
+    assert_eq!(shop.rows("makers").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_conflict_of_the_schema_names_its_change() {
+    let shop = shop().await;
+    let admin = shop.admin.clone();
+    let field = json!({"field": "extra", "type": "string"});
+    shop.engine.create_field(&admin, "makers", field).await.unwrap();
+    let made = shop.last().await["id"].as_str().unwrap().to_owned();
+    shop.create("makers", json!({"name": "Acme", "extra": "x"})).await;
+    let options = RevertOptions {
+        dry_run: true,
+        ..RevertOptions::default()
+    };
+    let target = RevertTarget::Changes(vec![made.clone()]);
+    let reverted = shop.engine.revert(&admin, target, &options).await.unwrap();
+    assert_eq!(reverted.conflicts[0].change, made);
+    assert!(reverted.conflicts[0].what.contains("holds values"));
+}
+
+#[tokio::test]
+async fn one_request_id_of_several_users_says_not_whose_changes_are_meant() {
+    let shop = shop().await;
+    let asking = |user: &str| {
+        let claims = Claims {
+            user: Some(user.to_owned()),
+            ..shop.admin.claims().clone()
+        };
+        established(claims).attributed(Attribution {
+            request_id: Some("r-1".to_owned()),
+            ..Attribution::default()
+        })
+    };
+    let other = "66666666-6666-4666-8666-666666666666";
+    shop.create_as(&asking(USER), "makers", json!({"name": "Acme"}))
+        .await;
+    shop.create_as(&asking(other), "makers", json!({"name": "Bolt"}))
+        .await;
+    let back = async |more: &dyn Fn(&mut ChangeFilter)| {
+        let mut filter = ChangeFilter {
+            request: Some("r-1".to_owned()),
+            ..ChangeFilter::default()
+        };
+        more(&mut filter);
+        let target = RevertTarget::Matching(Box::new(filter));
+        let options = RevertOptions::default();
+        shop.engine.revert(&shop.admin, target, &options).await
+    };
+    assert_eq!(refused(back(&|_| ()).await), ["INVALID_PAYLOAD request"]);
+    assert_eq!(shop.rows("makers").await.len(), 2);
+    let all = back(&|filter| filter.everybody = true).await.unwrap();
+    assert_eq!(all.changed["makers"].deleted, 2);
+    shop.create_as(&asking(USER), "makers", json!({"name": "Acme"}))
+        .await;
+    shop.create_as(&asking(other), "makers", json!({"name": "Bolt"}))
+        .await;
+    let skip = RevertOptions {
+        conflicts: Conflicts::Skip,
+        ..RevertOptions::default()
+    };
+    let filter = ChangeFilter {
+        request: Some("r-1".to_owned()),
+        user: Some(other.to_owned()),
+        ..ChangeFilter::default()
+    };
+    let target = RevertTarget::Matching(Box::new(filter));
+    shop.engine.revert(&shop.admin, target, &skip).await.unwrap();
+    let left = shop.rows("makers").await;
+    assert_eq!((left.len(), &left[0]["name"]), (1, &json!("Acme")));
 }

@@ -355,3 +355,121 @@ async fn the_place_of_a_change_among_all_is_not_told_in_its_title() {
         .unwrap();
     assert_eq!(listed.changes.len(), 2);
 }
+
+/// Blocks that point to pages and to what is in the vault, of which the editor sees all that is not secret.
+async fn blocks() -> (Edited, Value) {
+    let mut edited = edited().await;
+    let (engine, admin) = (&edited.shop.engine, &edited.shop.admin);
+    let secret = json!({"field": "secret", "type": "boolean", "schema": {"default_value": false, "is_nullable": false}});
+    let collections = json!([
+        {"collection": "pages", "schema": {}, "meta": {}, "fields": [secret]},
+        {"collection": "vault", "schema": {}, "meta": {}, "fields": [secret]},
+        {"collection": "blocks", "schema": {}, "meta": {}, "fields": [
+            {"field": "collection", "type": "string"}, {"field": "item", "type": "string"},
+        ]},
+    ]);
+    let collections = collections.as_array().unwrap().clone();
+    engine.create_collections(admin, collections).await.unwrap();
+    let relation = json!({"collection": "blocks", "field": "item", "related_collection": null,
+        "meta": {"one_collection_field": "collection", "one_allowed_collections": ["pages", "vault"]}});
+    engine.create_complete_relation(admin, relation).await.unwrap();
+    let open = json!({"secret": {"_eq": false}});
+    let rules = json!([
+        {"collection": "blocks", "action": ["read", "create", "update", "delete"], "fields": ["*"]},
+        {"collection": "pages", "action": "read", "permissions": open, "fields": ["id"]},
+        {"collection": "vault", "action": "read", "permissions": open, "fields": ["id"]},
+    ]);
+    let rules = permit(engine, &edited.policy, rules).await.unwrap();
+    edited.editor = holder(EDITOR, &[&[&edited.policy]]);
+    let rows = json!([{}, {}]);
+    edited.shop.create("pages", rows.clone()).await;
+    edited.shop.create("vault", rows).await;
+    let rule = rules.last().unwrap().clone();
+    (edited, rule)
+}
+
+#[tokio::test]
+async fn nothing_points_into_a_collection_again_that_is_not_seen() {
+    let (edited, rule) = blocks().await;
+    let row = json!({"collection": "vault", "item": "1"});
+    edited.shop.create("blocks", json!([row, row, row])).await;
+    let moved = edited
+        .update("blocks", 1, json!({"collection": "pages", "item": "2"}))
+        .await;
+    // Only the collection differs.
+    let turned = edited
+        .update("blocks", 2, json!({"collection": "pages", "item": "1"}))
+        .await;
+    let gone = edited.delete("blocks", 3).await;
+    edited.shop.delete("directus_permissions", json!([rule])).await;
+    let now = edited.shop.rows("blocks").await;
+    for change in [&moved, &turned, &gone] {
+        for conflicts in [Conflicts::Refuse, Conflicts::Skip, Conflicts::Force] {
+            let answer = edited.revert(change, conflicts, false).await;
+            assert!(
+                answer.contains("`item` cannot point into the collection `vault`."),
+                "{answer}"
+            );
+        }
+    }
+    assert_eq!(edited.shop.rows("blocks").await, now);
+    // Where the collection is seen, it comes back.
+    let rules = json!([{"collection": "vault", "action": "read", "fields": ["id"]}]);
+    permit(&edited.shop.engine, &edited.policy, rules).await.unwrap();
+    for change in [&moved, &turned, &gone] {
+        let answer = edited.revert(change, Conflicts::Refuse, false).await;
+        assert!(answer.contains("\"reverted\":1"), "{answer}");
+    }
+    for row in edited.shop.rows("blocks").await {
+        assert_eq!((&row["collection"], &row["item"]), (&json!("vault"), &json!("1")));
+    }
+}
+
+#[tokio::test]
+async fn no_block_points_again_to_what_is_not_seen() {
+    let mut told = Vec::new();
+    for hide in [false, true] {
+        let (edited, _) = blocks().await;
+        let row = json!({"collection": "vault", "item": "1"});
+        edited.shop.create("blocks", json!([row, row, row])).await;
+        let changes = [
+            edited
+                .update("blocks", 1, json!({"item": "2", "collection": "pages"}))
+                .await,
+            edited
+                .update("blocks", 2, json!({"item": "1", "collection": "pages"}))
+                .await,
+            edited.delete("blocks", 3).await,
+        ];
+        if hide {
+            let data = json!({"secret": true});
+            edited.shop.update("vault", json!([1]), data).await;
+        } else {
+            edited.shop.delete("vault", json!([1])).await;
+        }
+        let now = edited.shop.rows("blocks").await;
+        for change in &changes {
+            let answers = edited.answers(change).await;
+            assert!(
+                answers
+                    .iter()
+                    .all(|answer| answer.contains("INVALID_FOREIGN_KEY")),
+                "{answers:?}"
+            );
+            told.push(answers);
+        }
+        assert_eq!(edited.shop.rows("blocks").await, now);
+        if !hide {
+            // Administrators hear of it as well; by force it is as it was.
+            let target = || RevertTarget::Changes(vec![changes[0].clone()]);
+            let mut options = RevertOptions::default();
+            let (engine, admin) = (&edited.shop.engine, &edited.shop.admin);
+            let refused = engine.revert(admin, target(), &options).await.unwrap_err();
+            assert_eq!(refused.problems().0[0].code.name, "INVALID_FOREIGN_KEY");
+            options.conflicts = Conflicts::Force;
+            engine.revert(admin, target(), &options).await.unwrap();
+            assert_eq!(edited.shop.rows("blocks").await[0]["collection"], "vault");
+        }
+    }
+    assert_eq!(told[..3], told[3..]);
+}
