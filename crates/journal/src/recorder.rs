@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use loggia_access::{Caller, Permit};
 use loggia_model::plan::{DeletePlan, Plan, ReadPlan, SchemaPlan, SchemaStep, UpdatePlan};
 use loggia_model::schema::{Action, ForeignKey, Table};
-use loggia_model::{Collection, Filter, Record, Scalar, Schema, filter::Test};
+use loggia_model::{Collection, Field, Filter, Record, Scalar, Schema, filter::Test};
 use loggia_store::{Error, Outcome, Tx};
 
 use crate::images::{self, Changed, Difference, Entry, Row, Touched};
@@ -25,6 +25,18 @@ const NOT_RECORDED: [&str; 9] = [
     "directus_collections",
     "directus_fields",
     "directus_relations",
+];
+
+/// What happens to accounts and is written into `directus_activity` without a change: who came, or was refused.
+pub(crate) const ACCOUNT_EVENTS: [&str; 8] = [
+    "login",
+    "login_failed",
+    "logout",
+    "password_request",
+    "password_reset",
+    "refresh_reused",
+    "tfa_disable",
+    "tfa_enable",
 ];
 
 /// Columns that say when something was last used: what they hold is nobody's change.
@@ -485,7 +497,10 @@ fn its_own(plan: &Plan) -> Result<(), Error> {
     };
     let refused = match collection.name.as_str() {
         "loggia_changes" | "loggia_prunings" | "directus_revisions" => true,
-        "directus_activity" => !matches!(plan, Plan::Insert(_)),
+        "directus_activity" => match plan {
+            Plan::Insert(plan) => !plan.rows.iter().all(|row| is_account_event(row)),
+            _ => true,
+        },
         _ => false,
     };
     if refused {
@@ -494,6 +509,19 @@ fn its_own(plan: &Plan) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// Whether a row of activity is one of [`ACCOUNT_EVENTS`]: all others are part of a change.
+fn is_account_event(row: &[(Arc<Field>, Scalar)]) -> bool {
+    let is = |name: &str, allowed: &dyn Fn(&str) -> bool| {
+        let value = row.iter().find(|(field, _)| field.name == name);
+        value.is_some_and(|(_, value)| value.as_text().is_some_and(allowed))
+    };
+    is("action", &|action| ACCOUNT_EVENTS.contains(&action))
+        && is("collection", &|collection| collection == "directus_users")
+        && !row
+            .iter()
+            .any(|(field, value)| field.name == "change" && !value.is_null())
 }
 
 fn recorded(collection: &Collection) -> bool {

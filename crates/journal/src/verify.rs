@@ -2,6 +2,8 @@
 //!
 //! Of entries that retention took away, the hashes that they left behind stand in; these are part of the change that
 //! pruned, and hold or fall with it.
+//!
+//! Then it looks through the rows of activity and the revisions for such as are part of no change: [`Walk::strays`].
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,10 +17,13 @@ use crate::Error;
 use crate::chain::{self, ACTIVITY, Content, HEADER, Leaf, PRUNING, REVISION, leaf};
 use crate::images;
 use crate::record::{largest, largest_of};
+use crate::recorder::ACCOUNT_EVENTS;
 use crate::tables::{ascending, column, plain, table, text, whole};
 
 /// Changes looked at at once.
 const PAGE: u64 = 100;
+/// Rows looked at at once.
+const ROWS: u64 = 1_000;
 /// What is pruned meanwhile is no fault: the walk begins anew, but not for ever.
 const WALKS: usize = 20;
 
@@ -36,7 +41,7 @@ pub struct Verdict {
 /// The first thing that is wrong with the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// The number of the change where it shows.
+    /// The number of the change where it shows; 0: it is a row that is part of no change.
     pub number: i64,
     /// Its key, where it is there.
     pub change: Option<String>,
@@ -72,8 +77,8 @@ async fn walk(store: &Store, expect: Option<&str>) -> Result<Verdict, Error> {
         store,
         last: None,
         verdict: Verdict::default(),
-        last_activity: 0,
-        last_revision: 0,
+        activity: Known::default(),
+        revisions: Known::default(),
         after_gone: HashSet::new(),
         prunings: HashMap::new(),
         expected: expect.is_none(),
@@ -85,6 +90,9 @@ async fn walk(store: &Store, expect: Option<&str>) -> Result<Verdict, Error> {
     {
         let what = "entries of it are gone, and the change that is said to have pruned them is missing";
         walk.broken(number, None, what);
+    }
+    if walk.verdict.broken.is_none() {
+        walk.strays().await?;
     }
     if walk.verdict.broken.is_none() && !walk.expected {
         let number = walk.last.as_ref().map_or(0, |(number, _)| *number);
@@ -104,8 +112,8 @@ struct Walk<'s> {
     /// The change before, and its hash.
     last: Option<(i64, String)>,
     verdict: Verdict,
-    last_activity: i64,
-    last_revision: i64,
+    activity: Known,
+    revisions: Known,
     /// The revisions that come after one that is gone.
     after_gone: HashSet<i64>,
     /// The changes that are said to have pruned, and were not met yet: with the first that they pruned.
@@ -115,13 +123,98 @@ struct Walk<'s> {
     expected: bool,
 }
 
+/// Which rows of a table are part of the chain.
+#[derive(Default)]
+struct Known {
+    /// Their keys, as far as they are there.
+    ids: HashSet<i64>,
+    /// The first key, of rows that are gone as well; what is below it may be older than the chain.
+    first: Option<i64>,
+    last: i64,
+}
+
+impl Known {
+    fn add(&mut self, rows: &[Record]) {
+        for row in rows {
+            let id = whole(row.get("id"));
+            self.ids.insert(id);
+            self.last = self.last.max(id);
+            self.above(id);
+        }
+    }
+
+    fn gone(&mut self, member: &str, gone: &[Record]) {
+        let rows = gone
+            .iter()
+            .filter_map(|row| row.get("rows")?.get(member)?.as_array());
+        for one in rows.flatten() {
+            self.above(whole(one.get(0)));
+        }
+    }
+
+    fn above(&mut self, id: i64) {
+        self.first = Some(self.first.map_or(id, |first| first.min(id)));
+    }
+
+    /// Whether a key was given before the chain began.
+    fn is_older(&self, id: i64) -> bool {
+        id > 0 && self.first.is_none_or(|first| id < first)
+    }
+}
+
 impl Walk<'_> {
+    /// Rows of activity and revisions that are part of no change, though they should be. Without a change are what
+    /// happened to accounts ([`ACCOUNT_EVENTS`]), and what was written before there were changes.
+    async fn strays(&mut self) -> Result<(), Error> {
+        for name in ["directus_activity", "directus_revisions"] {
+            let mut after = None;
+            loop {
+                let rows = self.store.run(images::read(rows_after(name, after)?)).await?;
+                let rows = rows.into_rows();
+                let Some(last) = rows.last() else { break };
+                after = Some(whole(last.get("id")));
+                if let Some(stray) = rows.iter().find(|row| !self.belongs(name, row)) {
+                    let action = match text(stray, "action") {
+                        "" => "a revision".to_owned(),
+                        action => format!("`{action}`"),
+                    };
+                    let what = format!(
+                        "row {} of {name} ({action} of {} {}) is part of no change: it was added, or its change was taken \
+                         from it, with other tools",
+                        whole(stray.get("id")),
+                        text(stray, "collection"),
+                        text(stray, "item"),
+                    );
+                    self.broken(0, None, what);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a row is where it should be: in a change, or rightly in none.
+    fn belongs(&self, name: &str, row: &Record) -> bool {
+        let id = whole(row.get("id"));
+        let activity = name == "directus_activity";
+        let known = if activity { &self.activity } else { &self.revisions };
+        if row.get("change").is_some_and(|change| !change.is_null()) {
+            // What came after the walk is the next walk's.
+            return id > known.last || known.ids.contains(&id);
+        }
+        if activity && ACCOUNT_EVENTS.contains(&text(row, "action")) {
+            return text(row, "collection") == "directus_users";
+        }
+        known.is_older(id) && (activity || self.activity.is_older(whole(row.get("activity"))))
+    }
+
     /// Looks at the next changes; whether there were any.
     async fn page(&mut self) -> Result<bool, Error> {
         let name = "loggia_changes";
-        let after = self.last.as_ref().map_or(i64::MIN, |(number, _)| *number);
+        let number = column(name, "number")?;
+        let after = |(last, _): &(i64, String)| Filter::field(&number, Test::Greater(Scalar::Int(*last)));
         let plan = ReadPlan {
-            filter: Filter::field(&column(name, "number")?, Test::Greater(Scalar::Int(after))),
+            filter: self.last.as_ref().map_or(Filter::All, after),
             sort: ascending(name, "number")?,
             limit: Some(PAGE),
             ..plain(name)?
@@ -129,8 +222,8 @@ impl Walk<'_> {
         // Read together: what is behind the last change must be nothing.
         let plans = vec![
             images::read(plan),
-            images::read(behind("directus_activity", self.last_activity)?),
-            images::read(behind("directus_revisions", self.last_revision)?),
+            images::read(behind("directus_activity", self.activity.last)?),
+            images::read(behind("directus_revisions", self.revisions.last)?),
         ];
         let mut outcomes = self.store.run_all(plans).await?.into_iter();
         let mut next = || {
@@ -299,12 +392,10 @@ impl Walk<'_> {
         for leaf in &leaves {
             hash.add(leaf);
         }
-        for row in &entries.activity {
-            self.last_activity = self.last_activity.max(whole(row.get("id")));
-        }
-        for row in &entries.revisions {
-            self.last_revision = self.last_revision.max(whole(row.get("id")));
-        }
+        self.activity.add(&entries.activity);
+        self.activity.gone("activity", &entries.gone);
+        self.revisions.add(&entries.revisions);
+        self.revisions.gone("revisions", &entries.gone);
         if hash.finish() != content {
             return Ok(Some(edited.to_owned()));
         }
@@ -391,6 +482,28 @@ fn hashes(name: &str, columns: &[&str], rows: &[Record]) -> Result<Vec<(i64, Lea
         (whole(row.get("id")), leaf)
     });
     Ok(hashed.collect())
+}
+
+/// The next rows of activity or revisions, with what says whether they belong where they are.
+fn rows_after(name: &str, after: Option<i64>) -> Result<ReadPlan, Problem> {
+    let mut columns = vec!["id", "action", "collection", "item", "change"];
+    if name == "directus_revisions" {
+        columns.push("activity");
+    }
+    let select = columns
+        .into_iter()
+        .map(|field| Ok(Selected::new(field, Source::Field(column(name, field)?))))
+        .collect::<Result<_, Problem>>()?;
+    let id = column(name, "id")?;
+    Ok(ReadPlan {
+        select,
+        filter: after.map_or(Filter::All, |after| {
+            Filter::field(&id, Test::Greater(Scalar::Int(after)))
+        }),
+        sort: ascending(name, "id")?,
+        limit: Some(ROWS),
+        ..plain(name)?
+    })
 }
 
 /// One entry of a change behind the last that was seen.

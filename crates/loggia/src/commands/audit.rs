@@ -73,7 +73,11 @@ fn told(verdict: &Verdict) -> ExitCode {
                 .as_deref()
                 .map(|id| format!(" ({id})"))
                 .unwrap_or_default();
-            println!("broken      at change {}{change}: {}", broken.number, broken.what);
+            let at = match broken.number {
+                0 => String::new(),
+                number => format!("at change {number}{change}: "),
+            };
+            println!("broken      {at}{}", broken.what);
             ExitCode::FAILURE
         }
     }

@@ -193,6 +193,103 @@ async fn what_is_missing_added_or_put_elsewhere_shows() {
     assert!(verdict(&shop).await.broken.unwrap().what.contains("missing"));
 }
 
+/// A row of activity, or a revision, as somebody with the file would add it; its key.
+async fn added(shop: &Shop, table: &str, row: Value) -> Value {
+    let before = shop.rows(table).await;
+    crate::fixture::insert(&shop.engine, table, &[row]).await;
+    let rows = shop.rows(table).await;
+    let new = rows
+        .iter()
+        .find(|row| before.iter().all(|known| known["id"] != row["id"]));
+    new.unwrap()["id"].clone()
+}
+
+#[tokio::test]
+async fn rows_that_are_part_of_no_change_show() {
+    let shop = filled().await;
+    let entry = shop.rows("directus_activity").await.remove(0);
+    let activity = |more: Value| {
+        let mut row = json!({"action": "delete", "collection": "articles", "item": "3", "timestamp": "2020-01-01T00:00:00.000Z"});
+        row.as_object_mut().unwrap().extend(super::record(more));
+        ("directus_activity", row)
+    };
+    let revision = |more: Value| {
+        let mut row = json!({"collection": "articles", "item": "3", "activity": entry["id"]});
+        row.as_object_mut().unwrap().extend(super::record(more));
+        ("directus_revisions", row)
+    };
+    let nowhere = "99999999-9999-4999-8999-999999999999";
+    for (table, row) in [
+        activity(json!({})),
+        activity(json!({"action": "create"})),
+        activity(json!({"action": "comment"})),
+        // What happens to accounts happens to users.
+        activity(json!({"action": "login"})),
+        // Below the first of the chain no key was ever given.
+        activity(json!({"id": 0})),
+        activity(json!({"id": -7})),
+        activity(json!({"id": -7, "change": nowhere})),
+        revision(json!({})),
+        revision(json!({"action": "update", "number": 1})),
+        revision(json!({"id": -7, "change": nowhere})),
+    ] {
+        let id = added(&shop, table, row.clone()).await;
+        let broken = verdict(&shop).await.broken;
+        let what = broken.unwrap_or_else(|| panic!("{table} {row} is not seen")).what;
+        assert!(what.contains(&format!("row {id} of {table}")), "{what}");
+        assert!(what.contains("of articles 3"), "{what}");
+        shop.remove(table, &id).await;
+        assert_eq!(verdict(&shop).await.broken, None);
+    }
+    // Who came is nobody's change.
+    for action in [
+        "login",
+        "login_failed",
+        "logout",
+        "refresh_reused",
+        "tfa_enable",
+        "password_reset",
+    ] {
+        let row = json!({"action": action, "collection": "directus_users", "item": "", "timestamp": "2026-11-21T12:00:00.000Z"});
+        added(&shop, "directus_activity", row).await;
+    }
+    assert_eq!(verdict(&shop).await.broken, None);
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_record_is_no_stray() {
+    let shop = super::Shop {
+        engine: crate::fixture::engine().await,
+        admin: crate::fixture::administrator(),
+    };
+    assert!(shop.rows("directus_activity").await.is_empty());
+    let row = |item: &str| json!({"action": "create", "collection": "articles", "item": item, "timestamp": "2020-01-01T00:00:00.000Z"});
+    let old = added(&shop, "directus_activity", row("1")).await;
+    let revision = |activity: &Value| json!({"activity": activity, "collection": "articles", "item": "1"});
+    let of_old = added(&shop, "directus_revisions", revision(&old)).await;
+    assert_eq!(verdict(&shop).await.broken, None);
+    let policy = json!({"name": "All"});
+    shop.create("directus_policies", policy).await;
+    assert_eq!(verdict(&shop).await.broken, None);
+    let chained = shop.rows("directus_activity").await;
+    let chained = chained.iter().find(|row| !row["change"].is_null()).unwrap();
+    assert!(chained["id"].as_i64() > old.as_i64());
+    let forged = added(&shop, "directus_activity", row("2")).await;
+    let what = verdict(&shop).await.broken.unwrap().what;
+    assert!(
+        what.contains(&format!("row {forged} of directus_activity")),
+        "{what}"
+    );
+    shop.remove("directus_activity", &forged).await;
+    // An old key, but of what happened since.
+    shop.remove("directus_revisions", &of_old).await;
+    let mut forged = revision(&chained["id"]);
+    forged["id"] = of_old;
+    added(&shop, "directus_revisions", forged).await;
+    let what = verdict(&shop).await.broken.unwrap().what;
+    assert!(what.contains("of directus_revisions"), "{what}");
+}
+
 #[tokio::test]
 async fn a_missing_change_is_named() {
     let shop = filled().await;
