@@ -248,6 +248,7 @@ fn limits(layers: &Layers) -> Result<Limits, String> {
         filter_depth: count("limits.filter_depth")?,
         in_list: count("limits.in_list")?,
         written_items: count("limits.written_items")?,
+        ..Limits::default()
     })
 }
 

@@ -329,11 +329,7 @@ impl Error {
             .hint(format!(
                 "Change or delete these items of \"{by_table}\" first, or let the relation cascade."
             )),
-            Self::ForeignKey { table } => {
-                let message =
-                    format!("A relation of \"{table}\" would point to an item that does not exist.");
-                Problem::new(&INVALID_FOREIGN_KEY, message).with("collection", table.as_str())
-            }
+            Self::ForeignKey { table } => points_nowhere(table),
             Self::NotNull { table, column, .. } => {
                 let message = format!("\"{column}\" of \"{table}\" must have a value.");
                 Problem::new(&NOT_NULL_VIOLATION, message)
@@ -463,6 +459,12 @@ impl Error {
             ),
         }
     }
+}
+
+/// Which column it is, the database does not say.
+fn points_nowhere(table: &str) -> Problem {
+    let message = format!("A relation of \"{table}\" would point to an item that does not exist.");
+    Problem::new(&INVALID_FOREIGN_KEY, message).with("collection", table)
 }
 
 fn no_numbers_left(table: &str, column: &str) -> Problem {
