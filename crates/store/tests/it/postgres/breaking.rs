@@ -73,7 +73,9 @@ async fn reads_and_beginnings_wait_for_a_server_that_comes_back() {
         server
     });
     let _server = server.await.unwrap();
-    assert_eq!(reading.await.unwrap().len(), 1);
+    // Whether Dan comes before or after is not said.
+    let read = reading.await.unwrap().len();
+    assert!((1..=2).contains(&read), "{read}");
     writing.await.unwrap().unwrap();
     assert_eq!(
         world.json(world.read("authors", &["name"])).await,
