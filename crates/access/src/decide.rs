@@ -70,7 +70,7 @@ pub fn decide_created(
     collection: &Arc<Collection>,
     keys: Filter,
 ) -> Result<Option<Permit<Plan>>, Problems> {
-    let look = look(grants, Action::Create, collection, keys)?;
+    let look = decide_beforehand(grants, Action::Create, collection, keys)?;
     let mut tables = grants.each(Action::Create, collection).flatten();
     Ok((!tables.all(|table| table.is_unconditional())).then_some(look))
 }
@@ -82,16 +82,6 @@ pub fn decide_created(
 /// # Errors
 /// As [`decide`].
 pub fn decide_beforehand(
-    grants: &Grants,
-    action: Action,
-    collection: &Arc<Collection>,
-    keys: Filter,
-) -> Result<Permit<Plan>, Problems> {
-    look(grants, action, collection, keys)
-}
-
-/// The keys of the items on which every layer grants an action.
-fn look(
     grants: &Grants,
     action: Action,
     collection: &Arc<Collection>,

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use loggia_model::filter::Operand;
+use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{ReadPlan, Sort, Source};
-use loggia_model::{Collection, Field, Filter, Problem, Record, Schema, system};
+use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema, system};
 use serde_json::Value;
 
 /// The system's own collections, as they are defined: what the record is written by.
@@ -38,6 +38,15 @@ pub fn column(name: &str, field: &str) -> Result<Arc<Field>, Problem> {
 pub fn plain(name: &str) -> Result<ReadPlan, Problem> {
     let collection = table(name)?;
     Ok(crate::images::whole(collection, Filter::All, Source::Field))
+}
+
+/// Rows of one whose column holds this text.
+///
+/// # Errors
+/// That there is no such column.
+pub fn equal(name: &str, field: &str, value: &str) -> Result<Filter, Problem> {
+    let text = Test::Equal(Scalar::from(value));
+    Ok(Filter::field(&column(name, field)?, text))
 }
 
 /// In the order of one of its columns.

@@ -19,7 +19,7 @@ const LENGTH: usize = 8;
 #[must_use]
 pub fn tag(shown: &Record) -> String {
     let mut text = String::new();
-    write(&Value::Null, Some(shown), &mut text);
+    write_members(shown.iter().filter(|(_, value)| !value.is_null()), &mut text);
     let hash = Sha256::digest(text.as_bytes());
     hash.iter().take(LENGTH).fold(String::new(), |mut tag, byte| {
         // Writing to a text cannot fail.
@@ -35,35 +35,36 @@ pub fn is_tag(text: &str) -> bool {
     text == ABSENT || (text.len() == 2 * LENGTH && text.bytes().all(digit))
 }
 
-/// JSON with the members of objects in the order of their names; at the top, without those that are null.
-fn write(value: &Value, top: Option<&Record>, text: &mut String) {
-    let members = top.or_else(|| value.as_object());
-    if let Some(members) = members {
-        let mut members: Vec<_> = members.iter().collect();
-        members.retain(|(_, value)| top.is_none() || !value.is_null());
-        members.sort_unstable_by_key(|(name, _)| *name);
-        text.push('{');
-        for (name, value) in members {
-            let _ = write!(text, "{}:", Value::from(name.as_str()));
-            write(value, None, text);
-            text.push(',');
-        }
-        text.push('}');
-        return;
-    }
+/// JSON with the members of objects in the order of their names.
+fn write(value: &Value, text: &mut String) {
     match value {
+        Value::Object(members) => write_members(members.iter(), text),
         Value::Array(entries) => {
             text.push('[');
             for entry in entries {
-                write(entry, None, text);
+                write(entry, text);
                 text.push(',');
             }
             text.push(']');
         }
         value => {
+            // Writing to a text cannot fail.
             let _ = write!(text, "{value}");
         }
     }
+}
+
+fn write_members<'m>(members: impl Iterator<Item = (&'m String, &'m Value)>, text: &mut String) {
+    let mut members: Vec<_> = members.collect();
+    members.sort_unstable_by_key(|(name, _)| *name);
+    text.push('{');
+    for (name, value) in members {
+        write(&Value::from(name.as_str()), text);
+        text.push(':');
+        write(value, text);
+        text.push(',');
+    }
+    text.push('}');
 }
 
 #[cfg(test)]

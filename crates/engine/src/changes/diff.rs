@@ -1,7 +1,7 @@
 //! What one change did, item by item, for those who may know.
 
 use loggia_access::{Caller, Grants};
-use loggia_journal::tables::{ascending, column, plain, text, whole};
+use loggia_journal::tables::{ascending, column, equal, plain, text, whole};
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::filter::Test;
 use loggia_model::plan::ReadPlan;
@@ -131,17 +131,11 @@ impl Engine {
         cursor: &str,
     ) -> Result<i64, Error> {
         let (collection, key) = cursor.split_once('/').unwrap_or_default();
-        let equal = |field: &str, value: &str| -> Result<Filter, Problem> {
-            Ok(Filter::field(
-                &column(NAME, field)?,
-                Test::Equal(Scalar::from(value)),
-            ))
-        };
         let plan = ReadPlan {
             filter: of
                 .clone()
-                .and(equal("collection", collection)?)
-                .and(equal("item", key)?),
+                .and(equal(NAME, "collection", collection)?)
+                .and(equal(NAME, "item", key)?),
             limit: Some(1),
             ..plain(NAME)?
         };

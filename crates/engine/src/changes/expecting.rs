@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_access::decide;
-use loggia_journal::tables::{column, plain, text};
+use loggia_journal::tables::{column, equal, plain, text};
 use loggia_model::error::{INVALID_PAYLOAD, ITEM_CHANGED};
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{Plan, ReadPlan, Selected, Sort};
@@ -82,7 +82,8 @@ pub(crate) fn taken_from(collection: &Collection, target: &mut Target) -> Result
         Target::Query { data, .. } => {
             if taken(data)?.is_some() {
                 let message = format!("`{REV}` needs items that are named by their keys.");
-                return Err(Problem::new(&INVALID_PAYLOAD, message).at(REV));
+                let hint = "Name the items by their keys, each with its tag; or leave it out.";
+                return Err(Problem::new(&INVALID_PAYLOAD, message).at(REV).hint(hint));
             }
         }
     }
@@ -118,7 +119,8 @@ pub(crate) fn taken_from_one(
     let taken = taken(data)?;
     if taken.is_some() && also.is_some() && taken != also {
         let message = "The item is expected to be in two states.";
-        return Err(Problem::new(&INVALID_PAYLOAD, message).at(REV));
+        let hint = "Send the one tag that it was read with.";
+        return Err(Problem::new(&INVALID_PAYLOAD, message).at(REV).hint(hint));
     }
     Ok(taken.or(also))
 }
@@ -165,7 +167,8 @@ fn keyed(primary: &Field, expected: &Expected) -> Result<(Expected, Vec<Scalar>)
         let written = Value::from(written.as_str());
         let scalar = images::scalar(primary, &written).filter(|key| !key.is_null());
         let Some((key, scalar)) = key_text(primary, &written).zip(scalar) else {
-            problems.push(refuse(format!("No item can have the key {written}.")));
+            let problem = refuse(format!("No item can have the key {written}."));
+            problems.push(problem.hint("Name items by the keys that they were read with."));
             continue;
         };
         problems.take(demand(&mut known, key, tag.clone()));
@@ -304,14 +307,8 @@ async fn revisions(
     key: &str,
 ) -> Result<Vec<(Record, Record)>, Error> {
     let name = "directus_revisions";
-    let equal = |field: &str, value: &str| -> Result<Filter, Problem> {
-        Ok(Filter::field(
-            &column(name, field)?,
-            Test::Equal(Scalar::from(value)),
-        ))
-    };
     let plan = ReadPlan {
-        filter: equal("collection", &collection.name)?.and(equal("item", key)?),
+        filter: equal(name, "collection", &collection.name)?.and(equal(name, "item", key)?),
         sort: vec![Sort {
             operand: Operand::Field(column(name, "id")?),
             descending: true,

@@ -3,7 +3,7 @@
 //! Administrators see every change. Others see their own, and of these the items and fields that they may read now.
 
 use loggia_access::{Action, Caller, Grants, Permit};
-use loggia_journal::tables::{column, plain, table, text, whole};
+use loggia_journal::tables::{column, equal, plain, table, text, whole};
 use loggia_model::error::INVALID_QUERY;
 use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{
@@ -204,15 +204,9 @@ impl Engine {
         changes: Vec<Scalar>,
     ) -> Result<Vec<Scalar>, Error> {
         let name = "directus_revisions";
-        let equal = |field: &str, value: &str| -> Result<Filter, Problem> {
-            Ok(Filter::field(
-                &column(name, field)?,
-                Test::Equal(Scalar::from(value)),
-            ))
-        };
         let plan = ReadPlan {
-            filter: equal("collection", collection)?
-                .and(equal("item", item)?)
+            filter: equal(name, "collection", collection)?
+                .and(equal(name, "item", item)?)
                 .and(Filter::field(&column(name, "change")?, Test::In(changes))),
             ..plain(name)?
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use loggia_access::{Action, Grants, decide};
-use loggia_journal::tables::{ascending, column, plain, text, whole};
+use loggia_journal::tables::{ascending, column, equal, plain, text, whole};
 use loggia_model::filter::Test;
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
 use loggia_model::{Collection, Field, Filter, Problem, Record, Scalar, Schema};
@@ -199,16 +199,10 @@ fn made(collection: &str, fields: &[Arc<Field>]) -> Result<ReadPlan, Problem> {
     let name = "directus_revisions";
     let items = fields.iter().map(|field| format!("{collection}.{}", field.name));
     let items = items.map(Scalar::from).collect();
-    let equal = |field: &str, value: &str| -> Result<Filter, Problem> {
-        Ok(Filter::field(
-            &column(name, field)?,
-            Test::Equal(Scalar::from(value)),
-        ))
-    };
     Ok(ReadPlan {
         filter: Filter::field(&column(name, "item")?, Test::In(items))
-            .and(equal("collection", FIELDS)?)
-            .and(equal("action", Happened::Create.name())?),
+            .and(equal(name, "collection", FIELDS)?)
+            .and(equal(name, "action", Happened::Create.name())?),
         sort: ascending(name, "id")?,
         ..plain(name)?
     })

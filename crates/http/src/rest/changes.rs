@@ -84,13 +84,17 @@ async fn revert_one(
     body: JsonBody,
 ) -> Answer {
     signed_in(&caller)?;
-    let options = request::to_revert_one(object(body.0.unwrap_or_else(|| json!({})))?)?;
+    let options = request::to_revert_one(object(
+        body.0.unwrap_or_else(|| json!({})),
+        "{\"conflicts\": \"refuse\"}",
+    )?)?;
     revert(&app, &caller, RevertTarget::Changes(vec![id]), &options).await
 }
 
 async fn revert_many(State(app): State<App>, Who(caller): Who, body: JsonBody) -> Answer {
     signed_in(&caller)?;
-    let (target, options) = request::to_revert(object(body.required()?)?, &caller)?;
+    let (target, options) =
+        request::to_revert(object(body.required()?, "{\"changes\": [\"<key>\"]}")?, &caller)?;
     revert(&app, &caller, target, &options).await
 }
 
@@ -126,12 +130,12 @@ fn entry(item: ChangedItem) -> Value {
     entry
 }
 
-fn object(body: Value) -> Result<Record, Problem> {
+fn object(body: Value, such_as: &str) -> Result<Record, Problem> {
     match body {
         Value::Object(members) => Ok(members),
         _ => {
-            Err(Problem::new(&INVALID_PAYLOAD, "Expected an object.")
-                .hint("Send {\"conflicts\": \"refuse\"}."))
+            let problem = Problem::new(&INVALID_PAYLOAD, "Expected an object.");
+            Err(problem.hint(format!("Send an object such as {such_as}.")))
         }
     }
 }

@@ -313,6 +313,27 @@ async fn an_item_is_expected_to_be_in_one_state() {
 }
 
 #[tokio::test]
+async fn a_tag_of_what_is_not_read_is_no_demand_that_was_met() {
+    let app = blog().await;
+    app.post("/items/tags", json!({"id": "a", "label": "A"})).await;
+    let rights = json!([{"collection": "tags", "action": "update", "fields": ["*"], "permissions": {}}]);
+    let writer = app.caller_with("writer@example.com", rights).await;
+    let read = app.get("/items/tags/a?fields=_rev").await.data()["_rev"].clone();
+    for tag in [read, json!("5f70bf18a0860070")] {
+        let body = json!({"label": "B", "_rev": tag});
+        let refused = writer.patch("/items/tags/a", body.clone()).await;
+        assert_eq!(refused.refusal(), (409, "ITEM_CHANGED"), "{}", refused.text);
+        assert!(!refused.text.contains("label"), "{}", refused.text);
+        // What is not there answers as ever.
+        let absent = writer.patch("/items/tags/zzz", body).await;
+        assert_eq!(absent.refusal(), (403, "FORBIDDEN"), "{}", absent.text);
+    }
+    assert_eq!(app.get("/items/tags/a").await.data()["label"], "A");
+    let blind = writer.patch("/items/tags/a", json!({"label": "B"})).await;
+    assert!(blind.status < 300, "{}", blind.text);
+}
+
+#[tokio::test]
 async fn a_tag_is_for_one_item() {
     let app = blog().await;
     app.post("/items/tags", json!({"id": "a", "label": "A"})).await;

@@ -2,12 +2,12 @@
 
 use loggia_http::ROUTES;
 use loggia_testkit::Client;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::parrot::start;
 
 /// Routes that answer everybody: what they give away is their own tests' business. This list may only shrink.
-const OPEN: &[(&str, &str)] = &[
+const OPEN: [(&str, &str); 10] = [
     ("POST", "/auth/login"),
     ("POST", "/auth/refresh"),
     ("POST", "/auth/logout"),
@@ -21,7 +21,7 @@ const OPEN: &[(&str, &str)] = &[
 ];
 
 /// Routes that answer everybody who signed in: about themselves.
-const OWN: &[(&str, &str)] = &[
+const OWN: [(&str, &str); 11] = [
     ("GET", "/server/health"),
     ("GET", "/users/me"),
     ("GET", "/roles/me"),
@@ -98,10 +98,10 @@ async fn whoever_has_no_rights_is_refused_on_every_route() {
     let mut wrong = Vec::new();
     for (verb, path) in routes() {
         let path = &path;
-        let open = listed(OPEN, verb, path);
+        let open = listed(&OPEN, verb, path);
         for (who, client, allowed) in [
             ("nobody", &nobody, open),
-            ("someone", &someone, open || listed(OWN, verb, path)),
+            ("someone", &someone, open || listed(&OWN, verb, path)),
         ] {
             let (status, text) = ask(client, verb, path).await;
             let refused = matches!(status, 401 | 403);
@@ -120,7 +120,7 @@ fn what_is_open_is_there() {
         .iter()
         .map(|route| (route.method, route.path.as_str()))
         .collect();
-    for open in OPEN.iter().chain(OWN) {
+    for open in OPEN.iter().chain(&OWN) {
         assert!(routes.contains(open), "{open:?}");
     }
 }
@@ -201,6 +201,6 @@ async fn what_is_denied_and_what_does_not_exist_look_the_same() {
         assert_eq!(document.status, 200);
         assert!(!document.text.contains("secrets"));
         let paths = document.body["paths"].as_object().map(serde_json::Map::len);
-        assert_ne!(paths.map(Value::from), Some(Value::from(0)));
+        assert!(paths.is_some_and(|paths| paths > 0), "{}", document.text);
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn no_keys(given: &Map<String, Value>) -> Problems {
     problem.at("keys").hint(hint).into()
 }
 
-/// What is said of revisions belongs to keys.
+/// What is said of tags belongs to keys.
 pub(super) fn revs_of_keys(given: &Map<String, Value>, action: &str) -> Problems {
     let mut problems = Problems::default();
     let Some(Value::Object(revs)) = given.get("revs") else {
@@ -75,7 +75,7 @@ fn key_text(key: &Value) -> String {
     key.as_str().map_or_else(|| key.to_string(), str::to_owned)
 }
 
-/// The revisions that items must still have, by key.
+/// The tags that items must still have, by key.
 fn expected(given: &mut Map<String, Value>) -> HashMap<String, String> {
     let revs = object(given, "revs").unwrap_or_default();
     let revs = revs
