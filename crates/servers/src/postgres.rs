@@ -150,7 +150,11 @@ fn shared() -> Option<&'static Shared> {
     SHARED
         .get_or_init(|| {
             // Connections are made on a thread without a runtime of its own.
-            std::thread::spawn(start_shared).join().ok().flatten()
+            match std::thread::spawn(start_shared).join() {
+                Ok(shared) => shared,
+                // A server that is there and does not start is a failure: nothing was left out.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         })
         .as_ref()
 }
@@ -323,9 +327,11 @@ impl Programs {
             place::command(server, self.account)
         };
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
-        match File::options().create(true).append(true).open(folder.join("log")) {
-            Ok(log) if !kept => command.stderr(log),
-            _ => command.stderr(Stdio::null()),
+        // A keeper makes the file itself: it runs as somebody who may not write to one that this process made.
+        let log = (!kept).then(|| File::options().create(true).append(true).open(folder.join("log")));
+        match log {
+            Some(log) => command.stderr(log.expect("a file for the log")),
+            None => command.stderr(Stdio::null()),
         };
         let child = command.spawn().expect("a server");
         (!kept).then_some(child)

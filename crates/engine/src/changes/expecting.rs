@@ -185,7 +185,8 @@ struct Stale<'e> {
     shown: Option<Record>,
 }
 
-/// Holds items against what is expected of them: items that the caller may write.
+/// Holds items against what is expected of them. What is not there and what is hidden fail it alike: neither can be as
+/// it was read.
 ///
 /// # Errors
 /// Every item that is not as it was, and what happened to it since, as far as the caller sees it.
@@ -341,9 +342,10 @@ fn told(collection: &Collection, stale: &Stale<'_>, changes: Option<Vec<Value>>)
             .with("expected", *expected)
     };
     let Some(tag) = shown.as_ref().and_then(|shown| shown.get(REV)) else {
-        let message =
-            format!("{key} of \"{name}\" cannot be compared with what is expected: it is not read.");
-        return problem(message).hint(format!("Nothing was written. Leave `{REV}` out."));
+        let message = format!("{key} of \"{name}\" is not there to be compared with what is expected.");
+        return problem(message).hint(format!(
+            "Nothing was written. Read it again; where you may not read items, leave `{REV}` out."
+        ));
     };
     let Some(changes) = changes else {
         let message = format!("{key} of \"{name}\" is not as it is expected to be.");
