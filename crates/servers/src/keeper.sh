@@ -1,9 +1,10 @@
 # Runs a server until nobody has needed it for a while, and takes everything with it then.
-# Arguments: the folder, how many looks without a user end it, and the server with its arguments.
+# Arguments: the folder, how many looks without a user end it, the signal that does, and the server with its arguments.
 # Whoever uses the server holds a shared lock on the file `used`.
 folder=$1
 patience=$2
-shift 2
+end=$3
+shift 3
 "$@" >"$folder/log" 2>&1 &
 server=$!
 unused=0
@@ -19,6 +20,6 @@ done
 exec 9>>"$folder/used"
 flock --exclusive 9
 rm -f "$folder/ready"
-kill -INT "$server" 2>/dev/null
+kill -s "$end" "$server" 2>/dev/null
 wait "$server"
 rm -rf "$folder/data" "$folder/socket"

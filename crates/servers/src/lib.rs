@@ -6,17 +6,19 @@
 //! test is told so, and says that it was left out.
 //!
 //! `LOGGIA_TEST_DATABASE` chooses the database that suites run on which run on one at a time: `sqlite` (also when it
-//! is not set) or `postgres`.
+//! is not set), `postgres` or `mariadb`.
 //!
-//! To add a server: a variant of [`Kind`], and a file beside `postgres.rs`.
+//! To add a server: a variant of [`Kind`], and a file beside `postgres.rs` with its `Programs`.
 #![allow(
     clippy::expect_used,
     clippy::print_stderr,
     reason = "a test that cannot go on has failed, and says why"
 )]
 
+mod mariadb;
 mod place;
 mod postgres;
+mod server;
 
 use std::future::Future;
 
@@ -27,6 +29,8 @@ pub enum Kind {
     Sqlite,
     /// PostgreSQL.
     Postgres,
+    /// MariaDB.
+    Mariadb,
 }
 
 /// The kind of database that the suite runs on.
@@ -38,7 +42,8 @@ pub fn chosen() -> Kind {
     match std::env::var("LOGGIA_TEST_DATABASE").as_deref() {
         Err(_) | Ok("" | "sqlite") => Kind::Sqlite,
         Ok("postgres") => Kind::Postgres,
-        Ok(other) => panic!("LOGGIA_TEST_DATABASE={other}: use sqlite or postgres"),
+        Ok("mariadb") => Kind::Mariadb,
+        Ok(other) => panic!("LOGGIA_TEST_DATABASE={other}: use sqlite, postgres or mariadb"),
     }
 }
 
@@ -47,7 +52,16 @@ pub fn chosen() -> Kind {
 pub struct Database {
     /// Its address, as the store reads it.
     pub url: String,
-    _held: Option<postgres::Held>,
+    _held: Held,
+}
+
+/// What keeps a database.
+#[derive(Debug)]
+enum Held {
+    /// It goes with its last user.
+    InMemory,
+    Postgres(#[expect(dead_code, reason = "it goes with the value")] postgres::Held),
+    Mariadb(#[expect(dead_code, reason = "it goes with the value")] mariadb::Held),
 }
 
 impl Database {
@@ -59,7 +73,14 @@ impl Database {
                 let held = postgres::empty().await?;
                 Some(Self {
                     url: held.url(),
-                    _held: Some(held),
+                    _held: Held::Postgres(held),
+                })
+            }
+            Kind::Mariadb => {
+                let held = mariadb::empty().await?;
+                Some(Self {
+                    url: held.url(),
+                    _held: Held::Mariadb(held),
                 })
             }
         }
@@ -74,7 +95,14 @@ impl Database {
                 let held = postgres::copy(make).await?;
                 Some(Self {
                     url: held.url(),
-                    _held: Some(held),
+                    _held: Held::Postgres(held),
+                })
+            }
+            Kind::Mariadb => {
+                let held = mariadb::copy(make).await?;
+                Some(Self {
+                    url: held.url(),
+                    _held: Held::Mariadb(held),
                 })
             }
         }
@@ -93,16 +121,39 @@ impl Database {
     fn in_memory() -> Self {
         Self {
             url: "sqlite::memory:".to_owned(),
-            _held: None,
+            _held: Held::InMemory,
         }
     }
 }
 
-/// A server of its own, for tests that stop it; it goes with the value. `None`, after saying so, where it is not
-/// installed.
+/// A PostgreSQL server of its own, for tests that stop it; it goes with the value. `None`, after saying so, where it is
+/// not installed.
 #[must_use]
-pub fn postgres_alone() -> Option<postgres::Server> {
-    postgres::alone()
+pub fn postgres_alone() -> Option<Server> {
+    Server::alone::<postgres::Postgres>()
 }
 
-pub use postgres::Server;
+/// The same with MariaDB.
+#[must_use]
+pub fn mariadb_alone() -> Option<Server> {
+    Server::alone::<mariadb::Mariadb>()
+}
+
+pub use server::Server;
+
+/// Says that something is not tested.
+fn left_out<T>(why: &str, package: &str) -> Option<T> {
+    eprintln!("left out: {why} (on Debian: apt-get install {package})");
+    None
+}
+
+/// Does something to its end on a thread and a runtime of its own: the test's may be going already.
+fn apart(work: impl Future<Output = ()> + Send + 'static) {
+    let working = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Ok(runtime) = runtime {
+            runtime.block_on(work);
+        }
+    });
+    drop(working.join());
+}

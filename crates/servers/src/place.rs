@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-/// Somebody who may run a server: PostgreSQL refuses to be run by root.
+/// Somebody who may run a server: servers refuse to be run by root.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Account {
     user: u32,
@@ -40,6 +40,20 @@ pub(crate) fn command(program: impl AsRef<Path>, account: Option<Account>) -> Co
     }
     command.current_dir("/");
     command
+}
+
+/// Runs a program of a server to its end; says what it said where it fails.
+pub(crate) fn run(program: &Path, account: Option<Account>, arguments: &[&str]) -> bool {
+    let output = command(program, account)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("a program");
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        eprintln!("{}: {said}", program.display());
+    }
+    output.status.success()
 }
 
 /// A folder that belongs to an account.

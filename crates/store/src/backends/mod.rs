@@ -11,6 +11,7 @@ use loggia_model::schema::Table;
 use crate::Error;
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
 
+mod mysql;
 mod postgres;
 mod sqlite;
 mod turn;
