@@ -7,7 +7,7 @@ use loggia_access::{Caller, Permit};
 use loggia_model::plan::{DeletePlan, Plan, ReadPlan, SchemaPlan, SchemaStep, UpdatePlan};
 use loggia_model::schema::{Action, ForeignKey, Table};
 use loggia_model::{Collection, Field, Filter, Record, Scalar, Schema, filter::Test};
-use loggia_store::{Error, Outcome, Tx};
+use loggia_store::{Error, Outcome, Tx, Versions};
 
 use crate::images::{self, Changed, Difference, Entry, Row, Touched};
 use crate::record;
@@ -265,10 +265,10 @@ impl Recorder {
         self.tx.tables().await
     }
 
-    /// The schema's version when the transaction began.
+    /// What was committed when the transaction began.
     #[must_use]
-    pub fn version(&self) -> u64 {
-        self.tx.version()
+    pub fn versions(&self) -> Versions {
+        self.tx.versions()
     }
 
     /// The schema as the transaction sees it.

@@ -22,11 +22,15 @@ mod change;
 mod conversion;
 mod error;
 mod folding;
+mod lease;
 mod lower;
 mod migrations;
 mod store;
 mod tx;
+mod versions;
 
 pub use error::{Error, Fault, Source};
+pub use lease::{Leases, RUNS_OUT};
 pub use store::{Activity, Examined, Finding, Options, Outcome, Remote, Store, Weight};
 pub use tx::Tx;
+pub use versions::{Raises, Versions};

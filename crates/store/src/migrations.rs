@@ -132,31 +132,46 @@ pub(crate) fn finding(ran: Option<u64>) -> Option<Finding> {
     })
 }
 
-/// The table of the migrations that ran. A backend makes it when it opens a database that has none.
+/// The tables that a backend makes when it opens a database that lacks one of them.
+pub(crate) fn own_tables() -> [Arc<Collection>; 2] {
+    [ledger(), crate::lease::table()]
+}
+
+/// The table of the migrations that ran.
 pub(crate) fn ledger() -> Arc<Collection> {
-    let column = |name: &str, kind: StorageKind| Column {
+    own_table(
+        TABLE,
+        [
+            column("number", StorageKind::Integer),
+            column("name", StorageKind::Text),
+            Column {
+                default: Default::Now,
+                ..column("ran_on", StorageKind::Timestamp)
+            },
+        ],
+    )
+}
+
+/// A column of a table of the store's own.
+pub(crate) fn column(name: &str, kind: StorageKind) -> Column {
+    Column {
         name: name.to_owned(),
         kind,
         nullable: false,
         ..Column::default()
-    };
-    let columns = [
-        Column {
-            primary_key: true,
-            unique: true,
-            ..column("number", StorageKind::Integer)
-        },
-        column("name", StorageKind::Text),
-        Column {
-            default: Default::Now,
-            ..column("ran_on", StorageKind::Timestamp)
-        },
-    ];
+    }
+}
+
+/// A table of the store's own. The first column is its key.
+pub(crate) fn own_table(table: &str, mut columns: [Column; 3]) -> Arc<Collection> {
+    columns[0].primary_key = true;
+    columns[0].unique = true;
+    let primary = columns[0].name.clone();
     let fields: IndexMap<_, _> = columns
         .into_iter()
         .map(|column| {
             let field = Field {
-                collection: TABLE.to_owned(),
+                collection: table.to_owned(),
                 name: column.name.clone(),
                 ty: field_types::of_column(column.kind, &[]),
                 column: Some(column),
@@ -167,11 +182,11 @@ pub(crate) fn ledger() -> Arc<Collection> {
         })
         .collect();
     Arc::new(Collection {
-        name: TABLE.to_owned(),
+        name: table.to_owned(),
         table: None,
         meta: None,
         system: true,
-        primary: fields.get("number").cloned(),
+        primary: fields.get(&primary).cloned(),
         fields,
     })
 }

@@ -10,7 +10,7 @@ use loggia_model::schema::Table;
 use loggia_model::{Clock, Record, Scalar};
 
 use crate::backends::{self, Database};
-use crate::{Error, Tx};
+use crate::{Error, Tx, Versions};
 
 /// How to open a database. Start from [`Options::new`].
 #[derive(Clone)]
@@ -48,7 +48,7 @@ pub struct Remote {
     pub password: Option<String>,
     /// The schema that holds the tables, made where it is not there; the first of the user's search path otherwise.
     pub schema: Option<String>,
-    /// Connections at most, the one that writes among them; from 2.
+    /// Connections at most, the one that writes and the one that watches among them; from 3.
     pub connections: Option<usize>,
     /// How long one attempt to connect may take, unless the address says so.
     pub connecting: Duration,
@@ -235,7 +235,21 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub async fn schema_version(&self) -> Result<u64, Error> {
-        self.database.schema_version().await
+        Ok(self.versions().await?.schema)
+    }
+
+    /// What is committed now: everything that was acknowledged before this is asked, and perhaps more. Cheap enough to
+    /// be asked for every request.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn versions(&self) -> Result<Versions, Error> {
+        self.database.versions().await
+    }
+
+    /// Waits until somebody may have raised [`Versions`]: where the database tells, at once; else for a while.
+    pub async fn heard(&self) {
+        self.database.heard().await;
     }
 
     /// What is wrong with the database; nothing when all is well. Reads all of it.

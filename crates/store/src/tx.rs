@@ -6,7 +6,7 @@ use loggia_model::plan::{Plan, SchemaPlan};
 use loggia_model::schema::Table;
 
 use crate::backends::Transaction;
-use crate::{Error, Outcome};
+use crate::{Error, Outcome, Raises, Versions};
 
 /// A transaction: alone at the writer from [`crate::Store::begin`] until it is committed or dropped. Dropping it rolls
 /// everything back. One that is left idle for too long is rolled back as well, so that nobody waits forever.
@@ -14,6 +14,7 @@ pub struct Tx {
     transaction: Box<dyn Transaction>,
     /// Whether the answer to an operation was not waited for: what it did is unknown, so nothing may be kept.
     adrift: bool,
+    raises: Raises,
 }
 
 impl std::fmt::Debug for Tx {
@@ -27,6 +28,7 @@ impl Tx {
         Self {
             transaction,
             adrift: false,
+            raises: Raises::default(),
         }
     }
 
@@ -91,10 +93,16 @@ impl Tx {
         outcome
     }
 
-    /// The schema's version when the transaction began.
+    /// What was committed when the transaction began; nobody raises it before the transaction ends.
     #[must_use]
-    pub fn version(&self) -> u64 {
-        self.transaction.version()
+    pub fn versions(&self) -> Versions {
+        self.transaction.versions()
+    }
+
+    /// Raises versions with the commit.
+    pub fn raise(&mut self, raises: Raises) {
+        self.raises.rules |= raises.rules;
+        self.raises.people |= raises.people;
     }
 
     /// Keeps everything; returns when it is durable.
@@ -112,7 +120,7 @@ impl Tx {
     pub async fn run_and_commit(mut self, permits: Vec<Permit<Plan>>) -> Result<(), Error> {
         self.embark()?;
         let plans = permits.into_iter().map(Permit::into_plan).collect();
-        self.transaction.commit(plans).await
+        self.transaction.commit(plans, self.raises).await
     }
 
     fn embark(&mut self) -> Result<(), Error> {

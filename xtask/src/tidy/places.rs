@@ -20,6 +20,7 @@ const PLACES: &[Place] = &[
         only_in: &[
             "crates/access/",
             "crates/store/src/migrations.rs",
+            "crates/store/src/lease.rs",
             "crates/store/tests/",
             "crates/journal/src/images.rs",
             "crates/identity/src/tables.rs",

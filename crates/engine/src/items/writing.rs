@@ -204,7 +204,7 @@ impl Engine {
         }
         let mut tx = self.begin(schema, caller).await?;
         // While this waited for its turn, rights may have been taken away.
-        if tx.version() != schema.version || !Arc::ptr_eq(&book, &self.book()) {
+        if tx.versions().schema != schema.version || !Arc::ptr_eq(&book, &self.book()) {
             return Ok(None);
         }
         if let Request::Delete(selection) = request {

@@ -50,7 +50,7 @@ impl Change {
         let grants = engine.grants(caller).await?;
         let mut schema = engine.schema();
         let mut tx = engine.begin(&schema, caller).await?;
-        if tx.version() != schema.version {
+        if tx.versions().schema != schema.version {
             schema = Arc::new(snapshot::read_within(&mut tx).await?);
             tx.see(&schema);
         }

@@ -98,8 +98,8 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     key::<Connections>(
         "database.pool_size",
-        Default::Follows("by the number of processors, from 17"),
-        "Connections to a database server at most: one writes, the others read.",
+        Default::Follows("by the number of processors, from 18"),
+        "Connections to a database server at most: one writes, one watches what other nodes have changed, the others read.",
     ),
     key::<Millis>(
         "database.connect_timeout_ms",

@@ -213,10 +213,10 @@ impl Setting for GivenPassword {
 pub(crate) struct Connections(pub(crate) usize);
 
 impl Setting for Connections {
-    const EXPECTS: &'static str = "a whole number from 2 to 10000";
+    const EXPECTS: &'static str = "a whole number from 3 to 10000";
 
     fn parse(text: &str) -> Option<Connections> {
-        let number = whole(text, 10_000).filter(|number| *number >= 2)?;
+        let number = whole(text, 10_000).filter(|number| *number >= 3)?;
         usize::try_from(number).ok().map(Connections)
     }
 }
@@ -647,7 +647,7 @@ mod tests {
             ],
         );
         check::<SchemaName>(&["cms", "My schema"], &["", "pg_mine", "a\nb"]);
-        check::<Connections>(&["2", "10000"], &["", "1", "10001"]);
+        check::<Connections>(&["3", "10000"], &["", "2", "10001"]);
         check::<Secret>(&["12345678", "пароль-8"], &["", "1234567"]);
         check::<LongSecret>(&["0123456789abcdef0123456789abcdef"], &["", "short"]);
         check::<Email>(

@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use loggia_model::plan::{Plan, SchemaPlan};
 use loggia_model::schema::Table;
 
-use crate::Error;
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
+use crate::{Error, Raises, Versions};
 
 mod mysql;
 mod postgres;
@@ -30,6 +30,9 @@ pub(crate) fn postgres_dialect() -> &'static dyn crate::lower::Dialect {
 
 /// Something that is waited for.
 pub(crate) type Promise<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// How often it is looked whether somebody else has raised [`Versions`], where the database does not tell.
+pub(crate) const LOOK_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A kind of database.
 pub(crate) struct Backend {
@@ -73,8 +76,12 @@ pub(crate) trait Database: Send + Sync {
     fn begin(&self) -> Promise<'_, Box<dyn Transaction>>;
     /// As [`crate::Store::tables`].
     fn tables(&self) -> Promise<'_, IndexMap<String, Table>>;
-    /// As [`crate::Store::schema_version`].
-    fn schema_version(&self) -> Promise<'_, u64>;
+    /// As [`crate::Store::versions`].
+    fn versions(&self) -> Promise<'_, Versions>;
+    /// As [`crate::Store::heard`]; for a while, unless the database tells.
+    fn heard(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(LOOK_EVERY))
+    }
     /// As [`crate::Store::check`].
     fn check(&self) -> Promise<'_, Vec<Finding>>;
     /// As [`crate::Store::activity`].
@@ -91,10 +98,10 @@ pub(crate) trait Transaction: Send {
     fn tables(&mut self) -> Promise<'_, IndexMap<String, Table>>;
     /// As [`crate::Tx::schema_version`].
     fn schema_version(&mut self) -> Promise<'_, u64>;
-    /// As [`crate::Tx::version`].
-    fn version(&self) -> u64;
-    /// As [`crate::Tx::run_and_commit`].
-    fn commit(self: Box<Self>, plans: Vec<Plan>) -> Promise<'static, ()>;
+    /// As [`crate::Tx::versions`].
+    fn versions(&self) -> Versions;
+    /// As [`crate::Tx::run_and_commit`]; with that, raises versions ([`Raises::statement`]).
+    fn commit(self: Box<Self>, plans: Vec<Plan>, raises: Raises) -> Promise<'static, ()>;
 }
 
 /// Opens the database at `options.url`.

@@ -11,8 +11,8 @@ use loggia_model::schema::Table;
 use tokio::sync::oneshot;
 
 use super::{Promise, Transaction};
-use crate::Error;
 use crate::store::{Activity, Outcome};
+use crate::{Error, Raises, Versions};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
@@ -28,7 +28,7 @@ pub(super) enum Operation {
     /// The schema's version as it is.
     SchemaVersion(Reply<u64>),
     /// The end, after plans that must succeed.
-    Commit(Vec<Plan>, Reply<()>),
+    Commit(Vec<Plan>, Raises, Reply<()>),
 }
 
 /// What both sides know of a transaction.
@@ -68,8 +68,8 @@ pub(super) struct Turn {
     pub(super) ask: Box<dyn Fn(Operation) + Send + Sync>,
     pub(super) fate: Arc<Fate>,
     pub(super) idle: Duration,
-    /// The schema's version when it began.
-    pub(super) version: u64,
+    /// What was committed when it began.
+    pub(super) versions: Versions,
     /// The database stays open while a transaction is.
     pub(super) _writer: Arc<dyn std::any::Any + Send + Sync>,
 }
@@ -124,12 +124,12 @@ impl Transaction for Turn {
         self.asked(Operation::SchemaVersion)
     }
 
-    fn version(&self) -> u64 {
-        self.version
+    fn versions(&self) -> Versions {
+        self.versions
     }
 
-    fn commit(mut self: Box<Self>, plans: Vec<Plan>) -> Promise<'static, ()> {
-        Box::pin(async move { self.asked(|reply| Operation::Commit(plans, reply)).await })
+    fn commit(mut self: Box<Self>, plans: Vec<Plan>, raises: Raises) -> Promise<'static, ()> {
+        Box::pin(async move { self.asked(|reply| Operation::Commit(plans, raises, reply)).await })
     }
 }
 

@@ -157,7 +157,7 @@ impl Engine {
         }
         let schema = self.schema();
         let mut tx = self.begin(&schema, caller).await?;
-        if tx.version() != schema.version {
+        if tx.versions().schema != schema.version {
             return Ok(None);
         }
         let loaded = load::entries(&mut tx, ids).await?;

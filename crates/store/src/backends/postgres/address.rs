@@ -1,11 +1,13 @@
 //! Where a database is: `postgres://user:password@host:port/name?sslmode=verify-full&…`, as libpq reads it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 use super::failure::{self, Trouble};
 use super::tls::{self, Check, Tls};
@@ -105,18 +107,22 @@ impl Address {
         })
     }
 
-    /// Connects once. The connection works on a task of its own until its client is gone.
-    pub(super) async fn connect(&self) -> Result<(Client, Canceller), (Trouble, Error)> {
+    /// Connects once. The connection works on a task of its own until its client is gone. `told`: is called whenever the
+    /// server tells something that was listened to.
+    pub(super) async fn connect(
+        &self,
+        told: impl Fn() + Send + 'static,
+    ) -> Result<(Client, Canceller), (Trouble, Error)> {
         let connecting = async {
             match &self.tls {
                 None => {
                     let (client, connection) = self.config.connect(NoTls).await?;
-                    tokio::spawn(report(connection));
+                    tokio::spawn(work(connection, told));
                     Ok(client)
                 }
                 Some(tls) => {
                     let (client, connection) = self.config.connect(tls.clone()).await?;
-                    tokio::spawn(report(connection));
+                    tokio::spawn(work(connection, told));
                     Ok(client)
                 }
             }
@@ -179,9 +185,22 @@ impl Canceller {
     }
 }
 
-async fn report(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection to the database broke");
+/// Lets a connection work until its client is gone.
+async fn work<S, T>(mut connection: tokio_postgres::Connection<S, T>, told: impl Fn())
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(_))) => told(),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a connection to the database broke");
+                return;
+            }
+            None => return,
+        }
     }
 }
 

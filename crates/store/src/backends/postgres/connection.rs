@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use loggia_model::Scalar;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 
@@ -51,6 +52,10 @@ pub(super) struct Common {
     version: AtomicU64,
     /// Whether other programs declared rules that are checked only at commit.
     deferred: AtomicBool,
+    /// Whether the server tells others of what is committed here, and us of what others commit.
+    tells: AtomicBool,
+    /// Rung when the server has told, or may have had to.
+    bell: Notify,
 }
 
 impl Common {
@@ -66,6 +71,8 @@ impl Common {
             counts: Counts::default(),
             version: AtomicU64::default(),
             deferred: AtomicBool::default(),
+            tells: AtomicBool::default(),
+            bell: Notify::new(),
         }
     }
 
@@ -77,6 +84,29 @@ impl Common {
     /// Notes whether it can.
     pub(super) fn saw_deferred_keys(&self, deferred: bool) {
         self.deferred.store(deferred, Ordering::Relaxed);
+    }
+
+    /// What a transaction that raises versions says with its commit; nothing, where the server takes no such words.
+    pub(super) fn telling(&self) -> &'static str {
+        match self.tells.load(Ordering::Relaxed) {
+            true => "NOTIFY loggia_versions; ",
+            false => "",
+        }
+    }
+
+    /// Notes whether the server tells.
+    pub(super) fn tells(&self, tells: bool) {
+        self.tells.store(tells, Ordering::Relaxed);
+    }
+
+    /// Wakes whoever waits for news.
+    pub(super) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Waits for news.
+    pub(super) async fn heard(&self) {
+        self.bell.notified().await;
     }
 
     /// Notes a version of the schema: what was prepared under another is forgotten.
@@ -133,7 +163,8 @@ impl Connection {
         let patience = Patience::new(patience);
         let mut said: Option<Instant> = None;
         loop {
-            let failed = match common.address.connect().await {
+            let bell = common.clone();
+            let failed = match common.address.connect(move || bell.ring()).await {
                 Ok((client, canceller)) => {
                     let connection = Self {
                         client,

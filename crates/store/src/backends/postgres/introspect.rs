@@ -14,6 +14,7 @@ use loggia_model::schema::{Action, Column, ForeignKey, Table};
 use super::connection::{Connection, Failure};
 use super::dialect::POSTGRES;
 use super::{defaults, types};
+use crate::Versions;
 use crate::answer::Rows;
 use crate::change::{Index, KEY_INDEX, quoted};
 use crate::lower::Dialect as _;
@@ -22,7 +23,8 @@ use crate::store::{Finding, Weight};
 /// Which tables are meant, as `c`.
 const MEANT: &str = "c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
      AND pg_table_is_visible(c.oid) AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) \
-     AND c.relname NOT IN ('loggia_schema_version', 'loggia_migrations', 'loggia_writers') \
+     AND c.relname NOT IN ('loggia_schema_version', 'loggia_migrations', 'loggia_writers', \
+     'loggia_leases') \
      AND NOT EXISTS (SELECT 1 FROM pg_depend AS e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')";
 
 /// Columns in the order of their tables, which come in the order in which they were made.
@@ -325,11 +327,24 @@ pub(super) async fn constraints_of(
     Ok(names.collect())
 }
 
-/// The schema's version.
-pub(super) async fn schema_version(connection: &Connection) -> Result<u64, Failure> {
-    const QUERY: &str = "SELECT version FROM loggia_schema_version WHERE id = 1";
+/// What is committed, or what the transaction of the connection sees.
+pub(super) async fn versions(connection: &Connection) -> Result<Versions, Failure> {
+    const QUERY: &str = "SELECT version, rules, people FROM loggia_schema_version WHERE id = 1";
     let rows = connection.ask(QUERY, &[]).await?;
-    Ok(rows.count())
+    Ok(of_row(&rows))
+}
+
+/// The versions in a row.
+pub(super) fn of_row(rows: &Rows) -> Versions {
+    let number = |at: usize| match rows.cells.get(at) {
+        Some(Scalar::Int(number)) => number.unsigned_abs(),
+        _ => 0,
+    };
+    Versions {
+        schema: number(0),
+        rules: number(1),
+        people: number(2),
+    }
 }
 
 /// Whether there is such a table.

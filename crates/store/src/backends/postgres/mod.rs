@@ -12,7 +12,8 @@
 //! - Functions of our own (see `functions`) are made in the first schema of the search path, and only statements use
 //!   them: no table depends on them.
 //! - A change of a table waits for the reads of it that are under way, and reads of it wait for the change.
-//! - Any number of servers and command-line tools may share a database.
+//! - Any number of servers and command-line tools may share a database. One connection of each asks what others have changed, and
+//!   hears of it (see `watch`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use loggia_model::schema::Table;
 
 use super::{Database, Promise, Transaction};
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
-use crate::{Error, answer, migrations};
+use crate::{Error, Versions, answer, migrations};
 
 mod address;
 mod arguments;
@@ -45,6 +46,7 @@ mod session;
 mod tls;
 mod types;
 mod values;
+mod watch;
 mod writer;
 
 use address::Address;
@@ -52,6 +54,7 @@ use connection::{Common, Connection, Mode, Patience};
 use failure::Trouble;
 use pool::Pool;
 use session::Reading;
+use watch::Watch;
 use writer::Writer;
 
 /// Something that only reads; its failure says what is to be done about it.
@@ -70,6 +73,7 @@ pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
         let connection = Connection::open_within(&common, Mode::Write, options.remote.starting).await?;
         let number = opening::prepare(&connection).await?;
         let database = Postgres {
+            watch: Watch::start(common.clone()),
             pool: Pool::new(common.clone(), options.readers, options.remote.connections),
             writer: Arc::new(Writer::start(common.clone(), connection, number)),
             common,
@@ -116,6 +120,7 @@ pub(super) fn dialect() -> &'static dyn crate::lower::Dialect {
 /// An open database.
 struct Postgres {
     common: Arc<Common>,
+    watch: Watch,
     pool: Arc<Pool>,
     writer: Arc<Writer>,
 }
@@ -146,16 +151,12 @@ impl Database for Postgres {
         })
     }
 
-    fn schema_version(&self) -> Promise<'_, u64> {
-        Box::pin(async move {
-            let version = self
-                .again(|connection| {
-                    Box::pin(async move { told(introspect::schema_version(connection).await) })
-                })
-                .await?;
-            self.common.saw_version(version);
-            Ok(version)
-        })
+    fn versions(&self) -> Promise<'_, Versions> {
+        Box::pin(self.watch.versions())
+    }
+
+    fn heard(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.common.heard())
     }
 
     fn check(&self) -> Promise<'_, Vec<Finding>> {

@@ -199,24 +199,26 @@ async fn enlist(connection: &Connection) -> Result<i64, tokio_postgres::Error> {
 /// The schema's version, the migrations that ran, and the functions.
 async fn make(connection: &Connection) -> Result<(), tokio_postgres::Error> {
     const THERE: &str = "SELECT to_regclass('loggia_schema_version') IS NOT NULL \
-         AND to_regclass('loggia_migrations') IS NOT NULL AND to_regclass('loggia_writers') IS NOT NULL, \
+         AND to_regclass('loggia_migrations') IS NOT NULL AND to_regclass('loggia_writers') IS NOT NULL \
+         AND to_regclass('loggia_leases') IS NOT NULL, \
          current_schema() IS NULL";
     let there = connection.ask_once(THERE, &[]).await?;
     let functions = functions::missing(connection).await?;
     if there.cells.first() == Some(&Scalar::Bool(true)) && functions.is_none() {
         return Ok(());
     }
-    let ledger = migrations::ledger();
-    let columns: Vec<_> = ledger
-        .fields
-        .values()
-        .filter_map(|field| field.column.clone())
-        .collect();
-    let ledger = ddl::create_table(&POSTGRES, &ledger.name, &columns, &[]).replacen(
-        "CREATE TABLE",
-        "CREATE TABLE IF NOT EXISTS",
-        1,
-    );
+    let own = migrations::own_tables().map(|table| {
+        let columns: Vec<_> = table
+            .fields
+            .values()
+            .filter_map(|field| field.column.clone())
+            .collect();
+        ddl::create_table(&POSTGRES, &table.name, &columns, &[]).replacen(
+            "CREATE TABLE",
+            "CREATE TABLE IF NOT EXISTS",
+            1,
+        )
+    });
     let schema = match &connection.common().schema {
         Some(schema) if there.cells.get(1) == Some(&Scalar::Bool(true)) => {
             format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(&POSTGRES, schema))
@@ -227,12 +229,15 @@ async fn make(connection: &Connection) -> Result<(), tokio_postgres::Error> {
     let text = format!(
         "BEGIN; {schema}; \
          CREATE TABLE IF NOT EXISTS loggia_schema_version (id integer PRIMARY KEY, version bigint NOT NULL); \
+         ALTER TABLE loggia_schema_version ADD COLUMN IF NOT EXISTS rules bigint NOT NULL DEFAULT 0, \
+         ADD COLUMN IF NOT EXISTS people bigint NOT NULL DEFAULT 0; \
          CREATE TABLE IF NOT EXISTS loggia_writers (id integer PRIMARY KEY, turn bigint NOT NULL, seen timestamptz NOT NULL); \
-         INSERT INTO loggia_schema_version VALUES (1, 0) ON CONFLICT DO NOTHING; \
+         INSERT INTO loggia_schema_version (id, version) VALUES (1, 0) ON CONFLICT DO NOTHING; \
          SELECT 1 FROM loggia_schema_version WHERE id = 1 FOR UPDATE; \
-         {ledger}; \
+         {}; \
          {}; \
          COMMIT",
+        own.join("; "),
         functions.unwrap_or_default()
     );
     connection.command(&text).await

@@ -35,9 +35,9 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    /// `most`: with the one that writes, unless there is no bound but a multiple of what is usual.
+    /// `most`: with the one that writes and the one that watches, unless there is no bound but a multiple of what is usual.
     pub(super) fn new(common: Arc<Common>, usual: usize, most: Option<usize>) -> Arc<Self> {
-        let most = most.map_or(usual * RELIEF, |most| most.saturating_sub(1)).max(1);
+        let most = most.map_or(usual * RELIEF, |most| most.saturating_sub(2)).max(1);
         Arc::new(Self {
             common,
             permits: Arc::new(Semaphore::new(most)),

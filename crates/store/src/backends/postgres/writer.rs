@@ -37,10 +37,10 @@ use super::introspect;
 use super::session::Writing;
 use crate::backends::turn::{Fate, Operation, Reply, Turn, in_steps, last};
 use crate::store::Outcome;
-use crate::{Error, answer, change};
+use crate::{Error, Raises, Versions, answer, change};
 
-/// Locks the row, and says under which version of the schema.
-const LOCK: &str = "SELECT version FROM loggia_schema_version WHERE id = 1 FOR UPDATE";
+/// Locks the row, and says what stands in it.
+const LOCK: &str = "SELECT version, rules, people FROM loggia_schema_version WHERE id = 1 FOR UPDATE";
 /// How often a group tries to begin where others are in its way.
 const ATTEMPTS: usize = 5;
 /// Most transactions of a group.
@@ -57,7 +57,7 @@ pub(super) struct Writer {
 /// A transaction that waits for its turn.
 struct Begin {
     operations: mpsc::UnboundedReceiver<Operation>,
-    ready: oneshot::Sender<Result<u64, Error>>,
+    ready: oneshot::Sender<Result<Versions, Error>>,
     fate: Arc<Fate>,
 }
 
@@ -91,7 +91,7 @@ impl Writer {
         let (ready, begun) = oneshot::channel();
         let fate = Arc::new(Fate::default());
         let mut turn = Turn {
-            version: 0,
+            versions: Versions::default(),
             ask: Box::new(move |operation| {
                 // Where the writer has ended the transaction, nobody takes it.
                 let _ = operations.send(operation);
@@ -106,7 +106,7 @@ impl Writer {
             fate,
         };
         writer.begins.send(begin).map_err(|_| gone())?;
-        turn.version = begun.await.map_err(|_| gone())??;
+        turn.versions = begun.await.map_err(|_| gone())??;
         Ok(turn)
     }
 }
@@ -123,10 +123,12 @@ struct Pen {
 
 /// A group that has begun.
 struct Group {
-    /// The version of the schema that it found.
-    version: u64,
-    /// How often its transactions have changed tables, and kept it.
+    /// The versions that it found.
+    versions: Versions,
+    /// How often its last transaction has changed tables.
     altered: u64,
+    /// Whether its last transaction has raised versions: none follows, so that nobody meets what is not committed.
+    raised: bool,
     /// Those that are to be kept.
     kept: Vec<Reply<()>>,
 }
@@ -186,14 +188,14 @@ impl Pen {
                 End::Undone => {}
                 End::GroupLost(why) => {
                     self.discard();
-                    self.common.saw_version(group.version);
+                    self.common.saw_version(group.versions.schema);
                     return tell(group.kept, || Error::Unavailable {
                         what: "the database gave up a transaction".to_owned(),
                         source: Some(why.clone().into()),
                     });
                 }
             }
-            if group.kept.len() < most && started.elapsed() < GROUP_TIME {
+            if !group.raised && group.kept.len() < most && started.elapsed() < GROUP_TIME {
                 next = queue.try_recv().ok();
             }
         }
@@ -224,14 +226,15 @@ impl Pen {
             .await;
             match begun.and(locked) {
                 Ok(rows) => {
-                    let Some(Scalar::Int(version)) = rows.cells.first() else {
+                    if rows.cells.is_empty() {
                         return Err(Error::internal("the row of the schema's version is gone"));
-                    };
-                    let version = version.unsigned_abs();
-                    self.common.saw_version(version);
+                    }
+                    let versions = introspect::of_row(&rows);
+                    self.common.saw_version(versions.schema);
                     return Ok(Group {
-                        version,
+                        versions,
                         altered: 0,
+                        raised: false,
                         kept: Vec::new(),
                     });
                 }
@@ -282,12 +285,13 @@ impl Pen {
             fate,
         } = begin;
         let mut open = Open::default();
-        if ready.send(Ok(group.version + group.altered)).is_err() {
+        if ready.send(Ok(group.versions)).is_err() {
             return End::Undone;
         }
         loop {
             let operation = match tokio::time::timeout(self.common.idle, operations.recv()).await {
-                Ok(Some(Operation::Commit(plans, reply))) => {
+                Ok(Some(Operation::Commit(plans, raises, reply))) => {
+                    open.raises = raises;
                     return self.end(plans, reply, (&mut open, &fate), group).await;
                 }
                 Ok(Some(operation)) => operation,
@@ -338,7 +342,7 @@ impl Pen {
                 let writing = Writing::new(connection, &mut open.begun, false);
                 answered(connection, version(writing), reply, fate).await
             }
-            Operation::Commit(_, reply) => {
+            Operation::Commit(.., reply) => {
                 let _ = reply.send(Err(Error::internal("a commit is not an operation")));
                 Ok(())
             }
@@ -376,9 +380,14 @@ impl Pen {
         let Some(connection) = self.connection.as_ref().filter(|_| open.begun) else {
             return End::Kept(reply);
         };
-        match connection.command("RELEASE SAVEPOINT turn").await {
+        let mut text = "RELEASE SAVEPOINT turn".to_owned();
+        if open.raises.any() {
+            text = format!("{}; {text}", open.raises.statement());
+        }
+        match connection.command(&text).await {
             Ok(()) => {
                 group.altered += open.altered;
+                group.raised = open.raises.any() || open.altered > 0;
                 End::Kept(reply)
             }
             Err(error) => {
@@ -423,7 +432,8 @@ impl Pen {
         let (number, turn) = (self.number, self.turn);
         let commit = format!(
             "INSERT INTO loggia_writers VALUES ({number}, {turn}, now()) \
-             ON CONFLICT (id) DO UPDATE SET turn = excluded.turn, seen = excluded.seen; COMMIT"
+             ON CONFLICT (id) DO UPDATE SET turn = excluded.turn, seen = excluded.seen; {}COMMIT",
+            if group.raised { self.common.telling() } else { "" }
         );
         let committed = match connection.command(&commit).await {
             Ok(()) => Ok(()),
@@ -441,7 +451,7 @@ impl Pen {
         }
         match committed {
             Ok(()) => {
-                self.common.saw_version(group.version + group.altered);
+                self.common.saw_version(group.versions.schema + group.altered);
                 let counts = &self.common.counts;
                 counts.commits.fetch_add(1, Ordering::Relaxed);
                 counts
@@ -492,6 +502,8 @@ struct Open {
     begun: bool,
     /// How often it has changed tables.
     altered: u64,
+    /// What it raises besides.
+    raises: Raises,
 }
 
 /// The same failure to all of a group.
@@ -593,8 +605,8 @@ async fn version(mut writing: Writing<'_>) -> (Result<u64, Error>, Trouble) {
     if let Err(error) = writing.open().await {
         return (Err(error), writing.trouble);
     }
-    match introspect::schema_version(writing.connection).await {
-        Ok(version) => (Ok(version), Trouble::None),
+    match introspect::versions(writing.connection).await {
+        Ok(versions) => (Ok(versions.schema), Trouble::None),
         Err(error) => {
             writing.trouble = failure::trouble(&error, false);
             undone(writing, failure::of(error)).await

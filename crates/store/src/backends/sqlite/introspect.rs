@@ -14,7 +14,7 @@ use super::{failure, types};
 use crate::change::{Index, KEY_INDEX, quoted};
 use crate::lower::ddl;
 use crate::store::{Finding, Weight};
-use crate::{Error, migrations};
+use crate::{Error, Versions, migrations};
 
 /// How many findings of one kind are told.
 const MOST_FINDINGS: usize = 100;
@@ -26,7 +26,7 @@ fn from(joined: &str) -> String {
     format!(
         "FROM sqlite_schema AS s {joined} WHERE s.type = 'table' AND (?1 IS NULL OR s.name = ?1) \
          AND s.sql NOT LIKE 'CREATE VIRTUAL%' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-         AND s.name NOT IN ('loggia_schema_version', 'loggia_migrations')"
+         AND s.name NOT IN ('loggia_schema_version', 'loggia_migrations', 'loggia_leases')"
     )
 }
 
@@ -252,39 +252,55 @@ pub(super) fn indexes_of(connection: &Connection, table: &str, column: &str) -> 
 /// Makes the store's own tables where they are missing: the schema's version, and the migrations that ran.
 pub(super) fn make_own_tables(connection: &Connection) -> rusqlite::Result<()> {
     let made: i64 = connection.query_row(
-        "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('loggia_schema_version', 'loggia_migrations')",
+        "SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('loggia_schema_version', 'loggia_migrations', 'loggia_leases')",
         [],
         |row| row.get(0),
     )?;
-    if made == 2 {
+    if made == 3 {
         return Ok(());
     }
-    let ledger = migrations::ledger();
-    let columns: Vec<_> = ledger
-        .fields
-        .values()
-        .filter_map(|field| field.column.clone())
-        .collect();
-    let ledger = ddl::create_table(&SQLITE, &ledger.name, &columns, &[]).replacen(
-        "CREATE TABLE",
-        "CREATE TABLE IF NOT EXISTS",
-        1,
-    );
+    let own = migrations::own_tables().map(|table| {
+        let columns: Vec<_> = table
+            .fields
+            .values()
+            .filter_map(|field| field.column.clone())
+            .collect();
+        ddl::create_table(&SQLITE, &table.name, &columns, &[]).replacen(
+            "CREATE TABLE",
+            "CREATE TABLE IF NOT EXISTS",
+            1,
+        )
+    });
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE; \
-         CREATE TABLE IF NOT EXISTS loggia_schema_version (id INTEGER PRIMARY KEY, version BIGINT NOT NULL); \
-         INSERT OR IGNORE INTO loggia_schema_version VALUES (1, 0); \
-         {ledger}; \
-         COMMIT"
-    ))
+         CREATE TABLE IF NOT EXISTS loggia_schema_version (id INTEGER PRIMARY KEY, version BIGINT NOT NULL, \
+         rules BIGINT NOT NULL DEFAULT 0, people BIGINT NOT NULL DEFAULT 0); \
+         INSERT OR IGNORE INTO loggia_schema_version (id, version) VALUES (1, 0); \
+         {}",
+        own.join("; ")
+    ))?;
+    // A file of before there were so many versions has fewer columns.
+    for name in ["rules", "people"] {
+        if !connection.column_exists(None, "loggia_schema_version", name)? {
+            connection.execute_batch(&format!(
+                "ALTER TABLE loggia_schema_version ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0"
+            ))?;
+        }
+    }
+    connection.execute_batch("COMMIT")
 }
 
-/// The schema's version.
-pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<u64> {
+/// What is committed, or what the transaction of the connection sees.
+pub(super) fn versions(connection: &Connection) -> rusqlite::Result<Versions> {
     let mut statement =
-        connection.prepare_cached("SELECT version FROM loggia_schema_version WHERE id = 1")?;
+        connection.prepare_cached("SELECT version, rules, people FROM loggia_schema_version WHERE id = 1")?;
     statement.query_row([], |row| {
-        row.get::<_, i64>(0).map(|version| version.unsigned_abs())
+        let number = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
+        Ok(Versions {
+            schema: number(0)?,
+            rules: number(1)?,
+            people: number(2)?,
+        })
     })
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use super::{Database, Promise, Transaction};
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
-use crate::{Error, answer, migrations};
+use crate::{Error, Versions, answer, migrations};
 
 mod change;
 mod connection;
@@ -33,12 +33,14 @@ mod failure;
 mod functions;
 mod geometry;
 mod introspect;
+mod look;
 mod readers;
 mod table_text;
 mod types;
 mod writer;
 
 use connection::{Session, open_connection};
+use look::Look;
 use readers::Readers;
 use writer::Writer;
 
@@ -96,7 +98,8 @@ pub(super) fn dialect() -> &'static dyn crate::lower::Dialect {
 
 /// An open file.
 struct Sqlite {
-    // In the order in which they go: the threads, then the lock, then a temporary file.
+    // In the order in which they go: connections and threads, then the lock, then a temporary file.
+    look: Look,
     readers: Readers,
     writer: Arc<Writer>,
     _lock: Option<File>,
@@ -116,6 +119,7 @@ impl Sqlite {
         )?;
         let writer = Writer::start(connection, options.clock.clone(), options.idle)?;
         Ok(Self {
+            look: Look::new(path.clone()),
             readers: Readers::new(path, options.readers),
             writer: Arc::new(writer),
             _lock: lock,
@@ -205,9 +209,13 @@ impl Database for Sqlite {
             .run(|connection| in_snapshot(connection, |connection| introspect::tables(connection)))
     }
 
-    fn schema_version(&self) -> Promise<'_, u64> {
-        self.readers
-            .run(|connection| introspect::schema_version(connection).map_err(failure::of))
+    fn versions(&self) -> Promise<'_, Versions> {
+        match self.look.versions() {
+            Some(versions) => Box::pin(std::future::ready(Ok(versions))),
+            None => self
+                .readers
+                .run(|connection| introspect::versions(connection).map_err(failure::of)),
+        }
     }
 
     fn check(&self) -> Promise<'_, Vec<Finding>> {

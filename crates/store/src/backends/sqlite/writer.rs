@@ -24,7 +24,7 @@ use super::connection::{Session, at_once, command};
 use super::{failure, introspect};
 use crate::backends::turn::{Counts, Fate, Operation, Reply, Turn, in_steps, last, only_reads};
 use crate::store::Activity;
-use crate::{Error, answer, change};
+use crate::{Error, Raises, Versions, answer, change};
 
 /// Most transactions of a group.
 const GROUP: usize = 128;
@@ -45,7 +45,7 @@ pub(super) struct Writer {
 /// A transaction that waits for its turn.
 struct Begin {
     operations: Receiver<Operation>,
-    ready: oneshot::Sender<Result<u64, Error>>,
+    ready: oneshot::Sender<Result<Versions, Error>>,
     fate: Arc<Fate>,
 }
 
@@ -90,7 +90,7 @@ impl Writer {
         let (ready, begun) = oneshot::channel();
         let fate = Arc::new(Fate::default());
         let mut turn = Turn {
-            version: 0,
+            versions: Versions::default(),
             ask: Box::new(move |operation| {
                 // Where the writer has ended the transaction, nobody takes it.
                 let _ = operations.send(operation);
@@ -108,7 +108,7 @@ impl Writer {
             Some(begins) => begins.send(begin).map_err(|_| gone())?,
             None => return Err(gone()),
         }
-        turn.version = begun.await.map_err(|_| gone())??;
+        turn.versions = begun.await.map_err(|_| gone())??;
         Ok(turn)
     }
 
@@ -144,8 +144,9 @@ struct Pen {
 
 /// How a transaction of a group ended.
 enum End {
-    /// To be kept and acknowledged once the group is committed.
-    Kept(Reply<()>),
+    /// To be kept and acknowledged once the group is committed. `last`: nobody may follow before that, since it has raised
+    /// versions.
+    Kept { reply: Reply<()>, last: bool },
     /// Rolled back to its savepoint.
     Undone,
     /// SQLite gave up the whole group.
@@ -167,8 +168,12 @@ impl Pen {
         let mut kept = Vec::new();
         let mut next = Some(first);
         while let Some(begin) = next.take() {
+            let mut ends = false;
             match self.transaction(begin, kept.is_empty()) {
-                End::Kept(reply) => kept.push(reply),
+                End::Kept { reply, last } => {
+                    kept.push(reply);
+                    ends = last;
+                }
                 End::Undone => {}
                 End::GroupLost(why) => {
                     self.abort();
@@ -183,7 +188,7 @@ impl Pen {
                 }
             }
             let most = if self.single { 1 } else { GROUP };
-            if kept.len() < most && started.elapsed() < GROUP_TIME {
+            if !ends && kept.len() < most && started.elapsed() < GROUP_TIME {
                 next = queue.try_recv().ok();
             }
         }
@@ -231,14 +236,15 @@ impl Pen {
             let _ = begin.ready.send(Err(error));
             return lost.map_or(End::Undone, End::GroupLost);
         }
-        let version = introspect::schema_version(&self.connection).map_err(failure::of);
-        let begun = begin.ready.send(version).is_ok();
-        let mut end = None;
+        let versions = introspect::versions(&self.connection).map_err(failure::of);
+        let begun = begin.ready.send(versions).is_ok();
+        let (mut end, mut altered) = (None, false);
         while begun && end.is_none() {
             let operation = match begin.operations.recv_timeout(self.idle) {
-                Ok(Operation::Commit(plans, reply)) => match self.run_last(plans, &begin.fate, alone) {
+                Ok(Operation::Commit(plans, raises, reply)) => match self.run_last(plans, &begin.fate, alone)
+                {
                     Ok(Ok(())) => {
-                        end = Some(reply);
+                        end = Some((reply, raises));
                         break;
                     }
                     Ok(Err(error)) => {
@@ -262,6 +268,7 @@ impl Pen {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
+            altered |= matches!(operation, Operation::ChangeSchema(..));
             if let Err(why) = self.serve(operation, &begin.fate, alone) {
                 // Known before the queue goes, so that whoever asks next learns it.
                 let _ = begin.fate.lost.set(why.clone());
@@ -269,8 +276,11 @@ impl Pen {
             }
         }
         match end {
-            Some(reply) => match command(&self.connection, "RELEASE turn") {
-                Ok(()) => End::Kept(reply),
+            Some((reply, raises)) => match self.raise(raises) {
+                Ok(()) => End::Kept {
+                    reply,
+                    last: altered || raises.any(),
+                },
                 Err(error) => {
                     let undone = self.undo();
                     let _ = reply.send(Err(error));
@@ -279,6 +289,14 @@ impl Pen {
             },
             None => self.undo(),
         }
+    }
+
+    /// Raises versions, and ends the savepoint of the transaction.
+    fn raise(&self, raises: Raises) -> Result<(), Error> {
+        if raises.any() {
+            command(&self.connection, &raises.statement())?;
+        }
+        command(&self.connection, "RELEASE turn")
     }
 
     /// Rolls back to the savepoint of the transaction.
@@ -345,10 +363,11 @@ impl Pen {
                 self.reply(reply, outcome)
             }
             Operation::SchemaVersion(reply) => {
-                let outcome = introspect::schema_version(&self.connection).map_err(failure::of);
+                let versions = introspect::versions(&self.connection).map_err(failure::of);
+                let outcome = versions.map(|versions| versions.schema);
                 self.reply(reply, outcome)
             }
-            Operation::Commit(_, reply) => {
+            Operation::Commit(.., reply) => {
                 let _ = reply.send(Err(Error::internal("a commit is not an operation")));
                 Ok(())
             }

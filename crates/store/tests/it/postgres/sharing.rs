@@ -130,6 +130,38 @@ async fn a_change_of_tables_reaches_the_others() {
     );
 }
 
+/// What one process has raised is seen by the other from then on, and told to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_raises_the_others_see_and_hear() {
+    let Some((worlds, database)) = shared(2).await else {
+        return;
+    };
+    let [one, other] = &worlds[..] else { unreachable!() };
+    for round in 0..3_u64 {
+        let before = other.store.versions().await.unwrap();
+        // Told of what has been so far.
+        let mut heard = Box::pin(other.store.heard());
+        while tokio::time::timeout(std::time::Duration::from_millis(50), &mut heard)
+            .await
+            .is_ok()
+        {
+            heard = Box::pin(other.store.heard());
+        }
+        let mut tx = one.store.begin().await.unwrap();
+        run(&mut tx, author(one, &format!("a{round}"))).await.unwrap();
+        tx.raise(loggia_store::Raises {
+            rules: true,
+            people: false,
+        });
+        tx.commit().await.unwrap();
+        assert_eq!(other.store.versions().await.unwrap().rules, before.rules + 1);
+        heard.await;
+        let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        say(&database.url, cut).await;
+    }
+}
+
 /// Connections that the server closes are replaced.
 #[tokio::test]
 async fn connections_that_are_cut_are_made_again() {

@@ -98,7 +98,11 @@ async fn a_migration_that_cannot_finish_changes_nothing_and_is_done_when_it_can(
     let text = |file: &Path| -> Vec<String> {
         let connection = Connection::open(file).unwrap();
         let mut statement = connection
-            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+            .prepare(
+                // What the store keeps for itself is made before any migration runs.
+                "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL \
+                 AND name NOT IN ('loggia_leases', 'loggia_schema_version') ORDER BY name",
+            )
             .unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()

@@ -7,6 +7,7 @@ mod property;
 mod rows;
 mod shown;
 mod transactions;
+mod versions;
 
 /// Worlds in the database that the suite runs on.
 pub(crate) mod world {
