@@ -398,7 +398,7 @@ fn values_that_only_some_rows_have() {
             Operand::Field(world.field("directus_users.email").clone()),
         )
     };
-    let masked = "CASE WHEN t0.\"status\" = ? THEN t0.\"email\" END";
+    let masked = "CASE WHEN t0.\"status\" = ? THEN t0.\"email\" END COLLATE BINARY";
     let theirs =
         |position: usize| format!("CASE WHEN t0.\"status\" = ${position}::text THEN t0.\"email\" END");
     let check = |operand: Operand, test: Test, expect: [String; 2], binds: usize| {
@@ -449,7 +449,8 @@ fn values_that_only_some_rows_have() {
         ),
         Test::Greater(Scalar::Int(2000)),
         [
-            "CASE WHEN t0.\"status\" = ? THEN loggia_part('year', t0.\"last_access\") END > ?".to_owned(),
+            "CASE WHEN t0.\"status\" = ? THEN loggia_part('year', t0.\"last_access\") END COLLATE BINARY > ?"
+                .to_owned(),
             "CASE WHEN t0.\"status\" = $1::text THEN CASE WHEN isfinite(t0.\"last_access\") THEN \
              CAST(FLOOR(EXTRACT(YEAR FROM t0.\"last_access\" AT TIME ZONE 'UTC')) AS integer) END END > $2::bigint"
                 .to_owned(),
@@ -468,11 +469,15 @@ fn values_that_only_some_rows_have() {
     check(
         case(when(), role),
         Test::Equal("a".into()),
-        ["? ? ?", "$1::text $2::text $3::text"].map(|places| {
+        [
+            ("? ? ?", "END COLLATE BINARY"),
+            ("$1::text $2::text $3::text", "END"),
+        ]
+        .map(|(places, end)| {
             let places: Vec<_> = places.split(' ').collect();
             format!(
-                "CASE WHEN t0.\"status\" = {} THEN (SELECT CASE WHEN t1.\"parent\" IS NULL THEN t1.\"name\" END \
-                 FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"icon\" = {}) END = {}",
+                "CASE WHEN t0.\"status\" = {} THEN (SELECT CASE WHEN t1.\"parent\" IS NULL THEN t1.\"name\" {end} \
+                 FROM \"directus_roles\" AS t1 WHERE t1.\"id\" = t0.\"role\" AND t1.\"icon\" = {}) {end} = {}",
                 places[0], places[1], places[2]
             )
         }),
@@ -492,7 +497,7 @@ fn values_that_only_some_rows_have() {
     check_each(
         [
             format!(
-                "SELECT t0.\"id\", CASE WHEN t0.\"status\" = ? THEN 1 END \
+                "SELECT t0.\"id\", CASE WHEN t0.\"status\" = ? THEN 1 END COLLATE BINARY \
                  FROM \"directus_users\" AS t0 ORDER BY {masked} DESC, t0.\"id\""
             ),
             format!(
@@ -539,8 +544,8 @@ fn figures_of_what_only_some_rows_have() {
         limit: None,
         offset: 0,
     };
-    let masked = |name: &str| format!("CASE WHEN t0.\"type\" IS NOT NULL THEN t0.\"{name}\" END");
-    let select = |collated: &str, order: &str| {
+    let select = |end: &str, collated: &str, order: &str| {
+        let masked = |name: &str| format!("CASE WHEN t0.\"type\" IS NOT NULL THEN t0.\"{name}\" {end}");
         format!(
             "SELECT {}{collated}, MAX({}), COUNT(DISTINCT {}), COUNT(*) FROM \"directus_files\" AS t0 \
              GROUP BY 1 ORDER BY {order}",
@@ -551,8 +556,8 @@ fn figures_of_what_only_some_rows_have() {
     };
     check_each(
         [
-            select("", "1 DESC, 1"),
-            select(" COLLATE \"C\"", "1 DESC NULLS LAST, 1 NULLS FIRST"),
+            select("END COLLATE BINARY", "", "1 DESC, 1"),
+            select("END", " COLLATE \"C\"", "1 DESC NULLS LAST, 1 NULLS FIRST"),
         ],
         |dialect| aggregates::aggregate(dialect, &plan).text,
     );

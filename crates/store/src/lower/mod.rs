@@ -101,6 +101,11 @@ pub(crate) trait Dialect: Sync + 'static {
     /// A figure about the values of a column.
     fn figure<'p>(&self, sql: &mut Sql<'p>, function: Aggregate, kind: StorageKind, column: Writer<'_, 'p>);
 
+    /// The end of a CASE; its conditions do not say how its values are compared.
+    fn end_of_case(&self) -> &'static str {
+        " END"
+    }
+
     /// What stands behind an operand of a kind, so that it is compared by value: for equality, or where `ordered`, for
     /// order as well. Empty where it is so already.
     fn comparison(&self, kind: Option<StorageKind>, ordered: bool) -> &'static str;

@@ -84,7 +84,8 @@ pub(crate) fn case<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, when: &'p Filter, va
     filters::filter(sql, scope, when);
     sql.push(" THEN ");
     value(sql);
-    sql.push(" END");
+    let end = sql.dialect.end_of_case();
+    sql.push(end);
 }
 
 /// Whether a value can be NULL: it says so where databases that sort NULL elsewhere can take an index.

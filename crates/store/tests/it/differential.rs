@@ -488,9 +488,15 @@ fn conditions() -> BoxedStrategy<Condition> {
     .boxed()
 }
 
+/// What some rows may hide.
+fn masked() -> BoxedStrategy<Seen> {
+    let hidden = (conditions(), seen()).prop_map(|(when, seen)| Seen::Where(Box::new(when), Box::new(seen)));
+    prop_oneof![4 => seen(), 1 => hidden].boxed()
+}
+
 /// Sort keys, each with its direction.
 fn orders() -> impl Strategy<Value = Vec<(Seen, bool)>> {
-    prop::collection::vec((seen(), any::<bool>()), 0..3)
+    prop::collection::vec((masked(), any::<bool>()), 0..3)
 }
 
 fn sorts(world: &World, orders: &[(Seen, bool)]) -> Vec<Sort> {
@@ -651,7 +657,7 @@ struct Counting {
 
 fn countings() -> impl Strategy<Value = Counting> {
     // Of equal decimals that are written differently, any may stand for all; so none is shown.
-    let groups = seen().prop_filter("decimals", |seen| seen.kind() != Some(Kind::Decimal));
+    let groups = masked().prop_filter("decimals", |seen| seen.kind() != Some(Kind::Decimal));
     let figures = (
         prop::sample::select(Aggregate::ALL.map(|(_, function)| function).to_vec()),
         0..COLUMNS.len(),

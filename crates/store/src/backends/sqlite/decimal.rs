@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::num::NonZeroU64;
 use std::str::FromStr as _;
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, RoundingMode};
 
 /// More digits than a mean is worth being told with (as IEEE 754 decimal128).
-const DIGITS_OF_A_MEAN: u64 = 34;
+const DIGITS_OF_A_MEAN: NonZeroU64 = NonZeroU64::new(34).unwrap();
 
 /// Orders two texts by the numbers that they write; what is no number comes last, in the order of its bytes.
 pub(super) fn compare(left: &str, right: &str) -> Ordering {
@@ -122,7 +123,9 @@ impl Sum {
             return None;
         }
         let total = self.rest.clone().unwrap_or_default() + BigDecimal::from(self.whole);
-        let mean = (total / BigDecimal::from(self.count)).with_prec(DIGITS_OF_A_MEAN);
+        // Half away from zero, as databases round.
+        let mean = (total / BigDecimal::from(self.count))
+            .with_precision_round(DIGITS_OF_A_MEAN, RoundingMode::HalfUp);
         Some(mean.normalized().to_plain_string())
     }
 }
@@ -166,6 +169,16 @@ mod tests {
         }
         assert_eq!(sum.total(), Some("20.20".to_owned()));
         assert_eq!(sum.mean().as_deref(), Some("6.733333333333333333333333333333333"));
+        for (sign, digits) in [
+            ("", "0.1666666666666666666666666666666667"),
+            ("-", "-0.1666666666666666666666666666666667"),
+        ] {
+            let mut sum = Sum::default();
+            for text in ["0.5", "0", "0"] {
+                sum.add_text(&format!("{sign}{text}"));
+            }
+            assert_eq!(sum.mean().as_deref(), Some(digits));
+        }
         let mut whole = Sum::default();
         whole.add_whole(i64::MAX);
         assert_eq!(whole.total(), Some(i64::MAX.to_string()));

@@ -191,6 +191,11 @@ impl Dialect for Sqlite {
         sql.push(self.comparison(Some(kind), false)).push(")");
     }
 
+    /// SQLite takes a collation from anywhere in an expression, the outermost first.
+    fn end_of_case(&self) -> &'static str {
+        " END COLLATE BINARY"
+    }
+
     fn comparison(&self, kind: Option<StorageKind>, _: bool) -> &'static str {
         match kind {
             Some(StorageKind::Decimal) => " COLLATE loggia_decimal",

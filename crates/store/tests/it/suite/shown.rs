@@ -407,6 +407,68 @@ async fn figures_leave_out_what_rows_hide() {
     );
 }
 
+/// SQLite takes an order of values from anywhere in an expression.
+#[tokio::test]
+async fn what_hides_a_text_does_not_say_how_it_is_compared() {
+    let Some(world) = newspaper().await else { return };
+    let article = |title: &str| [("title", json!(title)), ("price", json!(1)), ("author", json!(1))];
+    let (nine, ten, dotted) = (article("9"), article("10"), article("9.0"));
+    for plan in [
+        world.insert("authors", &[&[("name", json!("Ann"))]]),
+        world.insert("articles", &[&nine, &ten, &dotted]),
+    ] {
+        world.write(plan).await.unwrap();
+    }
+    let dear = || world.test("articles.price", Test::Greater(Scalar::from("0.5")));
+    let title = || case(dear(), field(&world, "articles.title"));
+    let mut read = world.read("articles", &["id"]);
+    read.sort = vec![Sort {
+        operand: title(),
+        descending: false,
+    }];
+    assert_eq!(world.json(read).await, json!([{"id": 2}, {"id": 1}, {"id": 3}]));
+    let mut read = world.read("articles", &["id"]);
+    read.filter = Filter::Test {
+        operand: title(),
+        test: Test::Equal("9".into()),
+    };
+    assert_eq!(world.json(read).await, json!([{"id": 1}]));
+    let when = Arc::new(dear());
+    let figure = |function| Figure {
+        function,
+        field: Some(world.field("articles.title").clone()),
+        when: Some(when.clone()),
+    };
+    let figures = world.run(Plan::Aggregate(AggregatePlan {
+        collection: world.collection("articles").clone(),
+        filter: Filter::All,
+        group_by: Vec::new(),
+        figures: [Aggregate::Min, Aggregate::Max, Aggregate::CountDistinct]
+            .map(figure)
+            .to_vec(),
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    }));
+    assert_eq!(
+        Value::Object(figures.await[0].clone()),
+        json!({"min": {"title": "10"}, "max": {"title": "9.0"}, "countDistinct": {"title": 3}})
+    );
+    let groups = world.run(Plan::Aggregate(AggregatePlan {
+        collection: world.collection("articles").clone(),
+        filter: Filter::All,
+        group_by: vec![Group {
+            alias: "title".to_owned(),
+            operand: title(),
+        }],
+        figures: Vec::new(),
+        sort: Vec::new(),
+        limit: None,
+        offset: 0,
+    }));
+    assert_eq!(groups.await.len(), 3);
+}
+
 #[tokio::test]
 async fn the_tag_of_an_item_is_made_of_what_is_shown_of_it() {
     let Some(world) = filled().await else { return };
