@@ -1,7 +1,8 @@
 //! Dates and times (ISO 8601 as profiled by RFC 3339).
 
-use jiff::civil;
+use jiff::civil::{self, DateTimeRound, TimeRound};
 use jiff::tz::TimeZone;
+use jiff::{RoundMode, Unit};
 use serde_json::Value;
 
 use super::{FieldType, mismatch};
@@ -11,6 +12,9 @@ use crate::{Problem, Scalar, StorageKind};
 /// `date`: a day.
 #[derive(Debug)]
 pub(super) struct Date;
+
+/// What of a second is kept without a zone: as much as every database does.
+const KEPT: Unit = Unit::Microsecond;
 
 /// `time`: a time of day, no zone.
 #[derive(Debug)]
@@ -59,13 +63,18 @@ calendar_type!(Date, "date", "a date such as 2026-01-31", |text| {
     Some(civil_of(text)?.date().to_string())
 });
 calendar_type!(Time, "time", "a time of day such as 13:45:00", |text| {
-    text.parse::<civil::Time>().ok().map(|time| time.to_string())
+    let time: civil::Time = text.parse().ok()?;
+    let kept = TimeRound::new().smallest(KEPT).mode(RoundMode::Trunc);
+    Some(time.round(kept).ok()?.to_string())
 });
 calendar_type!(
     DateTime,
     "dateTime",
     "a date and time without zone such as 2026-01-31T13:45:00",
-    |text| { Some(civil_of(text)?.to_string()) }
+    |text| {
+        let kept = DateTimeRound::new().smallest(KEPT).mode(RoundMode::Trunc);
+        Some(civil_of(text)?.round(kept).ok()?.to_string())
+    }
 );
 calendar_type!(
     Timestamp,

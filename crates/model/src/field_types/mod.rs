@@ -243,6 +243,12 @@ mod tests {
         check("date", json!("2026-02-28"), json!("2026-02-28"));
         check("date", json!("2026-02-30"), Value::Null);
         check("time", json!("13:45:00"), json!("13:45:00"));
+        check("time", json!("23:59:59.999999999"), json!("23:59:59.999999"));
+        check(
+            "dateTime",
+            json!("2026-12-31T23:59:59.123456789"),
+            json!("2026-12-31T23:59:59.123456"),
+        );
         check(
             "dateTime",
             json!("2026-01-31T13:45:00"),
