@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Executor, reading};
 use crate::Error;
-use crate::lower::{Dialect, aggregates, operands};
+use crate::lower::{Dialect, aggregates, kind_of, operands};
 
 /// Runs an aggregate plan: one record for each group.
 pub(super) async fn aggregate<E: Executor>(
@@ -28,7 +28,11 @@ fn record(plan: &AggregatePlan, dialect: &dyn Dialect, row: &mut [Scalar]) -> Re
         record.insert(group.alias.clone(), value);
     }
     for figure in &plan.figures {
-        let value = print_figure(figure, cells.next().unwrap_or_default());
+        let mut answered = cells.next().unwrap_or_default();
+        if let Some(field) = aggregates::field_of(figure, &plan.collection) {
+            answered = dialect.figure_answered(figure.function, kind_of(field), answered);
+        }
+        let value = print_figure(figure, answered);
         insert(&mut record, figure, value);
     }
     record

@@ -13,7 +13,6 @@ use crate::{Error, Raises, Versions};
 
 mod mysql;
 mod postgres;
-mod remote;
 mod sqlite;
 mod turn;
 
@@ -27,6 +26,12 @@ pub(crate) fn sqlite_dialect() -> &'static dyn crate::lower::Dialect {
 #[cfg(test)]
 pub(crate) fn postgres_dialect() -> &'static dyn crate::lower::Dialect {
     postgres::dialect()
+}
+
+/// MariaDB's dialect, for the golden statements.
+#[cfg(test)]
+pub(crate) fn mariadb_dialect() -> &'static dyn crate::lower::Dialect {
+    mysql::dialect()
 }
 
 /// Something that is waited for.

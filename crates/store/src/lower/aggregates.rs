@@ -1,7 +1,9 @@
 //! Figures about rows, in groups or of all.
 
-use loggia_model::StorageKind;
-use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey};
+use std::sync::Arc;
+
+use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey, Group};
+use loggia_model::{Collection, Field, StorageKind};
 
 use super::{Dialect, Scope, Sql, Statement, kind_of, operands};
 
@@ -12,6 +14,14 @@ pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePl
     let scope = Scope::of(&plan.collection);
     sql.push("SELECT ");
     sql.join(", ", &plan.group_by, |sql, group| {
+        if as_written(sql, group) {
+            sql.push("MIN(");
+            sql.as_text = true;
+            operands::operand(sql, scope, &group.operand);
+            sql.as_text = false;
+            sql.push(")");
+            return;
+        }
         operands::operand(sql, scope, &group.operand);
         let by_value = sql.dialect.comparison(operands::kind(&group.operand), true);
         sql.push(by_value);
@@ -28,8 +38,8 @@ pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePl
     sql.push(" FROM ").table(scope).condition(scope, &plan.filter);
     if !plan.group_by.is_empty() {
         sql.push(" GROUP BY ");
-        groups(&mut sql, plan);
-        order(&mut sql, plan);
+        groups(&mut sql, scope, plan);
+        order(&mut sql, scope, plan);
         dialect.window(&mut sql, plan.limit, plan.offset);
     }
     sql.finish()
@@ -51,55 +61,92 @@ pub(crate) fn kind_of_figure(figure: &Figure) -> StorageKind {
     }
 }
 
-fn figure<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure) {
-    let field = match (figure.function, &figure.field) {
+/// The column that a figure is worked out of; none: it is the number of rows.
+pub(crate) fn field_of<'p>(figure: &'p Figure, collection: &'p Collection) -> Option<&'p Arc<Field>> {
+    match (figure.function, &figure.field) {
         (Aggregate::CountAll, _) | (Aggregate::Count, None) => None,
         (_, Some(field)) => Some(field),
         // A figure of whole rows other than their number: each row differs from every other by its key.
-        (_, None) => scope.collection.primary.as_ref(),
-    };
-    let Some(field) = field else {
+        (_, None) => collection.primary.as_ref(),
+    }
+}
+
+fn figure<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure) {
+    let Some(field) = field_of(figure, scope.collection) else {
         sql.push("COUNT(*)");
         return;
     };
     let dialect = sql.dialect;
-    let column = |sql: &mut Sql<'p>| match &figure.when {
+    let column = |sql: &mut Sql<'p>| column(sql, scope, figure, field);
+    dialect.figure(sql, figure.function, kind_of(field), &column);
+}
+
+/// The values that a figure is worked out of.
+fn column<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure, field: &'p Field) {
+    match &figure.when {
         Some(when) => operands::case(sql, scope, when, &|sql| {
             sql.value(scope, field);
         }),
         None => {
             sql.value(scope, field);
         }
+    }
+}
+
+/// Appends what a figure is ordered by, where that is not its position.
+fn figure_ordered<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, figure: &'p Figure) -> bool {
+    let Some(field) = field_of(figure, scope.collection) else {
+        return false;
     };
-    dialect.figure(sql, figure.function, kind_of(field), &column);
+    let dialect = sql.dialect;
+    let column = |sql: &mut Sql<'p>| column(sql, scope, figure, field);
+    dialect.figure_ordered(sql, figure.function, kind_of(field), &column)
+}
+
+fn as_written(sql: &Sql<'_>, group: &Group) -> bool {
+    sql.dialect.groups_as_written(operands::kind(&group.operand))
+}
+
+/// What a group is told apart by: its position, unless it is answered as something else.
+fn key<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p AggregatePlan, position: usize) {
+    match plan.group_by.get(position - 1) {
+        Some(group) if as_written(sql, group) => operands::operand(sql, scope, &group.operand),
+        _ => {
+            sql.push(&position.to_string());
+        }
+    }
 }
 
 /// The keys asked for, then every group, so that the order is total.
-fn order(sql: &mut Sql<'_>, plan: &AggregatePlan) {
+fn order<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p AggregatePlan) {
     let dialect = sql.dialect;
     sql.push(" ORDER BY ");
-    for key in &plan.sort {
-        match key.key {
-            FigureKey::Group(i) => sql.push(&(i + 1).to_string()),
+    for sort in &plan.sort {
+        match sort.key {
+            FigureKey::Group(i) => key(sql, scope, plan, i + 1),
             FigureKey::Figure(i) => {
-                let kind = plan.figures.get(i).map(kind_of_figure);
-                let by_value = kind.map_or("", |kind| dialect.comparison_of_figure(kind));
-                let position = plan.group_by.len() + i + 1;
-                sql.push(&position.to_string()).push(by_value)
+                let figure = plan.figures.get(i);
+                if !figure.is_some_and(|figure| figure_ordered(sql, scope, figure)) {
+                    let by_value =
+                        figure.map_or("", |figure| dialect.comparison_of_figure(kind_of_figure(figure)));
+                    let position = plan.group_by.len() + i + 1;
+                    sql.push(&position.to_string()).push(by_value);
+                }
             }
-        };
-        sql.push(if key.descending { " DESC" } else { "" })
-            .push(dialect.nulls(key.descending))
+        }
+        sql.push(if sort.descending { " DESC" } else { "" })
+            .push(dialect.nulls(sort.descending))
             .push(", ");
     }
     sql.join(", ", 1..=plan.group_by.len(), |sql, position| {
-        sql.push(&position.to_string()).push(dialect.nulls(false));
+        key(sql, scope, plan, position);
+        sql.push(dialect.nulls(false));
     });
 }
 
-/// The positions of the groups.
-fn groups(sql: &mut Sql<'_>, plan: &AggregatePlan) {
+/// What the groups are told apart by.
+fn groups<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p AggregatePlan) {
     sql.join(", ", 1..=plan.group_by.len(), |sql, position| {
-        sql.push(&position.to_string());
+        key(sql, scope, plan, position);
     });
 }

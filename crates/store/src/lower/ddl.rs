@@ -1,5 +1,7 @@
 //! Tables and columns as text.
 
+use std::borrow::Cow;
+
 use loggia_model::schema::{Column, Default, ForeignKey};
 
 use super::{Dialect, Sql};
@@ -15,21 +17,30 @@ pub(crate) fn create_table(
     let mut sql = Sql::new(dialect);
     sql.push("CREATE TABLE ").identifier(table).push(" (\n  ");
     sql.join(",\n  ", columns, |sql, column| {
-        sql.push(&self::column(dialect, column));
+        let points = keys.iter().any(|key| key.column == column.name);
+        sql.push(&define(dialect, column, points));
     });
     for key in keys {
         sql.push(",\n  ").push(&foreign_key(dialect, key));
     }
-    sql.push("\n)");
+    sql.push("\n)").push(dialect.table_end());
     sql.text
 }
 
 /// The definition of a column: name, type, constraints. Unique and plain indexes are separate.
 pub(crate) fn column(dialect: &'static dyn Dialect, column: &Column) -> String {
+    define(dialect, column, false)
+}
+
+/// The same; `points`: as part of a foreign key.
+pub(crate) fn define(dialect: &'static dyn Dialect, column: &Column, points: bool) -> String {
     let mut sql = Sql::new(dialect);
-    sql.identifier(&column.name)
-        .push(" ")
-        .push(&dialect.column_type(column));
+    let ty = if points {
+        dialect.key_type(column)
+    } else {
+        dialect.column_type(column)
+    };
+    sql.identifier(&column.name).push(" ").push(&ty);
     if column.primary_key {
         sql.push(" NOT NULL").push(dialect.primary_key(column));
     } else if !column.nullable {
@@ -60,7 +71,9 @@ pub(crate) fn index(dialect: &'static dyn Dialect, table: &str, column: &Column)
 /// The statement of the index for following a foreign key backwards.
 pub(crate) fn key_index(dialect: &'static dyn Dialect, table: &str, key: &ForeignKey) -> String {
     let mut sql = Sql::new(dialect);
-    sql.push("CREATE INDEX IF NOT EXISTS ")
+    sql.push("CREATE INDEX")
+        .push(dialect.if_not_exists())
+        .push(" ")
         .identifier(&dialect.index_name(table, &key.column, KEY_INDEX))
         .push(" ON ")
         .identifier(table)
@@ -74,7 +87,10 @@ pub(crate) fn key_index(dialect: &'static dyn Dialect, table: &str, key: &Foreig
 pub(crate) fn default(dialect: &'static dyn Dialect, column: &Column) -> String {
     match &column.default {
         Default::None | Default::Value(loggia_model::Scalar::Null) => String::new(),
-        Default::Value(value) => format!(" DEFAULT {}", dialect.literal(value)),
+        Default::Value(value) => {
+            let stored = dialect.stored(column.kind, Cow::Borrowed(value));
+            format!(" DEFAULT {}", dialect.literal(&stored))
+        }
         Default::Now => format!(" DEFAULT {}", dialect.now(column.kind)),
         Default::Expression(text) => format!(" DEFAULT ({text})"),
     }
@@ -94,4 +110,25 @@ pub(crate) fn foreign_key(dialect: &'static dyn Dialect, key: &ForeignKey) -> St
         .push(" ON DELETE ")
         .push(key.on_delete.sql());
     sql.text
+}
+
+/// The name of an index, within what a database keeps of names.
+pub(crate) fn short_name(table: &str, column: &str, ending: &str, longest: usize) -> String {
+    let whole = format!("{table}.{column}{ending}");
+    if whole.len() <= longest {
+        return whole;
+    }
+    let mark = format!("~{:08x}{ending}", digest(&whole));
+    let mut cut = longest - mark.len();
+    while !whole.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}{mark}", &whole[..cut])
+}
+
+/// FNV-1a: tells names apart that begin alike.
+fn digest(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |digest, byte| {
+        (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }

@@ -14,9 +14,9 @@ use super::{Scope, Sql, operands, pointed_to, shared};
 /// Appends a condition on the rows of `scope`.
 pub(crate) fn filter<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Filter) {
     // A condition inside an operand has operands of its own.
-    let as_text = std::mem::replace(&mut sql.json_as_text, false);
+    let as_text = std::mem::replace(&mut sql.as_text, false);
     holds(sql, scope, condition);
-    sql.json_as_text = as_text;
+    sql.as_text = as_text;
 }
 
 fn holds<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Filter) {

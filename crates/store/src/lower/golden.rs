@@ -27,23 +27,23 @@ fn check_each<E: AsRef<str>>(expect: [E; 2], write: impl Fn(&'static dyn Dialect
     }
 }
 
-struct World(Schema);
+pub(super) struct World(Schema);
 
 impl World {
-    fn collection(&self, name: &str) -> &Arc<Collection> {
+    pub(super) fn collection(&self, name: &str) -> &Arc<Collection> {
         self.0.collection(name).expect(name)
     }
 
-    fn field(&self, path: &str) -> &Arc<Field> {
+    pub(super) fn field(&self, path: &str) -> &Arc<Field> {
         let (collection, field) = path.split_once('.').expect(path);
         self.collection(collection).field(field).expect(path)
     }
 
-    fn test(&self, path: &str, test: Test) -> Filter {
+    pub(super) fn test(&self, path: &str, test: Test) -> Filter {
         Filter::field(self.field(path), test)
     }
 
-    fn step(&self, many: &str, direction: Direction) -> Step {
+    pub(super) fn step(&self, many: &str, direction: Direction) -> Step {
         let (collection, field) = many.split_once('.').expect(many);
         let relation = self
             .0
@@ -62,7 +62,7 @@ impl World {
         }
     }
 
-    fn read(&self, collection: &str, filter: Filter) -> ReadPlan {
+    pub(super) fn read(&self, collection: &str, filter: Filter) -> ReadPlan {
         ReadPlan {
             collection: self.collection(collection).clone(),
             select: Vec::new(),
@@ -74,7 +74,7 @@ impl World {
     }
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World(system::schema())
 }
 
@@ -577,7 +577,11 @@ fn rows_written() {
         collection: users.clone(),
         filter: Filter::All,
     };
-    let filled = vec![("last_access", Scalar::from("now"))];
+    let filled = [writes::Filled {
+        column: "last_access",
+        kind: StorageKind::Timestamp,
+        value: Scalar::from("now"),
+    }];
     check_each(
         ["(?, ?)", "($1, $2)"].map(|values| {
             format!(

@@ -16,6 +16,8 @@ pub(crate) mod ddl;
 pub(crate) mod filters;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_mariadb;
 pub(crate) mod operands;
 pub(crate) mod reads;
 mod shared;
@@ -37,6 +39,11 @@ pub(crate) trait Dialect: Sync + 'static {
     /// A value that operands of a kind (`None`: what JSON holds) are compared with.
     fn argument<'p>(&self, sql: &mut Sql<'p>, _kind: Option<StorageKind>, value: Cow<'p, Scalar>) {
         sql.bind(value);
+    }
+
+    /// A value that is to be kept in a column of a kind.
+    fn stored<'v>(&self, _kind: StorageKind, value: Cow<'v, Scalar>) -> Cow<'v, Scalar> {
+        value
     }
 
     /// A column as it is answered.
@@ -106,6 +113,27 @@ pub(crate) trait Dialect: Sync + 'static {
         " END"
     }
 
+    /// What a statement has answered for a figure, as the figure.
+    fn figure_answered(&self, _function: Aggregate, _kind: StorageKind, answered: Scalar) -> Scalar {
+        answered
+    }
+
+    /// Appends what a figure is ordered by; where nothing was appended (`false`), it is what it is answered as.
+    fn figure_ordered<'p>(
+        &self,
+        _sql: &mut Sql<'p>,
+        _function: Aggregate,
+        _kind: StorageKind,
+        _column: Writer<'_, 'p>,
+    ) -> bool {
+        false
+    }
+
+    /// Whether groups of a kind are told apart by something else than what they are answered as.
+    fn groups_as_written(&self, _kind: Option<StorageKind>) -> bool {
+        false
+    }
+
     /// What stands behind an operand of a kind, so that it is compared by value: for equality, or where `ordered`, for
     /// order as well. Empty where it is so already.
     fn comparison(&self, kind: Option<StorageKind>, ordered: bool) -> &'static str;
@@ -127,16 +155,6 @@ pub(crate) trait Dialect: Sync + 'static {
 
     /// The end of a statement that keeps rows `offset` to `offset + limit`.
     fn window(&self, sql: &mut Sql<'_>, limit: Option<u64>, offset: u64);
-
-    /// What stands in an insert of a row of which nothing is given.
-    fn no_values(&self) -> &'static str {
-        " DEFAULT VALUES"
-    }
-
-    /// Whether a statement that writes answers with the keys of its rows. Where it does not, they are looked up first.
-    fn returns_keys(&self) -> bool {
-        true
-    }
 
     /// How many bytes of a name the database keeps; `None`: all.
     fn longest_name(&self) -> Option<usize> {
@@ -163,6 +181,21 @@ pub(crate) trait Dialect: Sync + 'static {
     /// The declared type of a column.
     fn column_type(&self, column: &Column) -> String;
 
+    /// The declared type of a column that is part of a foreign key.
+    fn key_type(&self, column: &Column) -> String {
+        self.column_type(column)
+    }
+
+    /// What stands at the end of the definition of a table.
+    fn table_end(&self) -> &'static str {
+        ""
+    }
+
+    /// What makes an index that is there already no failure.
+    fn if_not_exists(&self) -> &'static str {
+        " IF NOT EXISTS"
+    }
+
     /// A rule in the definition of a column that says what its type cannot.
     fn column_rule(&self, _column: &Column) -> String {
         String::new()
@@ -188,8 +221,8 @@ pub(crate) struct Sql<'p> {
     pub(crate) dialect: &'static dyn Dialect,
     /// Where in the text each placeholder begins and ends.
     placeholders: Vec<(usize, usize)>,
-    /// Whether values inside JSON are written as text, for a search in them, whatever they are compared as.
-    pub(crate) json_as_text: bool,
+    /// Whether values are written as the texts that they are kept as, for a search in them, whatever they are compared as.
+    pub(crate) as_text: bool,
 }
 
 /// A statement ready to run.
@@ -231,7 +264,7 @@ impl<'p> Sql<'p> {
             binds: Vec::new(),
             dialect,
             placeholders: Vec::new(),
-            json_as_text: false,
+            as_text: false,
         }
     }
 

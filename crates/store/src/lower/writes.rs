@@ -1,5 +1,4 @@
-//! Rows written, changed and removed; every statement answers with the primary keys of the rows it touched, where the
-//! database can do so.
+//! Rows written, changed and removed; every statement answers with the primary keys of the rows it touched.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,23 +14,23 @@ pub(crate) fn insert(
     dialect: &'static dyn Dialect,
     collection: &Collection,
     row: &[(Arc<Field>, Scalar)],
-    filled: &[(&str, Scalar)],
+    filled: &[Filled<'_>],
 ) -> String {
     let mut sql = Sql::new(dialect);
     sql.push("INSERT INTO ").identifier(&collection.name);
     let names = row
         .iter()
         .map(|(field, _)| field.name.as_str())
-        .chain(filled.iter().map(|(name, _)| *name));
+        .chain(filled.iter().map(|filled| filled.column));
     if row.is_empty() && filled.is_empty() {
-        sql.push(dialect.no_values());
+        sql.push(" DEFAULT VALUES");
     } else {
         sql.push(" (");
         sql.join(", ", names, |sql, name| {
             sql.identifier(name);
         });
         sql.push(") VALUES (");
-        sql.join(", ", values_of(row, filled), |sql, value| {
+        sql.join(", ", values_of(dialect, row, filled), |sql, value| {
             sql.bind(value);
         });
         sql.push(")");
@@ -40,15 +39,23 @@ pub(crate) fn insert(
     sql.finish().text
 }
 
+/// A column that is filled in.
+pub(crate) struct Filled<'c> {
+    pub(crate) column: &'c str,
+    pub(crate) kind: StorageKind,
+    pub(crate) value: Scalar,
+}
+
 /// What is bound to that statement for a row.
 pub(crate) fn values_of<'v>(
+    dialect: &dyn Dialect,
     row: &'v [(Arc<Field>, Scalar)],
-    filled: &'v [(&str, Scalar)],
+    filled: &'v [Filled<'_>],
 ) -> Vec<Cow<'v, Scalar>> {
-    row.iter()
-        .map(|(_, value)| value)
-        .chain(filled.iter().map(|(_, value)| value))
-        .map(Cow::Borrowed)
+    let given = row.iter().map(|(field, value)| (super::kind_of(field), value));
+    given
+        .chain(filled.iter().map(|filled| (filled.kind, &filled.value)))
+        .map(|(kind, value)| dialect.stored(kind, Cow::Borrowed(value)))
         .collect()
 }
 
@@ -61,7 +68,8 @@ pub(crate) fn update<'p>(dialect: &'static dyn Dialect, plan: &'p UpdatePlan) ->
     let scope = Scope::of(&plan.collection);
     sql.push("UPDATE ").table(scope).push(" SET ");
     sql.join(", ", &plan.assign, |sql, (field, value)| {
-        sql.identifier(&field.name).push(" = ").bind(Cow::Borrowed(value));
+        let value = dialect.stored(super::kind_of(field), Cow::Borrowed(value));
+        sql.identifier(&field.name).push(" = ").bind(value);
     });
     sql.condition(scope, &plan.filter);
     returning(&mut sql, &plan.collection);
@@ -77,17 +85,6 @@ pub(crate) fn delete<'p>(dialect: &'static dyn Dialect, plan: &'p DeletePlan) ->
         .condition(scope, &plan.filter);
     returning(&mut sql, &plan.collection);
     sql.finish()
-}
-
-/// The keys of the rows that match, which nobody else changes until the transaction ends.
-pub(crate) fn locked<'p>(
-    dialect: &'static dyn Dialect,
-    collection: &'p Collection,
-    filter: &'p Filter,
-) -> Statement<'p> {
-    let mut statement = matching(dialect, collection, filter);
-    statement.text.push_str(" FOR UPDATE");
-    statement
 }
 
 /// How many rows hold `value` in a column: does a key point anywhere?
@@ -148,9 +145,6 @@ fn matching<'p>(
 }
 
 fn returning(sql: &mut Sql<'_>, collection: &Collection) {
-    if !sql.dialect.returns_keys() {
-        return;
-    }
     sql.push(" RETURNING ");
     match &collection.primary {
         Some(primary) => sql.identifier(&primary.name),

@@ -11,7 +11,7 @@ use super::types::{self, is_text};
 use super::values::hexadecimal;
 use super::{arguments, defaults, json_key};
 use crate::folding::fold;
-use crate::lower::{Dialect, Sql, Statement, Writer, reads};
+use crate::lower::{Dialect, Sql, Statement, Writer, ddl, reads};
 
 /// The dialect.
 pub(super) static POSTGRES: Postgres = Postgres;
@@ -151,12 +151,12 @@ impl Dialect for Postgres {
         ignore_case: bool,
     ) {
         let write = |sql: &mut Sql<'p>| {
-            let before = std::mem::replace(&mut sql.json_as_text, true);
+            let before = std::mem::replace(&mut sql.as_text, true);
             match kind {
                 Some(kind) if !is_text(Some(kind)) => self.text(sql, kind, operand),
                 _ => operand(sql),
             }
-            sql.json_as_text = before;
+            sql.as_text = before;
         };
         let text = |sql: &mut Sql<'p>| {
             if ignore_case {
@@ -243,7 +243,7 @@ impl Dialect for Postgres {
     }
 
     fn json_value<'p>(&self, sql: &mut Sql<'p>, column: Writer<'_, 'p>, path: &[String]) {
-        sql.push(if sql.json_as_text {
+        sql.push(if sql.as_text {
             "loggia_json_text("
         } else {
             "loggia_json_key("
@@ -333,16 +333,7 @@ impl Dialect for Postgres {
     }
 
     fn index_name(&self, table: &str, column: &str, ending: &str) -> String {
-        let whole = format!("{table}.{column}{ending}");
-        if whole.len() <= LONGEST_NAME {
-            return whole;
-        }
-        let mark = format!("~{:08x}{ending}", digest(&whole));
-        let mut cut = LONGEST_NAME - mark.len();
-        while !whole.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        format!("{}{mark}", &whole[..cut])
+        ddl::short_name(table, column, ending, LONGEST_NAME)
     }
 
     /// NULL comes first, as in the orders that are asked for. JSON has no order of its own, and may be longer than an
@@ -412,13 +403,6 @@ impl Dialect for Postgres {
             Scalar::Bytes(bytes) => format!("'{}'", hexadecimal(bytes)),
         }
     }
-}
-
-/// FNV-1a: tells names apart that begin alike.
-fn digest(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |digest, byte| {
-        (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
 }
 
 #[cfg(test)]
