@@ -27,8 +27,9 @@ pub(crate) trait Executor: Send {
     fn change(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send {
         self.query(statement)
     }
-    /// Runs one statement for each list of values, one after the other, and gives the rows of all. Where one fails: which
-    /// of them (counted from 0), and why; what those before it did stays for the caller to undo.
+    /// Runs one statement that inserts a row for each list of values, one after the other, and gives the rows of all: the
+    /// keys, or where statements do not answer with them, the numbers that the database has counted. Where one fails:
+    /// which of them (counted from 0), and why; what those before it did stays for the caller to undo.
     fn query_each(
         &mut self,
         text: &str,
@@ -39,6 +40,15 @@ pub(crate) trait Executor: Send {
         &mut self,
         table: &str,
     ) -> impl Future<Output = Result<Vec<(String, ForeignKey)>, Error>> + Send;
+    /// The columns of an index of `table`, where an error named the index.
+    fn columns_of_index(
+        &mut self,
+        _table: &str,
+        index: &str,
+    ) -> impl Future<Output = Result<Vec<String>, Error>> + Send {
+        let columns = Ok(vec![index.to_owned()]);
+        async move { columns }
+    }
 }
 
 /// The rows of a statement's answer, one after the other in one list.

@@ -1,6 +1,7 @@
 //! Rows written, and failures explained: the database says that a rule was broken, a look at the rows says by what.
 
 use loggia_model::field_types::{self, calendar};
+use loggia_model::filter::Test;
 use loggia_model::plan::{DeletePlan, InsertPlan, UpdatePlan};
 use loggia_model::schema::{Action, Default};
 use loggia_model::{Clock, Collection, Field, Filter, Scalar, StorageKind};
@@ -8,8 +9,8 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use super::{Executor, Rows, reading};
-use crate::lower::kind_of;
 use crate::lower::writes::{self, Filled};
+use crate::lower::{Dialect, kind_of};
 use crate::{Error, Fault};
 
 /// The columns and values of one row.
@@ -34,7 +35,7 @@ pub(super) async fn insert<E: Executor>(
         }
         match executor.query_each(&text, &values).await {
             Ok(rows) => {
-                let made = self::keys(rows);
+                let made = keys_of_new(executor.dialect(), &plan.collection, alike, rows);
                 within_type(&plan.collection, first, &made, done)?;
                 keys.extend(made);
             }
@@ -141,11 +142,39 @@ fn same_columns(left: &Assigned, right: &Assigned) -> bool {
     left.len() == right.len() && names(left).eq(names(right))
 }
 
+/// The keys of rows that were inserted.
+fn keys_of_new(
+    dialect: &dyn Dialect,
+    collection: &Collection,
+    rows: &[Vec<(Arc<Field>, Scalar)>],
+    answered: Rows,
+) -> Vec<Scalar> {
+    let answered = keys(answered);
+    if dialect.returns_keys() {
+        return answered;
+    }
+    let given = |row: &Assigned| {
+        let primary = collection.primary.as_ref()?;
+        let (_, key) = row.iter().find(|(field, _)| field.name == primary.name)?;
+        (!key.is_null()).then(|| key.clone())
+    };
+    let counted = answered.into_iter();
+    rows.iter()
+        .zip(counted)
+        .map(|(row, counted)| given(row).unwrap_or(counted))
+        .collect()
+}
+
 /// Changes rows.
 pub(super) async fn update<E: Executor>(executor: &mut E, plan: &UpdatePlan) -> Result<Vec<Scalar>, Error> {
-    let statement = writes::update(executor.dialect(), plan);
-    match executor.change(statement).await {
-        Ok(rows) => Ok(sorted(keys(rows))),
+    let written = if executor.dialect().returns_keys() || plan.assign.is_empty() {
+        let statement = writes::update(executor.dialect(), plan);
+        executor.change(statement).await.map(keys)
+    } else {
+        update_by_key(executor, plan).await
+    };
+    match written {
+        Ok(keys) => Ok(sorted(keys)),
         Err(error) => Err(explain(
             executor,
             error,
@@ -159,11 +188,74 @@ pub(super) async fn update<E: Executor>(executor: &mut E, plan: &UpdatePlan) -> 
 
 /// Removes rows.
 pub(super) async fn delete<E: Executor>(executor: &mut E, plan: &DeletePlan) -> Result<Vec<Scalar>, Error> {
-    let statement = writes::delete(executor.dialect(), plan);
-    match executor.change(statement).await {
-        Ok(rows) => Ok(sorted(keys(rows))),
+    let written = if executor.dialect().returns_keys() {
+        let statement = writes::delete(executor.dialect(), plan);
+        executor.change(statement).await.map(keys)
+    } else {
+        delete_by_key(executor, plan).await
+    };
+    match written {
+        Ok(keys) => Ok(sorted(keys)),
         Err(error) => Err(explain(executor, error, &plan.collection, &[], Some(&plan.filter)).await),
     }
+}
+
+/// So many rows are written by one statement where their keys are looked up first.
+const KEYS: usize = 1_000;
+
+/// The keys of the rows that are to be written, and a condition for each portion of them.
+async fn looked_up<E: Executor>(
+    executor: &mut E,
+    collection: &Arc<Collection>,
+    filter: &Filter,
+) -> Result<(Vec<Scalar>, Vec<Filter>), Error> {
+    let statement = writes::locked(executor.dialect(), collection, filter);
+    let found = keys(executor.query(statement).await?);
+    let portions = match &collection.primary {
+        Some(primary) => found
+            .chunks(KEYS)
+            .map(|portion| Filter::field(primary, Test::In(portion.to_vec())))
+            .collect(),
+        // Rows that have no key are known by the condition alone.
+        None if found.is_empty() => Vec::new(),
+        None => vec![filter.clone()],
+    };
+    Ok((found, portions))
+}
+
+async fn update_by_key<E: Executor>(executor: &mut E, plan: &UpdatePlan) -> Result<Vec<Scalar>, Error> {
+    let (mut found, portions) = looked_up(executor, &plan.collection, &plan.filter).await?;
+    for filter in portions {
+        let portion = UpdatePlan {
+            collection: plan.collection.clone(),
+            filter,
+            assign: plan.assign.clone(),
+        };
+        let statement = writes::update(executor.dialect(), &portion);
+        executor.change(statement).await?;
+    }
+    let primary = plan.collection.primary.as_ref();
+    let rekeyed = plan
+        .assign
+        .iter()
+        .find(|(field, _)| primary.is_some_and(|primary| primary.name == field.name));
+    if let Some((_, key)) = rekeyed {
+        found.fill(key.clone());
+    }
+    Ok(found)
+}
+
+async fn delete_by_key<E: Executor>(executor: &mut E, plan: &DeletePlan) -> Result<Vec<Scalar>, Error> {
+    let (found, portions) = looked_up(executor, &plan.collection, &plan.filter).await?;
+    for filter in portions {
+        let portion = DeletePlan {
+            collection: plan.collection.clone(),
+            filter,
+        };
+        let statement = writes::delete(executor.dialect(), &portion);
+        executor.change(statement).await?;
+    }
+    Ok(found)
 }
 
 fn keys(rows: Rows) -> Vec<Scalar> {
@@ -230,6 +322,14 @@ async fn explain<E: Executor>(
         Error::Unique {
             table, columns, row, ..
         } => {
+            let (table, columns) = if table.is_empty() {
+                // Which index it was is all that the database has said.
+                let index = columns.first().map(String::as_str).unwrap_or_default();
+                let columns = executor.columns_of_index(&collection.name, index).await;
+                (collection.name.clone(), columns.unwrap_or_default())
+            } else {
+                (table, columns)
+            };
             let value = match columns.as_slice() {
                 [column] => shown(assigned, column),
                 _ => None,
@@ -253,6 +353,22 @@ async fn explain<E: Executor>(
         } => Error::Unfit {
             table: collection.name.clone(),
             column: unfit(assigned, fault),
+            fault,
+            row,
+        },
+        Error::NotNull { table, column, row } if table.is_empty() => Error::NotNull {
+            table: collection.name.clone(),
+            column,
+            row,
+        },
+        Error::Unfit {
+            table,
+            column: Some(column),
+            fault,
+            row,
+        } if table.is_empty() => Error::Unfit {
+            table: collection.name.clone(),
+            column: Some(column),
             fault,
             row,
         },

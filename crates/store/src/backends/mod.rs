@@ -13,6 +13,7 @@ use crate::{Error, Raises, Versions};
 
 mod mysql;
 mod postgres;
+mod remote;
 mod sqlite;
 mod turn;
 

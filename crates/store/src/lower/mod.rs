@@ -156,6 +156,16 @@ pub(crate) trait Dialect: Sync + 'static {
     /// The end of a statement that keeps rows `offset` to `offset + limit`.
     fn window(&self, sql: &mut Sql<'_>, limit: Option<u64>, offset: u64);
 
+    /// What stands in an insert of a row of which nothing is given.
+    fn no_values(&self) -> &'static str {
+        " DEFAULT VALUES"
+    }
+
+    /// Whether a statement that writes answers with the keys of its rows. Where it does not, they are looked up first.
+    fn returns_keys(&self) -> bool {
+        true
+    }
+
     /// How many bytes of a name the database keeps; `None`: all.
     fn longest_name(&self) -> Option<usize> {
         None

@@ -1,4 +1,5 @@
-//! Rows written, changed and removed; every statement answers with the primary keys of the rows it touched.
+//! Rows written, changed and removed; every statement answers with the primary keys of the rows it touched, where the
+//! database can do so.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub(crate) fn insert(
         .map(|(field, _)| field.name.as_str())
         .chain(filled.iter().map(|filled| filled.column));
     if row.is_empty() && filled.is_empty() {
-        sql.push(" DEFAULT VALUES");
+        sql.push(dialect.no_values());
     } else {
         sql.push(" (");
         sql.join(", ", names, |sql, name| {
@@ -87,6 +88,17 @@ pub(crate) fn delete<'p>(dialect: &'static dyn Dialect, plan: &'p DeletePlan) ->
     sql.finish()
 }
 
+/// The keys of the rows that match, which nobody else changes until the transaction ends.
+pub(crate) fn locked<'p>(
+    dialect: &'static dyn Dialect,
+    collection: &'p Collection,
+    filter: &'p Filter,
+) -> Statement<'p> {
+    let mut statement = matching(dialect, collection, filter);
+    statement.text.push_str(" FOR UPDATE");
+    statement
+}
+
 /// How many rows hold `value` in a column: does a key point anywhere?
 pub(crate) fn count_of<'p>(
     dialect: &'static dyn Dialect,
@@ -145,6 +157,9 @@ fn matching<'p>(
 }
 
 fn returning(sql: &mut Sql<'_>, collection: &Collection) {
+    if !sql.dialect.returns_keys() {
+        return;
+    }
     sql.push(" RETURNING ");
     match &collection.primary {
         Some(primary) => sql.identifier(&primary.name),

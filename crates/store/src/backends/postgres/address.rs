@@ -9,8 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
-use super::failure::{self, Trouble};
-use super::tls::{self, Check, Tls};
+use super::failure;
+use super::tls::{self, Tls};
+use crate::backends::remote::Trouble;
+use crate::backends::remote::address::{Safety, Wanted, check_signs};
+use crate::backends::remote::tls::Check;
 use crate::{Error, Options};
 
 /// Data that the server does not acknowledge for so long means that it is gone.
@@ -47,7 +50,7 @@ impl Address {
     /// take, unless the address says otherwise.
     pub(super) fn parse(url: &str, connecting: Duration) -> Result<Self, Error> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        check_signs(base, query)?;
+        check_signs("PostgreSQL", base, query)?;
         let mut kept = Vec::new();
         let mut wanted = Wanted::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -55,7 +58,8 @@ impl Address {
                 kept.push(pair);
             }
         }
-        let (mode, check) = wanted.mode()?;
+        let safety = wanted.safety()?;
+        let check = safety.check();
         let plain = match kept.as_slice() {
             [] => base.to_owned(),
             kept => format!("{base}?{}", kept.join("&")),
@@ -67,7 +71,11 @@ impl Address {
                 source.unwrap_or_else(|| error.to_string())
             ))
         })?;
-        config.ssl_mode(mode);
+        config.ssl_mode(match safety {
+            Safety::Plain => SslMode::Disable,
+            Safety::Preferred => SslMode::Prefer,
+            Safety::Required(_) => SslMode::Require,
+        });
         if config.get_hosts().is_empty() {
             config.host("localhost");
         }
@@ -202,79 +210,6 @@ where
             None => return,
         }
     }
-}
-
-/// Signs that mean something in an address and stand in a password as they are would make part of it a host or an
-/// option, which are shown.
-fn check_signs(base: &str, query: &str) -> Result<(), Error> {
-    let place = base.split_once("://").map_or(base, |(_, place)| place);
-    if place.matches('@').count() > 1 || query.contains('@') || base.contains('#') {
-        return Err(Error::Address(
-            "the address of the PostgreSQL database cannot be read: in its user and password, the signs : / ? # @ and % \
-             must be written as %3A %2F %3F %23 %40 and %25"
-                .to_owned(),
-        ));
-    }
-    Ok(())
-}
-
-/// What an address says of TLS.
-#[derive(Default)]
-struct Wanted {
-    mode: Option<String>,
-    files: tls::Files,
-}
-
-impl Wanted {
-    /// Whether a pair of the query is about TLS, and so is not left to the library.
-    fn take(&mut self, pair: &str) -> Result<bool, Error> {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let place = match name {
-            "sslmode" => &mut self.mode,
-            "sslrootcert" => &mut self.files.roots,
-            "sslcert" => &mut self.files.certificate,
-            "sslkey" => &mut self.files.key,
-            _ => return Ok(false),
-        };
-        *place = Some(decoded(value).ok_or_else(|| {
-            Error::Address(format!(
-                "`{name}` in the address of the database is not encoded rightly"
-            ))
-        })?);
-        Ok(true)
-    }
-
-    /// As libpq understands the modes: with a file of roots, `require` checks the certificate as well.
-    fn mode(&self) -> Result<(SslMode, Option<Check>), Error> {
-        Ok(match self.mode.as_deref() {
-            Some("disable") => (SslMode::Disable, None),
-            None | Some("allow" | "prefer") => (SslMode::Prefer, Some(Check::Nothing)),
-            Some("require") if self.files.roots.is_none() => (SslMode::Require, Some(Check::Nothing)),
-            Some("require" | "verify-ca") => (SslMode::Require, Some(Check::Authority)),
-            Some("verify-full") => (SslMode::Require, Some(Check::AuthorityAndName)),
-            Some(other) => {
-                return Err(Error::Address(format!(
-                    "`sslmode={other}` in the address of the database is not known: use disable, prefer, require, verify-ca or verify-full"
-                )));
-            }
-        })
-    }
-}
-
-/// Percent-encoding (RFC 3986 §2.1) undone; `None` where it is broken.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            let digits = std::str::from_utf8(&digits).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use tokio_postgres::error::SqlState;
 
 use super::connection::{Connection, Failure};
 use super::dialect::POSTGRES;
-use super::failure::{self, Trouble};
-use super::{converting, introspect, types};
+use super::{converting, failure, introspect, types};
 use crate::Error;
+use crate::backends::remote::Trouble;
 use crate::change::{Index, Tables, drop_indexes, is_retyped, make_index, quoted, refused};
 use crate::lower::{Dialect, ddl};
 

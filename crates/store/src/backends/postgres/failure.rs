@@ -2,20 +2,8 @@
 
 use tokio_postgres::error::SqlState;
 
-use crate::{Error, Fault, Source};
-
-/// What an error asks of whoever meets it, beside telling it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// The connection is gone, or the server is going: another may do.
-    Lost,
-    /// A prepared statement no longer fits the tables: preparing it anew may do.
-    Stale,
-    /// Another transaction is in the way: trying again may do.
-    Contended,
-    /// Nothing.
-    None,
-}
+use crate::backends::remote::Trouble;
+use crate::{Error, Fault};
 
 /// What an error asks for; `cached`: by a statement that had been prepared before.
 pub(super) fn trouble(error: &tokio_postgres::Error, cached: bool) -> Trouble {
@@ -127,34 +115,11 @@ pub(super) fn is_cancelled(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::QUERY_CANCELED)
 }
 
-/// The same failure told to one more who waited for it.
-pub(super) fn again(error: &Error) -> Error {
-    let source = |source: &Source| source.to_string().into();
-    match error {
-        Error::Unavailable { what, source: why } => Error::Unavailable {
-            what: what.clone(),
-            source: why.as_ref().map(source),
-        },
-        Error::Unsure(why) => Error::Unsure(source(why)),
-        Error::Contended(why) => Error::Contended(source(why)),
-        Error::ForeignKey { table } => Error::ForeignKey { table: table.clone() },
-        other => Error::internal(other.to_string()),
-    }
-}
-
 /// The database cannot be used.
 pub(super) fn unavailable(what: &str, error: tokio_postgres::Error) -> Error {
     Error::Unavailable {
         what: what.to_owned(),
         source: Some(words(&error).into()),
-    }
-}
-
-/// An error with what is behind it.
-pub(super) fn whole(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -13,9 +13,8 @@
 //!   them: no table depends on them.
 //! - A change of a table waits for the reads of it that are under way, and reads of it wait for the change.
 //! - Any number of servers and command-line tools may share a database. One connection of each asks what others have changed, and
-//!   hears of it (see `watch`).
+//!   hears of it: whoever raises versions says so with the commit (`NOTIFY`).
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::future::{join, try_join_all};
@@ -23,6 +22,10 @@ use indexmap::IndexMap;
 use loggia_model::plan::Plan;
 use loggia_model::schema::Table;
 
+use super::remote::pool::Pool;
+use super::remote::watch::Watch;
+use super::remote::writer::Writer;
+use super::remote::{Link as _, Mode, Trouble};
 use super::{Database, Promise, Transaction};
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
 use crate::{Error, Versions, answer, migrations};
@@ -41,27 +44,16 @@ mod introspect;
 mod json_key;
 mod numeric;
 mod opening;
-mod pool;
 mod session;
 mod tls;
 mod types;
 mod values;
-mod watch;
 mod writer;
 
 use address::Address;
-use connection::{Common, Connection, Mode, Patience};
-use failure::Trouble;
-use pool::Pool;
+use connection::{Common, Connection};
 use session::Reading;
-use watch::Watch;
-use writer::Writer;
-
-/// Something that only reads; its failure says what is to be done about it.
-type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, (Error, Trouble)>> + Send + 'c>>;
-
-/// How often a read is asked again where other transactions are in its way.
-const ATTEMPTS: usize = 3;
+use writer::Quill;
 
 /// How long an attempt to connect may take that nobody makes.
 const CONNECTING: std::time::Duration = std::time::Duration::from_secs(1);
@@ -73,9 +65,9 @@ pub(super) fn open(options: Options) -> Promise<'static, Arc<dyn Database>> {
         let connection = Connection::open_within(&common, Mode::Write, options.remote.starting).await?;
         let number = opening::prepare(&connection).await?;
         let database = Postgres {
-            watch: Watch::start(common.clone()),
+            watch: Watch::start::<Connection>(common.clone()),
             pool: Pool::new(common.clone(), options.readers, options.remote.connections),
-            writer: Arc::new(Writer::start(common.clone(), connection, number)),
+            writer: Arc::new(Writer::start(Quill::new(common.clone(), connection, number))),
             common,
         };
         Ok(Arc::new(database) as Arc<dyn Database>)
@@ -92,7 +84,7 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
         let is_ours = introspect::has_table(&connection, migrations::TABLE).await;
         let ran = if is_ours.map_err(failure::of)? {
             let plan = migrations::last(&migrations::ledger());
-            let outcome = answer::run(&mut Reading::new(&connection), &plan, &common.clock).await?;
+            let outcome = answer::run(&mut Reading::new(&connection), &plan, &common.basics.clock).await?;
             Some(migrations::number(outcome))
         } else {
             None
@@ -121,7 +113,7 @@ pub(super) fn dialect() -> &'static dyn crate::lower::Dialect {
 struct Postgres {
     common: Arc<Common>,
     watch: Watch,
-    pool: Arc<Pool>,
+    pool: Arc<Pool<Connection>>,
     writer: Arc<Writer>,
 }
 
@@ -129,11 +121,12 @@ impl Database for Postgres {
     fn read(&self, plans: Vec<Plan>) -> Promise<'_, Vec<Outcome>> {
         Box::pin(async move {
             let plans: Arc<[Plan]> = plans.into();
-            self.again(move |connection| {
-                let plans = plans.clone();
-                Box::pin(async move { read(connection, &plans).await })
-            })
-            .await
+            self.pool
+                .read(move |connection| {
+                    let plans = plans.clone();
+                    Box::pin(async move { read(connection, &plans).await })
+                })
+                .await
         })
     }
 
@@ -146,7 +139,8 @@ impl Database for Postgres {
 
     fn tables(&self) -> Promise<'_, IndexMap<String, Table>> {
         Box::pin(async move {
-            self.again(|connection| Box::pin(async move { told(introspect::tables(connection, None).await) }))
+            self.pool
+                .read(|connection| Box::pin(async move { told(introspect::tables(connection, None).await) }))
                 .await
         })
     }
@@ -156,57 +150,19 @@ impl Database for Postgres {
     }
 
     fn heard(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.common.heard())
+        Box::pin(self.common.basics.heard())
     }
 
     fn check(&self) -> Promise<'_, Vec<Finding>> {
         Box::pin(async move {
-            self.again(|connection| Box::pin(async move { told(introspect::check(connection).await) }))
+            self.pool
+                .read(|connection| Box::pin(async move { told(introspect::check(connection).await) }))
                 .await
         })
     }
 
     fn activity(&self) -> Activity {
-        self.common.counts.activity(self.pool.living())
-    }
-}
-
-impl Postgres {
-    /// Runs something that only reads, once more on another connection where the first one broke.
-    async fn again<T>(
-        &self,
-        run: impl for<'c> Fn(&'c Connection) -> Work<'c, T> + Send + Sync,
-    ) -> Result<T, Error> {
-        let patience = Patience::new(self.common.patience);
-        let mut attempts = 0;
-        loop {
-            let lease = self.pool.lease().await?;
-            let (error, trouble) = match run(&lease).await {
-                Ok(value) => {
-                    lease.give_back();
-                    return Ok(value);
-                }
-                Err(failed) => failed,
-            };
-            attempts += 1;
-            match trouble {
-                Trouble::Lost => {
-                    drop(lease);
-                    self.pool.clear();
-                    if !patience.wait().await {
-                        return Err(error);
-                    }
-                }
-                Trouble::Stale | Trouble::Contended if attempts < ATTEMPTS => {
-                    lease.forget();
-                    lease.give_back();
-                }
-                _ => {
-                    lease.give_back();
-                    return Err(error);
-                }
-            }
-        }
+        self.common.basics.counts.activity(self.pool.living())
     }
 }
 
@@ -220,7 +176,7 @@ fn told<T>(answer: Result<T, connection::Failure>) -> Result<T, (Error, Trouble)
 
 async fn read_one(connection: &Connection, plan: &Plan) -> Result<Outcome, (Error, Trouble)> {
     let mut reading = Reading::new(connection);
-    let outcome = answer::run(&mut reading, plan, &connection.common().clock).await;
+    let outcome = answer::run(&mut reading, plan, &connection.common().basics.clock).await;
     outcome.map_err(|error| (error, reading.trouble))
 }
 

@@ -4,8 +4,8 @@ use loggia_model::Scalar;
 
 use super::connection::Connection;
 use super::dialect::POSTGRES;
-use super::tls::Check;
 use super::{failure, functions};
+use crate::backends::remote::address::{described, doubt};
 use crate::change::quoted;
 use crate::lower::ddl;
 use crate::store::{Finding, Weight};
@@ -146,22 +146,9 @@ pub(super) async fn examine(connection: &Connection) -> Result<(String, Vec<Find
         );
         findings.push(finding(Weight::Doubtful, what));
     }
-    let safety = match (&server.tls, address.check()) {
-        (None, _) => "without TLS".to_owned(),
-        (Some(version), Some(Check::AuthorityAndName)) => {
-            format!("{version}, the server's certificate checked")
-        }
-        (Some(version), Some(Check::Authority)) => {
-            format!("{version}, the authority of the server's certificate checked")
-        }
-        (Some(version), _) => format!("{version}, the server's certificate not checked"),
-    };
-    if !address.is_local() && address.check() != Some(Check::AuthorityAndName) {
-        let what = match &server.tls {
-            None => "what is sent to the server and back can be read on its way",
-            Some(_) => "somebody on the way could pass for the server",
-        };
-        let what = format!("{what}: add sslmode=verify-full to the address");
+    let tls = server.tls.as_deref();
+    let safety = described(tls, address.check());
+    if let Some(what) = doubt(tls, address.check(), address.is_local()) {
         findings.push(finding(Weight::Doubtful, what));
     }
     let schema = server

@@ -14,11 +14,11 @@ use loggia_model::Scalar;
 use loggia_model::schema::ForeignKey;
 
 use super::connection::{Connection, Failure, Prepared};
-use super::failure::{self, Trouble};
 use super::values::Bound;
-use super::{dialect, introspect};
+use super::{dialect, failure, introspect};
 use crate::Error;
 use crate::answer::{Executor, Rows};
+use crate::backends::remote::Trouble;
 use crate::lower::{Dialect, Statement};
 
 /// So many rows of an insert are under way at the same time.
@@ -40,7 +40,7 @@ impl<'c> Reading<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
         Self {
             connection,
-            statements: &connection.common().counts.statements,
+            statements: &connection.common().basics.counts.statements,
             trouble: Trouble::None,
         }
     }
@@ -311,7 +311,7 @@ impl Executor for Writing<'_> {
 
 impl Writing<'_> {
     fn count(&self, statements: usize) {
-        let counts = &self.connection.common().counts;
+        let counts = &self.connection.common().basics.counts;
         counts.statements.fetch_add(statements as u64, Ordering::Relaxed);
     }
 }

@@ -3,9 +3,8 @@
 //! Requests that ask at the same time share one question: the next begins when the one under way is answered, so
 //! everybody's began after they asked. It is the connection's own work, so no long read and no write is in its way.
 //!
-//! The server is told to say when versions were raised (`LISTEN`), and whoever raises them says so with the commit
-//! (`NOTIFY`). That makes nodes prompt, and nothing depends on it: where a server knows no such words, or the connection
-//! is lost, it counts as news every [`LOOK_EVERY`] that there may be some.
+//! Where the server can, it is told to say when versions were raised. That makes nodes prompt, and nothing depends on it:
+//! where it cannot, or the connection is lost, it counts as news every [`LOOK_EVERY`] that there may be some.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::connection::{Common, Connection, Mode, Patience};
-use super::failure::{self, Trouble};
-use super::introspect;
+use super::{Link, Mode, Patience, Trouble, again};
 use crate::backends::LOOK_EVERY;
 use crate::{Error, Versions};
 
@@ -27,15 +24,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 type Ask = oneshot::Sender<Result<Versions, Error>>;
 
 /// Where questions go.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     asks: mpsc::UnboundedSender<Ask>,
 }
 
 impl Watch {
     /// Starts the task that asks; it ends with the value.
-    pub(super) fn start(common: Arc<Common>) -> Self {
+    pub(crate) fn start<L: Link>(common: Arc<L::Common>) -> Self {
         let (asks, queue) = mpsc::unbounded_channel();
-        let watcher = Watcher {
+        let watcher = Watcher::<L> {
             common,
             connection: None,
             listens: false,
@@ -47,7 +44,7 @@ impl Watch {
     }
 
     /// What is committed now.
-    pub(super) async fn versions(&self) -> Result<Versions, Error> {
+    pub(crate) async fn versions(&self) -> Result<Versions, Error> {
         let (ask, answer) = oneshot::channel();
         let gone = || Error::internal("nobody asks for versions any more");
         self.asks.send(ask).map_err(|_| gone())?;
@@ -56,9 +53,9 @@ impl Watch {
 }
 
 /// The task's own.
-struct Watcher {
-    common: Arc<Common>,
-    connection: Option<Connection>,
+struct Watcher<L: Link> {
+    common: Arc<L::Common>,
+    connection: Option<L>,
     /// Whether the server tells.
     listens: bool,
     /// How long it is waited after the next attempt to connect that fails.
@@ -66,7 +63,7 @@ struct Watcher {
     try_at: Instant,
 }
 
-impl Watcher {
+impl<L: Link> Watcher<L> {
     async fn work(mut self, mut queue: mpsc::UnboundedReceiver<Ask>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,7 +79,7 @@ impl Watcher {
                     let seen = self.look().await;
                     for ask in asks.drain(..) {
                         // Nobody waits: nothing to tell.
-                        let _ = ask.send(seen.as_ref().map(|versions| *versions).map_err(failure::again));
+                        let _ = ask.send(seen.as_ref().map(|versions| *versions).map_err(again));
                     }
                 }
             }
@@ -90,32 +87,32 @@ impl Watcher {
     }
 
     async fn look(&mut self) -> Result<Versions, Error> {
-        let patience = Patience::new(self.common.patience);
+        let patience = Patience::new(L::basics(&self.common).patience);
         let mut attempts = 0;
         loop {
-            if self.connection.as_ref().is_none_or(Connection::is_closed) {
-                self.connect(self.common.patience).await?;
+            if self.connection.as_ref().is_none_or(L::is_closed) {
+                self.connect(L::basics(&self.common).patience).await?;
             }
-            let Some(connection) = &self.connection else {
+            let Some(connection) = &mut self.connection else {
                 return Err(Error::internal("there is no connection"));
             };
-            let error = match introspect::versions(connection).await {
+            let (error, trouble) = match connection.versions().await {
                 Ok(versions) => {
-                    self.common.saw_version(versions.schema);
+                    L::basics(&self.common).saw_version(versions.schema);
                     return Ok(versions);
                 }
-                Err(error) => error,
+                Err(failed) => failed,
             };
             attempts += 1;
-            match failure::trouble(&error, true) {
+            match trouble {
                 Trouble::Lost => {
                     self.connection = None;
                     if !patience.wait().await {
-                        return Err(failure::of(error));
+                        return Err(error);
                     }
                 }
-                Trouble::Stale | Trouble::Contended if attempts < ATTEMPTS => connection.forget(),
-                _ => return Err(failure::of(error)),
+                Trouble::Stale | Trouble::Contended if attempts < ATTEMPTS => connection.refresh().await,
+                _ => return Err(error),
             }
         }
     }
@@ -123,32 +120,25 @@ impl Watcher {
     /// Connects where the connection is gone though nobody has asked since, and wakes whoever waits for news where the
     /// server does not.
     async fn tend(&mut self) {
-        let is_lost = self.connection.as_ref().is_none_or(Connection::is_closed);
+        let is_lost = self.connection.as_ref().is_none_or(L::is_closed);
         if is_lost && Instant::now() >= self.try_at && self.connect(Duration::ZERO).await.is_err() {
             self.try_at = Instant::now() + self.wait;
             self.wait = (self.wait * 2).min(LONGEST_WAIT);
         }
         if is_lost || !self.listens {
-            self.common.ring();
+            L::basics(&self.common).ring();
         }
     }
 
     async fn connect(&mut self, patience: Duration) -> Result<(), Error> {
         self.connection = None;
-        let connection = Connection::open_within(&self.common, Mode::Read, patience).await?;
-        self.listens = match connection.command("LISTEN loggia_versions").await {
-            Ok(()) => true,
-            Err(error) if failure::trouble(&error, false) == Trouble::Lost => return Err(failure::of(error)),
-            Err(error) => {
-                tracing::debug!(%error, "the database does not tell of changes: it is asked every second");
-                false
-            }
-        };
-        self.common.tells(self.listens);
+        let mut connection = L::open_within(&self.common, Mode::Read, patience).await?;
+        self.listens = connection.listen().await?;
+        L::basics(&self.common).tells(self.listens);
         self.connection = Some(connection);
         (self.wait, self.try_at) = (LOOK_EVERY, Instant::now());
         // What was told meanwhile is lost.
-        self.common.ring();
+        L::basics(&self.common).ring();
         Ok(())
     }
 }
