@@ -3,7 +3,7 @@
 //! To add a command: a file in `commands/` with its `Arguments` and `run`, one variant of [`Command`], one line in
 //! [`Command::run`].
 
-use crate::commands::{audit, bootstrap, doctor, mcp, serve, token, user};
+use crate::commands::{audit, bootstrap, copy, doctor, mcp, serve, token, user};
 use crate::configuration::{Configuration, Layers, Sources};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Token(token::Arguments),
     /// Look whether the record of changes is as it was written
     Audit(audit::Arguments),
+    /// Copy a whole project to another database, of whichever kind
+    Copy(copy::Arguments),
     /// Serve MCP on standard input and output, for clients that start their servers themselves
     Mcp(mcp::Arguments),
     /// Look at everything that a server needs, change nothing, and say what to mend
@@ -47,6 +49,7 @@ impl Command {
             Command::User(arguments) => user::run(arguments),
             Command::Token(arguments) => token::run(arguments),
             Command::Audit(arguments) => audit::run(arguments),
+            Command::Copy(arguments) => copy::run(arguments),
             Command::Mcp(arguments) => mcp::run(arguments),
             Command::Doctor(arguments) => doctor::run(arguments),
         }

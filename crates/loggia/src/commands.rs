@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bootstrap;
+pub(crate) mod copy;
 pub(crate) mod doctor;
 pub(crate) mod mcp;
 pub(crate) mod serve;

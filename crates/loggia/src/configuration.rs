@@ -12,7 +12,9 @@ mod layers;
 mod values;
 
 pub(crate) use layers::{Layers, Sources};
-pub(crate) use values::{DatabaseUrl, Filter, HostPort, LogFormat, MailTls, MailUrl, WebUrl};
+pub(crate) use values::{
+    DatabaseUrl, Filter, HostPort, LogFormat, MailTls, MailUrl, SchemaName, Setting, WebUrl,
+};
 
 use crate::stop::GRACE;
 use jiff::SignedDuration;
@@ -23,8 +25,8 @@ use loggia_identity::{Options, Secret};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    Addresses, Connections, Count, Email, GivenPassword, LongSecret, Millis, Name, SchemaName, Seconds,
-    SiteRule, WebUrls, Words,
+    Addresses, Connections, Count, Email, GivenPassword, LongSecret, Millis, Name, Seconds, SiteRule,
+    WebUrls, Words,
 };
 
 /// The effective configuration, parsed.

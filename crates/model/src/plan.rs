@@ -314,4 +314,13 @@ pub enum SchemaStep {
         /// The column that points.
         column: String,
     },
+    /// The keys that the database counts come behind this one, whether a row has it or not.
+    CountFrom {
+        /// The table.
+        table: String,
+        /// The column that is counted.
+        column: String,
+        /// The last key that counts as given.
+        last: i64,
+    },
 }

@@ -144,6 +144,12 @@ async fn step<T: Tables>(on: &mut T, step: &SchemaStep, clock: &Clock) -> Result
         SchemaStep::DropForeignKey { table, column } => {
             Target::find(on, table).await?.drop_foreign_key(column).await
         }
+        SchemaStep::CountFrom { table, column, last } => {
+            match on.dialect().count_from(table, column, *last) {
+                Some(text) => on.execute(table, &text).await,
+                None => Ok(()),
+            }
+        }
     }
 }
 

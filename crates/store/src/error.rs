@@ -203,6 +203,11 @@ pub enum Error {
         /// The last one that this program knows.
         known: u64,
     },
+    /// A copy into the database was begun, and is not whole.
+    #[error(
+        "a copy into this database was begun and is not finished: repeat `loggia copy`, or empty the database and begin anew"
+    )]
+    Unfinished,
     /// A failure of ours, or damage to the database.
     #[error("unexpected database failure")]
     Internal(#[source] Source),

@@ -20,6 +20,7 @@ mod answer;
 mod backends;
 mod change;
 mod conversion;
+pub mod copy;
 mod error;
 mod folding;
 mod lease;

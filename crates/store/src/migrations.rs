@@ -17,6 +17,9 @@ use crate::{Error, Finding, Outcome, Store, Weight};
 /// The table of the migrations that ran.
 pub(crate) const TABLE: &str = "loggia_migrations";
 const REASON: &str = "migrations of the system tables";
+/// The number of the row that stands in the table while a copy into the database is not finished: higher than those of
+/// all migrations, so that no program, older ones included, takes it for a database to work with.
+pub(crate) const COPYING: u64 = 1_000_000;
 
 /// One change of the system tables. Its number is its position in the list, from 1.
 pub(crate) struct Migration {
@@ -58,6 +61,9 @@ pub(crate) async fn run(store: &Store, migrations: &[Migration]) -> Result<(), E
         let mut tx = store.begin().await?;
         let ran = number(tx.run(Permit::system(REASON, last(&ledger))).await?);
         let known = migrations.len() as u64;
+        if ran == COPYING {
+            return Err(Error::Unfinished);
+        }
         if ran > known {
             return Err(Error::Newer { found: ran, known });
         }
@@ -114,6 +120,7 @@ pub(crate) fn finding(ran: Option<u64>) -> Option<Finding> {
             "{} migration(s) have not run yet; the next start runs them",
             known - ran
         ),
+        Some(COPYING) => "a copy into it was begun and is not finished: repeat `loggia copy`".to_owned(),
         Some(ran) if ran > known => {
             format!(
                 "it was migrated by a newer program, which knows {ran} migrations; this one knows {known}"
@@ -191,7 +198,8 @@ pub(crate) fn own_table(table: &str, mut columns: [Column; 3]) -> Arc<Collection
     })
 }
 
-fn entry(ledger: &Arc<Collection>, number: u64, name: &str) -> Plan {
+/// Writes a row.
+pub(crate) fn entry(ledger: &Arc<Collection>, number: u64, name: &str) -> Plan {
     let value = |field: &str, value: Scalar| Some((ledger.field(field)?.clone(), value));
     let row = [
         value("number", Scalar::Int(i64::try_from(number).unwrap_or(i64::MAX))),

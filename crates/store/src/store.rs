@@ -187,6 +187,21 @@ impl Store {
         Ok(store)
     }
 
+    /// The same, where a copy into it may have been begun and not finished.
+    pub(crate) async fn open_unfinished(options: Options) -> Result<Self, Error> {
+        let database = backends::open(options).await?;
+        let store = Self { database };
+        match crate::migrations::run(&store, crate::migrations::MIGRATIONS).await {
+            Ok(()) | Err(Error::Unfinished) => Ok(store),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The last key that was counted, by table, of the tables where it is known.
+    pub(crate) async fn counters(&self) -> Result<IndexMap<String, i64>, Error> {
+        self.database.counters().await
+    }
+
     /// Runs a plan that reads. Dropping the future gives the work up.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ const PLACES: &[Place] = &[
             "crates/access/",
             "crates/store/src/migrations.rs",
             "crates/store/src/lease.rs",
+            "crates/store/src/copy/",
             "crates/store/tests/",
             "crates/journal/src/images.rs",
             "crates/identity/src/tables.rs",

@@ -11,8 +11,14 @@ use toml::de::{DeTable, DeValue};
 const DEFAULT_FILE: &str = "loggia.toml";
 /// The beginning of every variable.
 const PREFIX: &str = "LOGGIA_";
-/// Variables with the prefix that are no keys: where the file is, and the credential of `loggia mcp`.
-const OTHER_VARIABLES: &[&str] = &["LOGGIA_CONFIG", "LOGGIA_TOKEN"];
+/// Variables with the prefix that are no keys: where the file is, the credential of `loggia mcp`, and the passwords of
+/// `loggia copy`.
+const OTHER_VARIABLES: &[&str] = &[
+    "LOGGIA_CONFIG",
+    "LOGGIA_TOKEN",
+    "LOGGIA_COPY_FROM_PASSWORD",
+    "LOGGIA_COPY_TO_PASSWORD",
+];
 
 /// Where values are looked for.
 #[derive(Clone, Debug, std::default::Default)]

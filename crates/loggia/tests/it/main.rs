@@ -7,6 +7,7 @@
 
 mod before_the_start;
 mod binary;
+mod copying;
 mod crash;
 mod databases;
 mod mail;

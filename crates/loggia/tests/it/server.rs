@@ -128,6 +128,12 @@ impl Server {
             .json(body)
     }
 
+    pub(crate) fn delete(&self, path: &str) -> RequestBuilder {
+        self.client
+            .delete(format!("{}{path}", self.url))
+            .bearer_auth(TOKEN)
+    }
+
     /// Waits for a line of the log that says this, and answers it.
     pub(crate) fn logged(&self, message: &str) -> Value {
         let lines = self.lines.lock().unwrap();

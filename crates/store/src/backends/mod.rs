@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use loggia_model::Scalar;
 use loggia_model::plan::{Plan, SchemaPlan};
-use loggia_model::schema::Table;
+use loggia_model::schema::{Column, Table};
 
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
 use crate::{Error, Raises, Versions};
@@ -49,8 +50,44 @@ pub(crate) struct Backend {
     open: fn(Options) -> Promise<'static, Arc<dyn Database>>,
     /// As [`crate::Store::examine`].
     examine: fn(Options) -> Promise<'static, Examined>,
+    /// What is at an address, without making or changing anything there; nothing, where there is no database yet.
+    inventory: fn(Options) -> Promise<'static, Inventory>,
+    /// What it can hold.
+    capacity: Capacity,
     /// As [`crate::Store::address`].
     address: fn(&str) -> Result<String, Error>,
+}
+
+/// What is at an address.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    /// The names of the tables that are not the store's own.
+    pub(crate) tables: Vec<String>,
+    /// How many migrations ran; `None`: it is no database of Loggia.
+    pub(crate) ran: Option<u64>,
+}
+
+/// What a kind of database can hold, where that is less than others can.
+#[derive(Clone, Copy)]
+pub(crate) struct Capacity {
+    /// How many bytes a name may have.
+    pub(crate) longest_name: Option<usize>,
+    /// How many columns a table may have.
+    pub(crate) most_columns: Option<usize>,
+    /// Whether a foreign key may lead from the first column to the second.
+    pub(crate) points: fn(&Column, &Column) -> bool,
+    /// Why a column cannot be made, or a value not be kept in it.
+    pub(crate) unfit: fn(&Column, &Scalar) -> Option<String>,
+}
+
+impl Capacity {
+    /// Everything that any of them can.
+    pub(crate) const ALL: Self = Self {
+        longest_name: None,
+        most_columns: None,
+        points: |_, _| true,
+        unfit: |_, _| None,
+    };
 }
 
 /// Every kind of database.
@@ -59,18 +96,24 @@ pub(crate) static BACKENDS: &[Backend] = &[
         scheme: "sqlite:",
         open: sqlite::open,
         examine: sqlite::examine,
+        inventory: sqlite::inventory,
+        capacity: Capacity::ALL,
         address: sqlite::address,
     },
     Backend {
         scheme: "postgres://",
         open: postgres::open,
         examine: postgres::examine,
+        inventory: postgres::inventory,
+        capacity: postgres::CAPACITY,
         address: postgres::address,
     },
     Backend {
         scheme: "postgresql://",
         open: postgres::open,
         examine: postgres::examine,
+        inventory: postgres::inventory,
+        capacity: postgres::CAPACITY,
         address: postgres::address,
     },
 ];
@@ -91,6 +134,10 @@ pub(crate) trait Database: Send + Sync {
     }
     /// As [`crate::Store::check`].
     fn check(&self) -> Promise<'_, Vec<Finding>>;
+    /// The last key that was counted, by table, of the tables where it is known.
+    fn counters(&self) -> Promise<'_, IndexMap<String, i64>> {
+        Box::pin(async { Ok(IndexMap::new()) })
+    }
     /// As [`crate::Store::activity`].
     fn activity(&self) -> Activity;
 }
@@ -119,6 +166,16 @@ pub(crate) async fn open(options: Options) -> Result<Arc<dyn Database>, Error> {
 /// As [`crate::Store::examine`].
 pub(crate) async fn examine(options: Options) -> Result<Examined, Error> {
     (of(&options.url)?.examine)(options).await
+}
+
+/// What is at an address, without making or changing anything there.
+pub(crate) async fn inventory(options: Options) -> Result<Inventory, Error> {
+    (of(&options.url)?.inventory)(options).await
+}
+
+/// What the kind of database at an address can hold.
+pub(crate) fn capacity(url: &str) -> Result<Capacity, Error> {
+    Ok(of(url)?.capacity)
 }
 
 /// As [`crate::Store::address`].

@@ -188,6 +188,11 @@ pub(crate) trait Dialect: Sync + 'static {
         None
     }
 
+    /// What makes the database count on behind a key that no row need have; `None` where it cannot.
+    fn count_from(&self, _table: &str, _column: &str, _last: i64) -> Option<String> {
+        None
+    }
+
     /// The declared type of a column.
     fn column_type(&self, column: &Column) -> String;
 

@@ -371,6 +371,19 @@ impl Dialect for Postgres {
         Some(sql.finish())
     }
 
+    fn count_from(&self, table: &str, column: &str, last: i64) -> Option<String> {
+        let mut quoted = String::new();
+        self.identifier(&mut quoted, table);
+        let (table, column) = (
+            self.literal(&Scalar::Text(quoted)),
+            self.literal(&Scalar::from(column)),
+        );
+        Some(format!(
+            "SELECT setval(s.name, {last}) FROM (SELECT pg_get_serial_sequence({table}, {column})::regclass AS name) AS s \
+             WHERE COALESCE(pg_sequence_last_value(s.name), 0) < {last}"
+        ))
+    }
+
     fn column_type(&self, column: &Column) -> String {
         types::declare(column)
     }

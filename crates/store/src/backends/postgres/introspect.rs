@@ -347,6 +347,23 @@ pub(super) fn of_row(rows: &Rows) -> Versions {
     }
 }
 
+/// The last key that was counted, by table.
+pub(super) async fn counters(connection: &Connection) -> Result<IndexMap<String, i64>, Failure> {
+    let query = format!(
+        "SELECT q.relname, q.last FROM (SELECT c.relname::text, pg_sequence_last_value(pg_get_serial_sequence( \
+         quote_ident(c.relname), a.attname)::regclass) AS last FROM pg_class AS c \
+         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         WHERE {MEANT} AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL) AS q \
+         WHERE q.last > 0"
+    );
+    let rows = connection.ask(&query, &[]).await?;
+    let counters = rows.iter().filter_map(|row| match row {
+        [Scalar::Text(table), Scalar::Int(last)] => Some((table.clone(), *last)),
+        _ => None,
+    });
+    Ok(counters.collect())
+}
+
 /// Whether there is such a table.
 pub(super) async fn has_table(connection: &Connection, name: &str) -> Result<bool, Failure> {
     const QUERY: &str = "SELECT to_regclass(quote_ident($1::text)) IS NOT NULL";

@@ -26,13 +26,14 @@ use super::remote::pool::Pool;
 use super::remote::watch::Watch;
 use super::remote::writer::Writer;
 use super::remote::{Link as _, Mode, Trouble};
-use super::{Database, Promise, Transaction};
+use super::{Database, Inventory, Promise, Transaction};
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
 use crate::{Error, Versions, answer, migrations};
 
 mod address;
 mod arguments;
 mod calendar;
+mod capacity;
 mod change;
 mod connection;
 mod converting;
@@ -51,6 +52,7 @@ mod values;
 mod writer;
 
 use address::Address;
+pub(super) use capacity::CAPACITY;
 use connection::{Common, Connection};
 use session::Reading;
 use writer::Quill;
@@ -81,20 +83,37 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
         let connection = Connection::open_within(&common, Mode::Read, options.remote.starting).await?;
         let (about, mut findings) = opening::examine(&connection).await?;
         findings.extend(introspect::check(&connection).await.map_err(failure::of)?);
-        let is_ours = introspect::has_table(&connection, migrations::TABLE).await;
-        let ran = if is_ours.map_err(failure::of)? {
-            let plan = migrations::last(&migrations::ledger());
-            let outcome = answer::run(&mut Reading::new(&connection), &plan, &common.basics.clock).await?;
-            Some(migrations::number(outcome))
-        } else {
-            None
-        };
-        findings.extend(migrations::finding(ran));
+        findings.extend(migrations::finding(ran(&connection).await?));
         Ok(Examined {
             about: Some(about),
             findings,
         })
     })
+}
+
+/// What a database holds.
+pub(super) fn inventory(options: Options) -> Promise<'static, Inventory> {
+    Box::pin(async move {
+        let common = Arc::new(Common::new(Address::of(&options)?, &options));
+        let connection = Connection::open_within(&common, Mode::Read, options.remote.starting).await?;
+        let tables = introspect::tables(&connection, None).await.map_err(failure::of)?;
+        Ok(Inventory {
+            tables: tables.into_keys().collect(),
+            ran: ran(&connection).await?,
+        })
+    })
+}
+
+/// How many migrations ran; `None`: it is no database of Loggia.
+async fn ran(connection: &Connection) -> Result<Option<u64>, Error> {
+    let is_ours = introspect::has_table(connection, migrations::TABLE).await;
+    if !is_ours.map_err(failure::of)? {
+        return Ok(None);
+    }
+    let plan = migrations::last(&migrations::ledger());
+    let clock = &connection.common().basics.clock;
+    let outcome = answer::run(&mut Reading::new(connection), &plan, clock).await?;
+    Ok(Some(migrations::number(outcome)))
 }
 
 /// Without user and password.
@@ -157,6 +176,14 @@ impl Database for Postgres {
         Box::pin(async move {
             self.pool
                 .read(|connection| Box::pin(async move { told(introspect::check(connection).await) }))
+                .await
+        })
+    }
+
+    fn counters(&self) -> Promise<'_, IndexMap<String, i64>> {
+        Box::pin(async move {
+            self.pool
+                .read(|connection| Box::pin(async move { told(introspect::counters(connection).await) }))
                 .await
         })
     }

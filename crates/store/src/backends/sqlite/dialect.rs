@@ -220,6 +220,15 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn count_from(&self, table: &str, _: &str, last: i64) -> Option<String> {
+        let name = self.literal(&Scalar::from(table));
+        Some(format!(
+            "UPDATE sqlite_sequence SET seq = {last} WHERE name = {name} AND seq < {last}; \
+             INSERT INTO sqlite_sequence (name, seq) SELECT {name}, {last} \
+             WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {name})"
+        ))
+    }
+
     fn column_type(&self, column: &Column) -> String {
         types::declare(column)
     }

@@ -60,6 +60,10 @@ fn constraint(code: i32, message: &str) -> Option<Error> {
             table: String::new(),
             check: names.to_owned(),
         }),
+        // SQLite makes a trigger of `ON DELETE RESTRICT`.
+        ffi::SQLITE_CONSTRAINT_TRIGGER if message == "FOREIGN KEY constraint failed" => {
+            Some(Error::ForeignKey { table: String::new() })
+        }
         // Raised by a trigger of another program.
         ffi::SQLITE_CONSTRAINT_TRIGGER => Some(Error::Check {
             table: String::new(),

@@ -312,6 +312,17 @@ pub(super) fn bump_version(connection: &Connection) -> Result<(), Error> {
     )
 }
 
+/// The last key that was counted, by table.
+pub(super) fn counters(connection: &Connection) -> rusqlite::Result<IndexMap<String, i64>> {
+    // Made with the first table that counts.
+    if !has_table(connection, "sqlite_sequence")? {
+        return Ok(IndexMap::new());
+    }
+    let mut statement = connection.prepare("SELECT name, seq FROM sqlite_sequence WHERE seq > 0")?;
+    let counters = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    counters.collect()
+}
+
 /// Whether another program declared foreign keys that are checked only at commit.
 pub(super) fn has_deferred_keys(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(

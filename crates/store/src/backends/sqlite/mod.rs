@@ -20,7 +20,7 @@ use loggia_model::schema::Table;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{Database, Promise, Transaction};
+use super::{Database, Inventory, Promise, Transaction};
 use crate::store::{Activity, Examined, Finding, Options, Outcome};
 use crate::{Error, Versions, answer, migrations};
 
@@ -67,15 +67,7 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
         let readers = Readers::new(path, 1);
         let look = readers.run(move |connection| {
             let mut findings = introspect::check(connection)?;
-            let is_ours = introspect::has_table(connection, migrations::TABLE).map_err(failure::of)?;
-            let ran = if is_ours {
-                let plan = migrations::last(&migrations::ledger());
-                let outcomes = read(connection, &[plan], &options.clock, &AtomicU64::default())?;
-                outcomes.into_iter().next().map(migrations::number)
-            } else {
-                None
-            };
-            findings.extend(migrations::finding(ran));
+            findings.extend(migrations::finding(ran(connection, &options.clock)?));
             Ok(findings)
         });
         Ok(Examined {
@@ -83,6 +75,34 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
             findings: look.await?,
         })
     })
+}
+
+/// What a file holds; nothing, where there is none.
+pub(super) fn inventory(options: Options) -> Promise<'static, Inventory> {
+    Box::pin(async move {
+        let path = file(&options.url)?;
+        if !path.exists() {
+            return Ok(Inventory::default());
+        }
+        let readers = Readers::new(path, 1);
+        let look = readers.run(move |connection| {
+            Ok(Inventory {
+                tables: introspect::tables(connection)?.into_keys().collect(),
+                ran: ran(connection, &options.clock)?,
+            })
+        });
+        look.await
+    })
+}
+
+/// How many migrations ran; `None`: it is no file of Loggia.
+fn ran(connection: &mut Connection, clock: &loggia_model::Clock) -> Result<Option<u64>, Error> {
+    if !introspect::has_table(connection, migrations::TABLE).map_err(failure::of)? {
+        return Ok(None);
+    }
+    let plan = migrations::last(&migrations::ledger());
+    let outcomes = read(connection, &[plan], clock, &AtomicU64::default())?;
+    Ok(outcomes.into_iter().next().map(migrations::number))
 }
 
 /// An address has no secrets.
@@ -220,6 +240,11 @@ impl Database for Sqlite {
 
     fn check(&self) -> Promise<'_, Vec<Finding>> {
         self.readers.run(|connection| introspect::check(connection))
+    }
+
+    fn counters(&self) -> Promise<'_, IndexMap<String, i64>> {
+        self.readers
+            .run(|connection| introspect::counters(connection).map_err(failure::of))
     }
 
     fn activity(&self) -> Activity {

@@ -3,6 +3,7 @@
 use loggia_servers::Kind;
 
 mod breaking;
+mod copying;
 mod foreign;
 mod opening;
 mod sharing;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod conditions;
+mod copying;
 mod nested;
 mod property;
 mod rows;
