@@ -35,6 +35,9 @@ use std::path::PathBuf;
 const RIGHTS: &str = "rights";
 const CHANGES: &str = "changes";
 
+/// On a server's database, at least so much of the requests in a second that the bare server answers.
+const SHARE_OF_BARE: f64 = 0.5;
+
 /// Measures Loggia and writes a table and a plot
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
@@ -51,6 +54,9 @@ struct Options {
     /// Only the workloads whose name contains this; `rights` and `changes` name what is not repeated in a loop
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
+    /// An empty PostgreSQL database to measure on, in the place of an SQLite file; only the workloads then
+    #[arg(long, value_name = "URL", conflicts_with = "only_curves")]
+    database: Option<String>,
     /// The release binary [default: beside this program]
     #[arg(long, value_name = "PATH")]
     loggia: Option<PathBuf>,
@@ -69,8 +75,10 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let here = std::env::current_exe()?;
     let beside = here.parent().context("this program lies in no folder")?;
-    let loggia = Program::loggia(options.loggia.clone().unwrap_or_else(|| beside.join("loggia")));
-    let bare = Program::bare(beside.join("bare-server"));
+    let database = options.database.as_deref();
+    let loggia = options.loggia.clone().unwrap_or_else(|| beside.join("loggia"));
+    let loggia = Program::loggia(loggia, database);
+    let bare = Program::bare(beside.join("bare-server"), database);
     for program in [&loggia, &bare] {
         ensure!(
             program.path.is_file(),
@@ -98,7 +106,7 @@ async fn measure(options: &Options, loggia: &Program, bare: &Program) -> Result<
     if !options.only_curves {
         side_by_side(options, loggia, bare, &effort, &mut report).await?;
     }
-    if !options.no_curves && options.only.is_empty() {
+    if !options.no_curves && options.only.is_empty() && options.database.is_none() {
         report.curves = vec![
             curves::by_rows(loggia, options.quick, &effort).await?,
             curves::by_collections(loggia, options.quick, &effort).await?,
@@ -136,14 +144,22 @@ async fn side_by_side(
         peer: peer.as_ref(),
     };
     let counter = Counter::new();
+    // What must be reached on a server's database is a share of what the bare server reaches on it.
+    let share = options.database.as_ref().map(|_| SHARE_OF_BARE);
     for workload in workloads::all(articles) {
         if workload.name.contains(&options.only) {
             for connections in [1, 32] {
-                let row = Row::measure(&workload, connections, &servers, &counter, effort).await?;
+                let row = Row::measure(&workload, connections, &servers, share, &counter, effort).await?;
                 println!("{}", row.line());
                 report.rows.push(row);
             }
         }
+    }
+    // What follows starts servers on files of their own.
+    if options.database.is_some() {
+        ours.stop().await?;
+        floor.stop().await?;
+        return Ok(());
     }
     if RIGHTS.contains(&options.only) {
         let costs = rights::many_rules(&ours, articles, &counter, effort).await?;

@@ -77,8 +77,18 @@ pub(crate) struct Row {
     ours: Measured,
     bare: Measured,
     peer: Option<Measured>,
-    median_within: Option<f64>,
-    at_least: Option<f64>,
+    must_reach: Option<Goal>,
+}
+
+/// What must be reached.
+#[derive(Clone, Copy)]
+enum Goal {
+    /// Most milliseconds of the median.
+    Median(f64),
+    /// Fewest requests in a second.
+    Rate(f64),
+    /// At least so many times the requests in a second of the bare server.
+    OfBare(f64),
 }
 
 impl Row {
@@ -90,6 +100,7 @@ impl Row {
         workload: &Workload,
         connections: usize,
         servers: &Servers<'_>,
+        share_of_bare: Option<f64>,
         counter: &Counter,
         effort: &Effort,
     ) -> Result<Row> {
@@ -119,8 +130,11 @@ impl Row {
             ours: load::median(of_ours),
             bare: load::median(of_bare),
             peer: peer.map(|_| load::median(of_peer)),
-            median_within: workload.median_within.filter(|_| connections == 1),
-            at_least: workload.at_least.filter(|_| connections > 1),
+            must_reach: match (share_of_bare, connections) {
+                (Some(share), _) => Some(Goal::OfBare(share)),
+                (None, 1) => workload.median_within.map(Goal::Median),
+                (None, _) => workload.at_least.map(Goal::Rate),
+            },
         })
     }
 
@@ -139,10 +153,14 @@ impl Row {
 
     /// What must be reached, and whether it is.
     fn held(&self) -> String {
-        match (self.median_within, self.at_least) {
-            (Some(most), _) => format!("≤ {most} ms: {}", verdict(self.ours.p50 <= most)),
-            (_, Some(fewest)) => format!("≥ {fewest}/s: {}", verdict(self.ours.per_second >= fewest)),
-            _ => "–".to_owned(),
+        match self.must_reach {
+            Some(Goal::Median(most)) => format!("≤ {most} ms: {}", verdict(self.ours.p50 <= most)),
+            Some(Goal::Rate(fewest)) => format!("≥ {fewest}/s: {}", verdict(self.ours.per_second >= fewest)),
+            Some(Goal::OfBare(share)) => {
+                let reached = self.ours.per_second / self.bare.per_second;
+                format!("≥ {share} × bare: {reached:.2}, {}", verdict(reached >= share))
+            }
+            None => "–".to_owned(),
         }
     }
 }

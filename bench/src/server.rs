@@ -81,25 +81,25 @@ pub(crate) struct Running {
 }
 
 impl Program {
-    /// `loggia serve` as it comes, with MCP switched on.
-    pub(crate) fn loggia(path: PathBuf) -> Program {
-        Program {
-            path,
-            arguments: vec![
-                "serve".to_owned(),
-                "--listen=127.0.0.1:0".to_owned(),
-                "--set=mcp.enabled=true".to_owned(),
-                "--set=log.format=json".to_owned(),
-                format!("--set=admin.token={TOKEN}"),
-            ],
-        }
+    /// `loggia serve` as it comes, with MCP switched on; in the database that is named, or in a file.
+    pub(crate) fn loggia(path: PathBuf, database: Option<&str>) -> Program {
+        let mut arguments = vec![
+            "serve".to_owned(),
+            "--listen=127.0.0.1:0".to_owned(),
+            "--set=mcp.enabled=true".to_owned(),
+            "--set=log.format=json".to_owned(),
+            format!("--set=admin.token={TOKEN}"),
+        ];
+        arguments.extend(database.map(|url| format!("--set=database.url={url}")));
+        Program { path, arguments }
     }
 
-    /// The bare server.
-    pub(crate) fn bare(path: PathBuf) -> Program {
+    /// The bare server; in the database that is named, or in a file.
+    pub(crate) fn bare(path: PathBuf, database: Option<&str>) -> Program {
+        let arguments = database.map(|url| ["--database".to_owned(), url.to_owned()]);
         Program {
             path,
-            arguments: Vec::new(),
+            arguments: arguments.into_iter().flatten().collect(),
         }
     }
 

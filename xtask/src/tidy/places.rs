@@ -72,7 +72,7 @@ const PLACES: &[Place] = &[
     },
     Place {
         name: "tokio_postgres",
-        only_in: &["crates/store/", "crates/servers/"],
+        only_in: &["crates/store/", "crates/servers/", "bench/"],
         instead: "go through `store`, the only room that names a database",
     },
     Place {
