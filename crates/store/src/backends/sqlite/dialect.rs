@@ -234,10 +234,10 @@ impl Dialect for Sqlite {
     }
 
     fn primary_key(&self, column: &Column) -> &'static str {
-        if column.auto_increment {
-            " PRIMARY KEY AUTOINCREMENT"
-        } else {
-            " PRIMARY KEY"
+        match (column.auto_increment, column.kind) {
+            (true, StorageKind::BigInteger) => types::LARGE_COUNTED_KEY,
+            (true, _) => " PRIMARY KEY AUTOINCREMENT",
+            (false, _) => " PRIMARY KEY",
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
+use loggia_model::StorageKind;
 use loggia_model::schema::{Action, Column, ForeignKey, Table};
 use rusqlite::{Connection, Row};
 
@@ -52,7 +53,9 @@ fn read_tables(connection: &Connection, only: Option<&str>) -> rusqlite::Result<
     }
     let mut raw: IndexMap<String, Vec<RawColumn>> = IndexMap::new();
     let text = format!(
-        "SELECT s.name, x.name, x.type, x.\"notnull\", x.dflt_value, x.pk, x.hidden {} ORDER BY s.rowid, x.cid",
+        "SELECT s.name, x.name, x.type, x.\"notnull\", x.dflt_value, x.pk, x.hidden, instr(s.sql, '{}') {} \
+         ORDER BY s.rowid, x.cid",
+        types::LARGE_COUNTED_KEY,
         from("JOIN pragma_table_xinfo(s.name) AS x")
     );
     let mut statement = connection.prepare_cached(&text)?;
@@ -109,6 +112,8 @@ struct RawColumn {
     key: i64,
     /// 2 and 3: generated.
     hidden: i64,
+    /// The key of its table, where SQLite counts it, may go beyond 32 bits.
+    counts_far: bool,
 }
 
 impl RawColumn {
@@ -120,20 +125,27 @@ impl RawColumn {
             default: row.get(4)?,
             key: row.get(5)?,
             hidden: row.get(6)?,
+            counts_far: row.get::<_, i64>(7)? > 0,
         })
     }
 
     fn into_column(self, single_key: bool, without_rowid: bool) -> Column {
         let declared = types::read(&self.declared);
         let primary_key = self.key > 0 && single_key;
+        // SQLite's rule: exactly this word, in a table with row ids.
+        let counted = primary_key && !without_rowid && self.declared.eq_ignore_ascii_case("integer");
+        let kind = if counted && self.counts_far {
+            StorageKind::BigInteger
+        } else {
+            declared.kind
+        };
         Column {
             nullable: !self.not_null && !primary_key,
-            default: types::read_default(self.default.as_deref(), declared.kind),
+            default: types::read_default(self.default.as_deref(), kind),
             unique: primary_key,
             indexed: false,
             primary_key,
-            // SQLite's rule: exactly this word, in a table with row ids.
-            auto_increment: primary_key && !without_rowid && self.declared.eq_ignore_ascii_case("integer"),
+            auto_increment: counted,
             max_length: declared.max_length,
             precision: declared.precision,
             scale: declared.scale,
@@ -142,7 +154,7 @@ impl RawColumn {
             choices: Vec::new(),
             comment: None,
             name: self.name,
-            kind: declared.kind,
+            kind,
             data_type: declared.name,
         }
     }

@@ -101,6 +101,10 @@ fn kind(name: &str, declared: &str, size: Option<u32>) -> StorageKind {
     }
 }
 
+/// What makes a `bigInteger` the key that SQLite counts. Its type must be INTEGER, so the name of the constraint says
+/// that it may go beyond 32 bits.
+pub(super) const LARGE_COUNTED_KEY: &str = " CONSTRAINT \"bigint\" PRIMARY KEY AUTOINCREMENT";
+
 /// As SQLite itself would keep the values (section 3.1 of its "Datatypes").
 fn by_affinity(declared: &str) -> StorageKind {
     let has = |piece: &str| declared.contains(piece);

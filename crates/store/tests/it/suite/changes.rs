@@ -141,6 +141,39 @@ async fn what_is_made_is_found_again() {
 }
 
 #[tokio::test]
+async fn keys_that_are_counted_are_as_large_as_they_were_declared() {
+    let Some(world) = empty().await else { return };
+    let far = Column {
+        kind: Kind::BigInteger,
+        ..counted_key()
+    };
+    let near = vec![counted_key(), column("note", Kind::String)];
+    let steps = vec![
+        table("near", near, vec![]),
+        table("far", vec![far, column("note", Kind::String)], vec![]),
+    ];
+    change(&world.store, steps).await.unwrap();
+    // What is written into the text of a table later keeps what it says of the key.
+    let longer = Column {
+        nullable: false,
+        max_length: Some(9),
+        ..column("note", Kind::String)
+    };
+    change(&world.store, vec![alter("near", longer.clone()), alter("far", longer)])
+        .await
+        .unwrap();
+    let world = world.again(vec![]).await;
+    for (table, kind) in [("near", Kind::Integer), ("far", Kind::BigInteger)] {
+        let key = found(&world, table, "id").await;
+        assert_eq!((key.kind, key.auto_increment), (kind, true), "{table}");
+    }
+    let beyond = [("id", json!(9_007_199_254_740_991_i64)), ("note", json!("x"))];
+    let keys = world.write(world.insert("far", &[&beyond, &[("note", json!("y"))]]));
+    let next = Scalar::Int(9_007_199_254_740_992);
+    assert_eq!(keys.await.unwrap(), [Scalar::Int(9_007_199_254_740_991), next]);
+}
+
+#[tokio::test]
 async fn the_version_grows_with_every_change() {
     let Some(world) = newspaper().await else { return };
     let before = world.store.schema_version().await.unwrap();
