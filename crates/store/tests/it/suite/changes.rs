@@ -159,9 +159,12 @@ async fn keys_that_are_counted_are_as_large_as_they_were_declared() {
         max_length: Some(9),
         ..column("note", Kind::String)
     };
-    change(&world.store, vec![alter("near", longer.clone()), alter("far", longer)])
-        .await
-        .unwrap();
+    change(
+        &world.store,
+        vec![alter("near", longer.clone()), alter("far", longer)],
+    )
+    .await
+    .unwrap();
     let world = world.again(vec![]).await;
     for (table, kind) in [("near", Kind::Integer), ("far", Kind::BigInteger)] {
         let key = found(&world, table, "id").await;
