@@ -85,6 +85,8 @@ pub struct Attribution {
     pub title: Option<String>,
     /// Where the key of the change is put once it is committed: by the engine, for whoever answers the request.
     pub change: Arc<OnceLock<String>>,
+    /// Set once a commit begins: from then on, who is not told its outcome does not know whether anything was changed.
+    pub commit: Arc<OnceLock<()>>,
 }
 
 /// Through which door a request came.

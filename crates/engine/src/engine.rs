@@ -2,16 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwap;
 use loggia_access::Caller;
 use loggia_journal::{Journal, Recorder, snapshot};
 use loggia_model::{Clock, Generator, Problems, Schema};
-use loggia_store::Store;
+use loggia_store::{Store, Versions};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::rights::{Book, RULES};
+use crate::rights::Book;
 use crate::{Error, Settings};
 
 /// The use cases, over one database. Cheap to clone.
@@ -26,10 +26,10 @@ struct Inner {
     book: ArcSwap<Book>,
     /// Held from the start of a schema change until its snapshot is swapped in.
     schema_turn: Arc<Mutex<()>>,
-    /// Held while the settings are read and swapped in.
-    settings_turn: Mutex<()>,
-    /// Held while the permissions are read and swapped in.
-    book_turn: Mutex<()>,
+    /// What everything above is at least as new as.
+    known: std::sync::Mutex<Versions>,
+    /// Held while what has changed is read and swapped in.
+    catching_up: Mutex<()>,
 }
 
 /// What an engine is made of.
@@ -70,7 +70,8 @@ pub trait Hasher: Send + Sync {
     fn fingerprint(&self, token: &str) -> String;
 }
 
-/// Is told, after the commit and before the answer, that rows of a system collection changed.
+/// Is told, after the commit and before the answer, that rows of a system collection changed; and of what other processes
+/// have changed, before it is answered by what was known.
 pub trait Listener: Send + Sync {
     /// Rows of `collection` with these primary keys (none: any of them) were written or deleted.
     fn changed(&self, collection: &str, keys: &[serde_json::Value]);
@@ -127,6 +128,8 @@ impl Engine {
     /// # Errors
     /// When the database cannot be read.
     pub async fn open(parts: Parts) -> Result<Self, Error> {
+        // First: what is read after it is at least as new.
+        let known = parts.store.versions().await?;
         let schema = snapshot::read(&parts.store).await?;
         let settings = Settings::read(&parts.store).await?;
         let book = Book::read(&parts.store).await?;
@@ -137,9 +140,9 @@ impl Engine {
             schema: ArcSwap::from_pointee(schema),
             settings: ArcSwap::from_pointee(settings),
             schema_turn: Arc::default(),
-            settings_turn: Mutex::default(),
             book: ArcSwap::from_pointee(book),
-            book_turn: Mutex::default(),
+            known: std::sync::Mutex::new(known),
+            catching_up: Mutex::default(),
         })))
     }
 
@@ -179,55 +182,76 @@ impl Engine {
         &self.0.parts
     }
 
-    /// Takes in what other processes have changed: the schema if it has another version, the settings and the
-    /// permissions.
+    /// What is kept in memory is at least as new as what was committed then.
+    pub(crate) fn known(&self) -> Versions {
+        *self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in everything that was committed before this was called, by whichever process: schema, permissions, settings,
+    /// and who somebody is. Every request asks for it when it comes in, so it costs next to nothing where nothing has
+    /// changed.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        if self.parts().store.versions().await? == self.known() {
+            return Ok(());
+        }
+        self.take_in(false).await
+    }
+
+    /// As [`Engine::catch_up`]; reads the settings and the permissions again in any case, as programs that are none of
+    /// ours may have written them.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn refresh(&self) -> Result<(), Error> {
-        if self.parts().store.schema_version().await? != self.schema().version {
-            self.refresh_schema().await?;
-        }
-        self.refresh_settings().await?;
-        self.refresh_book().await
+        self.take_in(true).await
     }
 
-    /// Reads the schema again, if the database has another version: another process may have changed it. Waits for
-    /// changes under way, so it must not be called inside a transaction.
+    /// As [`Engine::catch_up`].
     ///
     /// # Errors
     /// When the database cannot be read.
     pub async fn refresh_schema(&self) -> Result<Arc<Schema>, Error> {
-        let _turn = self.schema_turn().await;
-        if self.parts().store.schema_version().await? != self.schema().version {
-            self.swap_schema(snapshot::read(&self.parts().store).await?);
-        }
+        self.catch_up().await?;
         Ok(self.schema())
     }
 
-    /// Reads the settings again, after they changed.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub(crate) async fn refresh_settings(&self) -> Result<(), Error> {
-        // One at a time: what was read first must not be stored last.
-        let _turn = self.0.settings_turn.lock().await;
-        let settings = Settings::read(&self.parts().store).await?;
-        self.0.settings.store(Arc::new(settings));
-        Ok(())
+    /// Waits until there may be something to catch up with.
+    pub async fn heard(&self) {
+        self.parts().store.heard().await;
     }
 
-    /// Reads the permissions again, after they changed. What was made of them is kept if they are the same.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub(crate) async fn refresh_book(&self) -> Result<(), Error> {
+    async fn take_in(&self, everything: bool) -> Result<(), Error> {
         // One at a time: what was read first must not be stored last.
-        let _turn = self.0.book_turn.lock().await;
-        let book = Book::read(&self.parts().store).await?;
-        if !self.book().says_the_same(&book) {
-            self.0.book.store(Arc::new(book));
+        let _turn = self.0.catching_up.lock().await;
+        let (known, schema) = (self.known(), self.schema());
+        let store = &self.parts().store;
+        let found = store.versions().await?;
+        if found.people != known.people {
+            self.announce("directus_users", &[]);
         }
+        if found.schema != schema.version {
+            let read = Arc::new(snapshot::read(store).await?);
+            // What is committed is swapped in afterwards, so nothing in memory is newer: the database is another one.
+            let is_older = found.schema < schema.version;
+            self.0
+                .schema
+                .rcu(|current| match is_older || read.version > current.version {
+                    true => read.clone(),
+                    false => current.clone(),
+                });
+        }
+        if everything || found.rules != known.rules {
+            self.0.settings.store(Arc::new(Settings::read(store).await?));
+            let book = Book::read(store).await?;
+            // What was made of it is kept where it is the same.
+            if !self.book().says_the_same(&book) {
+                self.0.book.store(Arc::new(book));
+            }
+        }
+        *self.0.known.lock().unwrap_or_else(PoisonError::into_inner) = found;
         Ok(())
     }
 
@@ -236,29 +260,22 @@ impl Engine {
         self.0.schema_turn.clone().lock_owned().await
     }
 
-    /// Everybody who asks from now on sees `schema`.
-    pub(crate) fn swap_schema(&self, schema: impl Into<Arc<Schema>>) -> Arc<Schema> {
-        let schema = schema.into();
-        self.0.schema.store(schema.clone());
+    /// Everybody who asks from now on sees `schema`, or what has come after it.
+    pub(crate) fn swap_schema(&self, schema: Arc<Schema>) -> Arc<Schema> {
+        self.0
+            .schema
+            .rcu(|current| match schema.version > current.version {
+                true => schema.clone(),
+                false => current.clone(),
+            });
         schema
     }
 
-    /// After the commit and before the answer: tells of rows of a system collection that changed.
-    ///
-    /// # Errors
-    /// When the settings cannot be read again.
-    pub(crate) async fn announce(&self, collection: &str, keys: &[serde_json::Value]) -> Result<(), Error> {
-        // First, and whatever else fails: it is committed.
+    /// Tells the listeners of rows of a system collection that changed.
+    pub(crate) fn announce(&self, collection: &str, keys: &[serde_json::Value]) {
         for listener in &self.parts().listeners {
             listener.changed(collection, keys);
         }
-        if collection == "directus_settings" {
-            self.refresh_settings().await?;
-        }
-        if RULES.contains(&collection) {
-            self.refresh_book().await?;
-        }
-        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! To add a use case: one method of [`Engine`], in the file named after what it acts on.
 
+mod again;
 pub mod changes;
 mod engine;
 mod error;

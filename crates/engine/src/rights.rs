@@ -21,9 +21,6 @@ use crate::{Engine, Error};
 /// Callers whose compiled permissions are kept, at most.
 const MOST_CALLERS: usize = 2_000;
 
-/// The collections that say what policies allow.
-pub(crate) const RULES: [&str; 2] = ["directus_permissions", "directus_policies"];
-
 /// The permissions as they were read at one moment, and what was made of them.
 pub(crate) struct Book {
     rows: Vec<Record>,

@@ -48,6 +48,11 @@ struct Door<'a> {
 
 impl Door<'_> {
     async fn answer(&self, body: Body) -> Result<Outgoing, Box<Response>> {
+        // As for every request: what is known holds still.
+        if let Err(error) = self.app.engine().catch_up().await {
+            let refusal = answer::Refusal::from(error);
+            return Err(self.refused(refusal.problems(), refusal.cause()));
+        }
         self.admit()?;
         let visitor = self.visitor().await?;
         let bytes = self.read(body).await?;

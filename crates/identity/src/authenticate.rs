@@ -51,8 +51,8 @@ struct Known {
     generation: u64,
 }
 
-/// Accounts by credential. What changes here counts on the very next request; what another process changes, within
-/// [`MAX_AGE`].
+/// Accounts by credential. What is changed by a Loggia, in whichever process, counts on the very next request; what other
+/// programs write into the tables, within [`MAX_AGE`].
 pub(crate) struct Accounts {
     known: Cache<[u8; 32], Known>,
     generation: AtomicU64,

@@ -2,7 +2,8 @@
 //!
 //! Invariants
 //! - [`Identity::authenticate`] is asked for every request; a suspended user, a changed policy, an ended session and a
-//!   revoked token count on the very next one ([`Identity::changed`] is told after every commit).
+//!   revoked token count on the very next one ([`Identity::changed`] is told after every commit, and of those of other
+//!   processes before the next request is authenticated).
 //! - Secrets are stored as argon2id hashes (passwords) or SHA-256 fingerprints (tokens), shown once, and never logged:
 //!   they travel as [`Secret`].
 //! - A wrong password and an unknown account give the same answer after the same time.
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use loggia_journal::{Journal, Recorder};
+use loggia_model::system::PEOPLE;
 use loggia_model::{Clock, Generator};
 use loggia_store::Store;
 use tokio::sync::Semaphore;
@@ -115,7 +117,6 @@ struct House {
     passwords: password::Passwords,
     attempts: attempts::Attempts,
     refusals: bound::Bound,
-    factors: second_factor::Factors,
     links: reset::Links,
     mailer: Arc<dyn Mailer>,
     letters: Arc<Semaphore>,
@@ -125,16 +126,6 @@ struct House {
     accounts: authenticate::Accounts,
     usage: usage::Usage,
 }
-
-/// The collections whose rows decide who is who: a change in one of them is told to [`Identity::changed`].
-const DECIDING: &[&str] = &[
-    "directus_users",
-    "directus_roles",
-    "directus_policies",
-    "directus_access",
-    "directus_sessions",
-    "loggia_tokens",
-];
 
 /// So many refused sign-ins are written down in an hour: a flood of them must not fill the disk.
 const RECORDED_REFUSALS: u32 = 1_000;
@@ -153,7 +144,6 @@ impl Identity {
             passwords: password::Passwords::new(parts.options.cost, parts.generator.clone())?,
             attempts: attempts::Attempts::default(),
             refusals: bound::Bound::new(RECORDED_REFUSALS),
-            factors: second_factor::Factors::default(),
             links: reset::Links::new(&parts.secret),
             mailer: parts.mailer,
             letters: Arc::new(Semaphore::new(reset::LETTERS_AT_ONCE)),
@@ -177,7 +167,7 @@ impl Identity {
 
     /// Rows of `collection` changed: what was remembered about callers may be out of date.
     pub fn changed(&self, collection: &str) {
-        if DECIDING.contains(&collection) {
+        if PEOPLE.contains(&collection) {
             self.0.accounts.forget();
         }
     }

@@ -1,19 +1,23 @@
-//! What is remembered of a user who signs in, in a row of `loggia_sign_ins`: from which networks it was, and which one-time
-//! password was used last.
+//! What is remembered of a user who signs in, in a row of `loggia_sign_ins`: from which networks it was, which one-time
+//! password was used last, and which second factor waits to be confirmed.
 
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
-use loggia_model::Record;
+use loggia_model::{Record, Scalar};
 use serde_json::{Value, json};
 
+use crate::account::text;
 use crate::network::Network;
+use crate::tables::moment;
 use crate::totp;
 
 /// So many networks are remembered; those that were used longest ago are forgotten first.
 const MOST: usize = 20;
 /// A network is forgotten when nobody signed in from it for so long.
 const LONGEST: SignedDuration = SignedDuration::from_hours(180 * 24);
+/// How long a second factor waits for its first code.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 /// That a network was used again is written down at most so often.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -24,6 +28,8 @@ pub(crate) struct Memory {
     networks: Vec<(String, Timestamp)>,
     /// The step of the one-time password that was used last.
     step: Option<i64>,
+    /// The fingerprint of the second factor that was made last and is not confirmed, and when that was.
+    factor: Option<(String, Timestamp)>,
     /// Whether there is a row.
     pub(crate) is_stored: bool,
     /// Whether it is not as it is stored.
@@ -47,17 +53,49 @@ impl Memory {
                 Value::String(step) => step.parse().ok(),
                 step => step.as_i64(),
             }),
+            factor: text(row, "factor").zip(text(row, "factor_made_on").and_then(|made| made.parse().ok())),
             is_stored: true,
             is_new: false,
         }
     }
 
     /// The columns as they are to be stored.
-    pub(crate) fn columns(&self) -> (String, Option<i64>) {
+    pub(crate) fn columns(&self) -> [(&'static str, Scalar); 4] {
         let network =
             |(network, used): &(String, Timestamp)| json!({"network": network, "used": used.to_string()});
         let networks: Vec<_> = self.networks.iter().map(network).collect();
-        (Value::from(networks).to_string(), self.step)
+        let factor = self.factor.as_ref();
+        [
+            ("networks", Value::from(networks).to_string().into()),
+            ("otp_step", self.step.map(Scalar::Int).unwrap_or_default()),
+            (
+                "factor",
+                factor.map(|(fingerprint, _)| fingerprint.as_str()).into(),
+            ),
+            (
+                "factor_made_on",
+                factor.map(|(_, made)| moment(*made)).unwrap_or_default(),
+            ),
+        ]
+    }
+
+    /// Notes a second factor that was made, in the place of the one before.
+    pub(crate) fn made(&mut self, fingerprint: String, now: Timestamp) {
+        self.factor = Some((fingerprint, now));
+        self.is_new = true;
+    }
+
+    /// Whether it was made lately, and not confirmed.
+    pub(crate) fn was_made(&self, fingerprint: &str, now: Timestamp) -> bool {
+        self.factor
+            .as_ref()
+            .is_some_and(|(known, made)| known == fingerprint && now.duration_since(*made) < PATIENCE)
+    }
+
+    /// Forgets the second factor that was made.
+    pub(crate) fn forget_factor(&mut self) {
+        self.factor = None;
+        self.is_new = true;
     }
 
     /// Whether the user has signed in from the network of an address.
@@ -123,10 +161,18 @@ mod tests {
 
     /// As it comes back from the database.
     fn stored(memory: &Memory) -> Memory {
-        let (networks, step) = memory.columns();
-        let networks: Value = serde_json::from_str(&networks).unwrap();
-        let row = json!({"networks": networks, "otp_step": step});
-        Memory::stored(row.as_object())
+        let mut row = Record::new();
+        for (name, value) in memory.columns() {
+            let value = match value {
+                Scalar::Null => Value::Null,
+                Scalar::Int(number) => number.into(),
+                Scalar::Text(text) if name == "networks" => serde_json::from_str(&text).unwrap(),
+                Scalar::Text(text) => text.into(),
+                other => panic!("{name}: {other:?}"),
+            };
+            row.insert(name.to_owned(), value);
+        }
+        Memory::stored(Some(&row))
     }
 
     #[test]
@@ -152,6 +198,20 @@ mod tests {
         assert!(memory.knows(address(2), at(48)));
         memory.forget_networks();
         assert!(!memory.knows(address(2), at(48)));
+    }
+
+    #[test]
+    fn a_factor_waits_for_a_quarter_of_an_hour() {
+        let mut memory = Memory::default();
+        memory.made("a".to_owned(), at(0));
+        let mut memory = stored(&memory);
+        let minutes = |minutes| at(0).saturating_add(SignedDuration::from_mins(minutes)).unwrap();
+        assert!(memory.was_made("a", minutes(14)) && !memory.was_made("a", minutes(15)));
+        assert!(!memory.was_made("b", at(0)));
+        memory.made("b".to_owned(), at(0));
+        assert!(memory.was_made("b", at(0)) && !memory.was_made("a", at(0)));
+        memory.forget_factor();
+        assert!(!stored(&memory).was_made("b", at(0)));
     }
 
     #[test]

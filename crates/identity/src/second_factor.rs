@@ -1,13 +1,9 @@
 //! Second factors: one-time passwords of an authenticator app, on top of the password.
 //!
 //! A secret is set up in two steps: it is made for somebody who shows the password, and stored when a code of it comes
-//! back. What was made and not confirmed is kept in memory: a restart forgets it. Which code was used last is stored with
-//! what is remembered of the user.
+//! back. Of what was made and not confirmed the fingerprint is stored, with what is remembered of the user, so that another
+//! node can confirm it; and which code was used last.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
-use jiff::{SignedDuration, Timestamp};
 use loggia_access::Caller;
 use loggia_model::error::{FORBIDDEN, INVALID_OTP, INVALID_PAYLOAD};
 use loggia_model::{Problem, Scalar};
@@ -19,43 +15,9 @@ use crate::attempts::{Attempt, Place};
 use crate::tables::{Event, SignInRow};
 use crate::{Error, Identity, Secret, totp};
 
-/// How long a secret waits for its first code.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
-/// So many users are remembered; those that waited longest are forgotten first.
-const MOST: usize = 10_000;
-
 /// What is done with a second factor, and what the change is for.
 const ENABLE: (&str, &str) = ("tfa_enable", "A second factor is set up");
 const DISABLE: (&str, &str) = ("tfa_disable", "A second factor is taken away");
-
-/// What is remembered of second factors.
-#[derive(Debug, Default)]
-pub(crate) struct Factors {
-    /// The secret that was made last for each user, by its fingerprint.
-    made: Mutex<HashMap<String, (String, Timestamp)>>,
-}
-
-impl Factors {
-    fn make(&self, user: &str, secret: &Secret, now: Timestamp) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.retain(|_, (_, at)| now.duration_since(*at) < PATIENCE);
-        if made.len() < MOST {
-            made.insert(user.to_owned(), (secret.fingerprint(), now));
-        }
-    }
-
-    fn was_made(&self, user: &str, secret: &str, now: Timestamp) -> bool {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(user).is_some_and(|(fingerprint, at)| {
-            now.duration_since(*at) < PATIENCE && *fingerprint == crate::fingerprint(secret)
-        })
-    }
-
-    fn forget(&self, user: &str) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.remove(user);
-    }
-}
 
 /// A secret to be confirmed.
 #[derive(Clone, Debug)]
@@ -79,7 +41,11 @@ impl Identity {
             return Err(set_up_already().into());
         }
         let secret = Secret::new(totp::encode(&house.generator.bytes::<20>()));
-        house.factors.make(&row.id, &secret, house.clock.now());
+        let mut tx = house.journal.begin_unread(caller).await?;
+        let mut memory = house.tables.memory(&mut tx, &row.id).await?;
+        memory.made(secret.fingerprint(), house.clock.now());
+        house.tables.remember(&mut tx, &row.id, &memory).await?;
+        tx.commit().await?;
         let project = house.tables.settings(&house.store).await?.project;
         let (issuer, label) = (
             encoded(&project),
@@ -107,7 +73,8 @@ impl Identity {
         if row.tfa_secret.is_some() {
             return Err(set_up_already().into());
         }
-        if !house.factors.was_made(&row.id, secret.reveal(), now) {
+        let memory = house.tables.memory_of(&house.store, &row.id).await?;
+        if !memory.was_made(&secret.fingerprint(), now) {
             return Err(Problem::new(
                 &INVALID_PAYLOAD,
                 "This secret was not made for you, or waited too long.",
@@ -118,9 +85,7 @@ impl Identity {
         }
         let proof = (secret.reveal(), code);
         self.change_factor(&row, secret.reveal().into(), Some(proof), caller)
-            .await?;
-        house.factors.forget(&row.id);
-        Ok(())
+            .await
     }
 
     /// Takes the caller's second factor away.
@@ -182,6 +147,7 @@ impl Identity {
                 return Err(wrong_code().into());
             }
             attempt.succeeded();
+            memory.forget_factor();
             house.tables.remember(&mut tx, &row.id, &memory).await?;
         }
         if !to.is_null() {

@@ -49,7 +49,7 @@ const TOKEN: &[&str] = &[
 /// Columns of a session.
 const SESSION: &[&str] = &["user", "expires", "next_token", "line"];
 /// Columns of what is remembered of signing in.
-const MEMORY: &[&str] = &["networks", "otp_step"];
+const MEMORY: &[&str] = &["networks", "otp_step", "factor", "factor_made_on"];
 
 /// A session as it is stored.
 #[derive(Clone, Debug)]
@@ -345,8 +345,11 @@ impl Tables {
         tx: &mut Recorder,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let expired = test(&self.sessions, "expires", Test::Less(moment(now)))?;
-        self.delete(tx, &self.sessions, expired).await
+        let plan = Plan::Delete(DeletePlan {
+            collection: self.sessions.clone(),
+            filter: test(&self.sessions, "expires", Test::Less(moment(now)))?,
+        });
+        Ok(tx.sweep(permit(plan)).await?)
     }
 
     pub(crate) async fn delete_sessions_of(&self, tx: &mut Recorder, user: &str) -> Result<(), Error> {
@@ -390,16 +393,11 @@ impl Tables {
         if !memory.is_new {
             return Ok(());
         }
-        let (networks, step) = memory.columns();
-        let values = [
-            ("networks", Scalar::from(networks)),
-            ("otp_step", step.map(Scalar::Int).unwrap_or_default()),
-        ];
+        let values = memory.columns();
         if memory.is_stored {
             return self.update(tx, &self.sign_ins, ("user", user), &values).await;
         }
-        let [networks, step] = values;
-        let values = [("user", user.into()), networks, step];
+        let values: Vec<_> = [("user", user.into())].into_iter().chain(values).collect();
         self.insert(tx, &self.sign_ins, &values).await
     }
 

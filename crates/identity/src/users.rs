@@ -55,16 +55,7 @@ impl Identity {
         seed: AdministratorSeed,
     ) -> Result<Option<FirstAdministrator>, Error> {
         let house = &self.0;
-        let rights = house.tables.all_rights(&house.store).await?;
-        let candidates = house
-            .tables
-            .users_of(&house.store, &administering(&rights))
-            .await?;
-        let administers = |row| {
-            let account = Account::of_user(row, &rights);
-            account.active && account.administers()
-        };
-        if candidates.iter().any(administers) {
+        if self.has_administrator().await? {
             return Ok(None);
         }
         let password = seed
@@ -73,6 +64,10 @@ impl Identity {
         let token = seed.token.unwrap_or_else(|| Secret::generate(&house.generator));
         let hash = self.checked_hash(&password).await?;
         let mut tx = self.operate("The first administrator").await?;
+        // Other processes may start at the same moment, and one of them was first.
+        if self.has_administrator().await? {
+            return Ok(None);
+        }
         let role = self.administrator_role(&mut tx).await?;
         let user = NewUser {
             email: seed.email,
@@ -89,6 +84,21 @@ impl Identity {
             password,
             token,
         }))
+    }
+
+    /// Whether an active user administers.
+    async fn has_administrator(&self) -> Result<bool, Error> {
+        let house = &self.0;
+        let rights = house.tables.all_rights(&house.store).await?;
+        let candidates = house
+            .tables
+            .users_of(&house.store, &administering(&rights))
+            .await?;
+        let administers = |row| {
+            let account = Account::of_user(row, &rights);
+            account.active && account.administers()
+        };
+        Ok(candidates.iter().any(administers))
     }
 
     /// Makes a user; returns its key.

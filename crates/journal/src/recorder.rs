@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use loggia_access::{Caller, Permit};
 use loggia_model::plan::{DeletePlan, Plan, ReadPlan, SchemaPlan, SchemaStep, UpdatePlan};
 use loggia_model::schema::{Action, ForeignKey, Table};
+use loggia_model::system::{PEOPLE, RULES};
 use loggia_model::{Collection, Field, Filter, Record, Scalar, Schema, filter::Test};
-use loggia_store::{Error, Outcome, Tx, Versions};
+use loggia_store::{Error, Outcome, Raises, Tx, Versions};
 
 use crate::images::{self, Changed, Difference, Entry, Row, Touched};
 use crate::record;
@@ -39,6 +40,9 @@ pub(crate) const ACCOUNT_EVENTS: [&str; 8] = [
     "tfa_enable",
 ];
 
+/// Where sessions are.
+const SESSIONS: &str = "directus_sessions";
+
 /// Columns that say when something was last used: what they hold is nobody's change.
 const LAST_USED: [(&str, &str); 3] = [
     ("directus_users", "last_access"),
@@ -56,6 +60,8 @@ pub struct Recorder {
     pub(crate) schema: Arc<Schema>,
     sight: Sight,
     touched: IndexMap<String, Touched>,
+    /// Rows that say who somebody is and are nobody's change are gone or others: sessions.
+    ended: bool,
     pub(crate) definitions: Vec<Entry>,
     /// Something was written that cannot be taken back.
     pub(crate) lossy: bool,
@@ -122,6 +128,7 @@ impl Recorder {
             schema: schema.clone(),
             sight: Sight::Given,
             touched: IndexMap::new(),
+            ended: false,
             definitions: Vec::new(),
             lossy: false,
             reverts: None,
@@ -158,6 +165,7 @@ impl Recorder {
             self.schema = Arc::new(snapshot::read_in(&mut self.tx).await?);
             self.sight = Sight::Own;
         }
+        let ends: Vec<_> = plans().map(ends).collect();
         let mut outcomes = Vec::with_capacity(permits.len());
         let mut together = Vec::with_capacity(permits.len());
         for permit in permits {
@@ -174,7 +182,24 @@ impl Recorder {
             }
         }
         outcomes.extend(self.flush(together).await?);
+        let met = |outcome: &Outcome| !matches!(outcome, Outcome::Keys(keys) if keys.is_empty());
+        self.ended |= ends
+            .iter()
+            .zip(&outcomes)
+            .any(|(ends, outcome)| *ends && met(outcome));
         Ok(outcomes)
+    }
+
+    /// Takes sessions away that are over already: to nobody does it make a difference.
+    ///
+    /// # Errors
+    /// For every other plan; and what the database refuses.
+    pub async fn sweep(&mut self, permit: Permit<Plan>) -> Result<(), Error> {
+        match permit.plan() {
+            Plan::Delete(plan) if plan.collection.name == SESSIONS => {}
+            _ => return Err(Error::Internal("only sessions are swept away".into())),
+        }
+        self.tx.run(permit).await.map(drop)
     }
 
     /// Writes down when something was last used: columns of [`LAST_USED`], and nothing else. That is nobody's change.
@@ -454,11 +479,24 @@ impl Recorder {
         std::mem::take(&mut self.touched)
     }
 
+    /// Says that the commit begins, and goes on even where nobody waits for it any more.
+    pub fn will_commit(&self) {
+        // Another commit of the same request has said so.
+        let _ = self.caller.attribution().commit.set(());
+    }
+
     /// Writes the record of what was noted and commits both.
     ///
     /// # Errors
     /// When the record cannot be written, or the caller's budget is spent: then nothing is.
     pub async fn commit(mut self) -> Result<Recorded, crate::Error> {
+        let among = |names: &[&str]| self.touched.keys().any(|name| names.contains(&name.as_str()));
+        let raises = Raises {
+            rules: among(&RULES),
+            people: self.ended || among(&PEOPLE),
+        };
+        self.tx.raise(raises);
+        self.will_commit();
         if self.touched.is_empty() && self.definitions.is_empty() {
             self.tx.commit().await?;
             return Ok(Recorded::default());
@@ -477,6 +515,15 @@ fn touched<'t>(all: &'t mut IndexMap<String, Touched>, collection: &Arc<Collecti
         collection: collection.clone(),
         rows: IndexMap::new(),
     })
+}
+
+/// Whether a plan ends sessions, or makes them end sooner.
+fn ends(plan: &Plan) -> bool {
+    match plan {
+        Plan::Update(plan) => plan.collection.name == SESSIONS,
+        Plan::Delete(plan) => plan.collection.name == SESSIONS,
+        Plan::Insert(_) | Plan::Read(_) | Plan::Aggregate(_) => false,
+    }
 }
 
 /// The collection whose rows a plan writes.

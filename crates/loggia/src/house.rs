@@ -10,7 +10,7 @@ use loggia_http::{App, HttpConfig, wiring};
 use loggia_identity::{AdministratorSeed, FirstAdministrator, Identity};
 use loggia_mcp::{Endpoint, Server};
 use loggia_model::{Clock, Generator};
-use loggia_store::Store;
+use loggia_store::{Leases, RUNS_OUT, Store};
 use loggia_tools::Tools;
 use std::sync::Arc;
 
@@ -172,13 +172,9 @@ impl House {
             .into()
     }
 
-    /// Forgets what another process may have changed.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub(crate) async fn refresh(&self) -> Result<()> {
-        self.engine.refresh().await?;
-        self.foundation.identity.changed("directus_users");
-        Ok(())
+    /// Leases of this process, which is `at` an address.
+    pub(crate) fn leases(&self, at: &str) -> Leases {
+        let holder = format!("{at} {}", self.foundation.generator.uuid());
+        Leases::new(self.foundation.store.clone(), holder, RUNS_OUT)
     }
 }

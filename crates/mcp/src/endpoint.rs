@@ -1,13 +1,13 @@
 //! The one door: a message in, an answer out.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use loggia_access::Caller;
-use loggia_model::error;
+use loggia_access::{Attribution, Caller};
+use loggia_model::{Problem, Problems, error};
 use loggia_tools::catalogue::{
     Asks, CallContext, CallError, Catalogue, ClientInfo, InputRequired, Narrowing, Question, ToolError,
 };
@@ -155,6 +155,8 @@ struct Request<'a> {
     revision: Revision,
     client: Option<ClientInfo>,
     asks: Asks,
+    /// Set once a commit has begun.
+    commit: Arc<OnceLock<()>>,
 }
 
 impl Endpoint {
@@ -250,14 +252,18 @@ impl Endpoint {
                 let message = format!("An unexpected failure. The log has the details under request {id}.");
                 ToolError::new(&error::INTERNAL_SERVER_ERROR, message)
             }
+            Err(_) if request.commit.get().is_some() => {
+                ToolError::from(Problems::from(Problem::outcome_unknown(
+                    "The request took too long while its change was being kept: whether it was made is not known.",
+                )))
+            }
             Err(_) => {
                 let message = format!(
                     "The request took longer than {} ms and was stopped.",
                     self.timeout.as_millis()
                 );
-                ToolError::new(&error::SERVICE_UNAVAILABLE, message).hint(
-                    "Ask for less at once. If it was to change something, read first whether it did before you repeat it.",
-                )
+                ToolError::new(&error::SERVICE_UNAVAILABLE, message)
+                    .hint("Nothing was changed. Ask for less at once.")
             }
         };
         if request.method == "tools/call" {
@@ -288,8 +294,12 @@ impl Endpoint {
             narrowing,
             request_id,
         } = incoming.visitor.clone();
+        let attribution = Attribution {
+            commit: request.commit.clone(),
+            ..caller.attribution().clone()
+        };
         CallContext {
-            caller,
+            caller: caller.attributed(attribution),
             client: request.client.clone(),
             request_id,
             narrowing,
@@ -493,6 +503,7 @@ fn admit<'a>(
         revision,
         client,
         asks,
+        commit: Arc::default(),
     })
 }
 

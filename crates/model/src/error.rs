@@ -95,7 +95,7 @@ codes! {
     UNSUPPORTED_MEDIA_TYPE MediaType 415 false "The body is of a kind that is not understood.";
     REQUESTS_EXCEEDED RateLimited 429 true "Too many requests: wait and retry.";
     SERVICE_UNAVAILABLE Unavailable 503 true "Something needed does not answer: retry.";
-    OUTCOME_UNKNOWN Internal 500 false "The connection to the database broke while the change was being kept: look whether it was made before you repeat it.";
+    OUTCOME_UNKNOWN Internal 500 false "The database, or the time that a request may take, gave out while the change was being kept: look whether it was made before you repeat it.";
     INTERNAL_SERVER_ERROR Internal 500 true "An unexpected failure; the log has the details under the request id.";
 }
 
@@ -157,6 +157,15 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Nobody can say whether a change was made: how to find out.
+    #[must_use]
+    pub fn outcome_unknown(message: &str) -> Self {
+        Self::new(&OUTCOME_UNKNOWN, message).hint(
+            "Do not repeat it yet. Read the changes of this request: GET /changes?request=<X-Request-Id of this answer>, or \
+             your last ones with the tool \"changes\". If it is among them, it was made; if not, nothing was changed.",
+        )
     }
 
     /// The answer for what is denied and for what does not exist: the two must look the same.

@@ -2,8 +2,7 @@
 
 use loggia_model::error::{
     CONTAINS_NULL_VALUES, FAILED_VALIDATION, INTERNAL_SERVER_ERROR, INVALID_FOREIGN_KEY, INVALID_PAYLOAD,
-    NOT_NULL_VIOLATION, OUTCOME_UNKNOWN, RECORD_NOT_UNIQUE, SERVICE_UNAVAILABLE, VALUE_OUT_OF_RANGE,
-    VALUE_TOO_LONG,
+    NOT_NULL_VIOLATION, RECORD_NOT_UNIQUE, SERVICE_UNAVAILABLE, VALUE_OUT_OF_RANGE, VALUE_TOO_LONG,
 };
 use loggia_model::{Problem, StorageKind, field_types};
 use serde_json::Value;
@@ -450,13 +449,8 @@ impl Error {
                 "Something else changed the same data at the same moment; nothing was changed.",
             )
             .hint("Retry."),
-            Self::Unsure(_) => Problem::new(
-                &OUTCOME_UNKNOWN,
+            Self::Unsure(_) => Problem::outcome_unknown(
                 "The connection to the database broke at the last moment: whether the change was made is not known.",
-            )
-            .hint(
-                "Do not repeat it yet. Read the changes of this request: GET /changes?request=<X-Request-Id of this answer>, or \
-                 your last ones with the tool \"changes\". If it is among them, it was made; if not, nothing was changed.",
             ),
             _ => Problem::new(
                 &INTERNAL_SERVER_ERROR,

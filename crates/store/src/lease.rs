@@ -50,6 +50,8 @@ pub struct Leases {
     /// This process, in words that no other has.
     holder: String,
     runs_out: Duration,
+    /// What this process holds, as far as it knows.
+    held: Vec<String>,
     /// Where others' leases stood, and since when they do.
     seen: HashMap<String, (Row, Instant)>,
 }
@@ -78,6 +80,7 @@ impl Leases {
             table: table(),
             holder,
             runs_out,
+            held: Vec::new(),
             seen: HashMap::new(),
         }
     }
@@ -118,9 +121,43 @@ impl Leases {
                 ]),
             }),
         };
+        // Before: where nobody learns whether it was kept, it is given back all the same.
+        if !self.held.iter().any(|held| held == name) {
+            self.held.push(name.to_owned());
+        }
         tx.run_and_commit(vec![Permit::system(REASON, plan)]).await?;
         self.seen.remove(name);
         Ok(true)
+    }
+
+    /// Does something under a lease: takes it, holds on to it as long as that lasts, and gives it back. `None`: another
+    /// process has it, or has taken it over meanwhile; then what was begun is given up.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn during<T>(&mut self, name: &str, work: impl Future<Output = T>) -> Result<Option<T>, Error> {
+        if !self.hold(name).await? {
+            return Ok(None);
+        }
+        let every = self.runs_out / 3;
+        let holding = async {
+            loop {
+                tokio::time::sleep(every).await;
+                match self.hold(name).await {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => tracing::warn!(%error, name, "a lease was not renewed"),
+                }
+            }
+        };
+        let done = tokio::select! {
+            done = work => Some(done),
+            () = holding => None,
+        };
+        if done.is_some() {
+            self.give_back(name).await?;
+        }
+        Ok(done)
     }
 
     /// Gives a lease back, if this process has it.
@@ -128,13 +165,18 @@ impl Leases {
     /// # Errors
     /// When the database cannot be written.
     pub async fn give_back(&mut self, name: &str) -> Result<(), Error> {
+        if !self.held.iter().any(|held| held == name) {
+            return Ok(());
+        }
         let ours = self.equal("name", name).and(self.equal("holder", &self.holder));
         let plan = Plan::Delete(DeletePlan {
             collection: self.table.clone(),
             filter: ours,
         });
         let tx = self.store.begin().await?;
-        tx.run_and_commit(vec![Permit::system(REASON, plan)]).await
+        tx.run_and_commit(vec![Permit::system(REASON, plan)]).await?;
+        self.held.retain(|held| held != name);
+        Ok(())
     }
 
     /// Whether nobody else holds it, as far as is known by now.

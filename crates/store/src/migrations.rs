@@ -48,6 +48,11 @@ pub(crate) static MIGRATIONS: &[Migration] = &[
         steps: || system::migration(3),
         rows: Vec::new,
     },
+    Migration {
+        name: "second factors that wait to be confirmed",
+        steps: || system::migration(4),
+        rows: Vec::new,
+    },
 ];
 
 /// Runs the migrations that have not run yet.

@@ -215,6 +215,7 @@ fn attribution(context: &CallContext, tool: &dyn Tool, reason: Option<&Value>) -
             .and_then(|reason| said(reason, REASON))
             .or_else(|| context.caller.attribution().title.clone()),
         change: Arc::default(),
+        commit: context.caller.attribution().commit.clone(),
     }
 }
 

@@ -165,8 +165,8 @@ impl Engine {
         read: Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         match read {
-            Err(Error::Store(_)) if self.parts().store.schema_version().await? != schema.version => {
-                self.refresh_schema().await?;
+            Err(Error::Store(_)) if self.parts().store.versions().await?.schema != schema.version => {
+                self.catch_up().await?;
                 Ok(None)
             }
             read => read.map(Some),

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use loggia_access::{Action, Caller, Permit, decide};
 use loggia_journal::writes_directly;
 use loggia_model::plan::{Plan, ReadPlan, Selected, Source};
-use loggia_model::{Collection, Filter, Problem, Problems, Query, Record, Scalar, Schema};
+use loggia_model::{Collection, Filter, Problem, Problems, Query, Record, Scalar};
 use serde_json::Value;
 
 use super::allowing::{among_them, deletable, unmet};
@@ -16,13 +16,11 @@ use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
+use crate::again::Attempts;
 use crate::changes::veil::Veil;
 use crate::changes::{Recorder, expecting};
 use crate::query::{Resolver, plain_read};
 use crate::{Engine, Error, system};
-
-/// A schema that keeps changing under a request is changed by hand in a loop; nobody waits for that.
-const ATTEMPTS: usize = 5;
 
 /// An answer with more problems than this helps nobody.
 const MOST_PROBLEMS: usize = 1_000;
@@ -157,33 +155,30 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Written, Error> {
         writes_directly(caller)?;
-        for _ in 0..ATTEMPTS {
-            let schema = self.schema();
-            if let Some(written) = self
-                .attempt(caller, collection, &request, options, &schema)
-                .await?
-            {
+        let (mut attempts, mut turn) = (Attempts::default(), None);
+        loop {
+            let outcome = self
+                .attempt(caller, collection, &request, options, &mut turn)
+                .await;
+            if let Some(written) = self.unless_again(&mut attempts, outcome).await? {
                 return Ok(written);
             }
-            self.refresh_schema().await?;
         }
-        let problem = Problem::new(
-            &loggia_model::error::SERVICE_UNAVAILABLE,
-            "The schema or the permissions keep changing.",
-        );
-        Err(problem.hint("Retry when it has settled.").into())
     }
 
-    /// `None`: the schema or the permissions changed before the transaction began.
+    /// `None`: the schema or the permissions changed before the transaction began. It is kept as `turn` for the next attempt:
+    /// while it is open, nobody changes them.
     async fn attempt(
         &self,
         caller: &Caller,
         collection: &str,
         request: &Request<'_>,
         options: &WriteOptions,
-        schema: &Arc<Schema>,
+        turn: &mut Option<Recorder>,
     ) -> Result<Option<Written>, Error> {
-        let book = self.book();
+        // In this order: rules that are read later are not older.
+        let known = self.known();
+        let schema = &self.schema();
         let grants = self.grants_under(schema, caller).await?;
         let on = self.resolver(schema, &grants);
         let collection = on
@@ -202,11 +197,10 @@ impl Engine {
                 .problems
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
-        let mut tx = self.begin(schema, caller).await?;
         // While this waited for its turn, rights may have been taken away.
-        if tx.versions().schema != schema.version || !Arc::ptr_eq(&book, &self.book()) {
+        let Some(mut tx) = self.turn(turn, schema, known, caller).await? else {
             return Ok(None);
-        }
+        };
         if let Request::Delete(selection) = request {
             let wanted = selected(&mut tx, &on, &collection, selection).await?;
             expecting::hold(self, &mut tx, &on, &collection, &options.expect).await?;

@@ -229,6 +229,7 @@ impl Change {
         for collection in &self.touched {
             news.entry((*collection).to_owned()).or_default();
         }
+        self.tx.will_commit();
         to_the_end(async move {
             let schema = Arc::new(snapshot::read_within(&mut self.tx).await?);
             self.tx.see(&schema);
@@ -236,7 +237,7 @@ impl Change {
             let recorded = self.tx.commit().await?;
             let schema = self.engine.swap_schema(schema);
             drop(self.turn);
-            self.engine.tell(&news).await?;
+            self.engine.tell(&news).await;
             Ok((schema, recorded))
         })
         .await

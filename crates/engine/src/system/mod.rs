@@ -11,7 +11,7 @@
 use indexmap::IndexMap;
 use loggia_access::Grants;
 use loggia_model::error::{FORBIDDEN, UNPROCESSABLE_CONTENT};
-use loggia_model::system::PUBLIC_POLICY;
+use loggia_model::system::{PUBLIC_POLICY, RULES};
 use loggia_model::{Collection, Problem, Problems, Record, Scalar};
 use serde_json::Value;
 
@@ -157,24 +157,26 @@ impl Engine {
     pub(crate) async fn conclude(&self, mut tx: Recorder) -> Result<Recorded, Error> {
         let news = after(&mut tx, Written::Rows).await?;
         let engine = self.clone();
+        tx.will_commit();
         to_the_end(async move {
             let recorded = tx.commit().await?;
-            engine.tell(&news).await?;
+            engine.tell(&news).await;
             Ok(recorded)
         })
         .await
     }
 
-    /// After the commit and before the answer: tells of rows of system collections that changed.
-    ///
-    /// # Errors
-    /// When what is kept of them cannot be read again.
-    pub(crate) async fn tell(&self, news: &News) -> Result<(), Error> {
-        let mut told = Ok(());
-        // One that cannot be read again keeps nobody from hearing of the rest.
+    /// After the commit and before the answer: tells of rows of system collections that changed, and reads again what is
+    /// kept of them.
+    pub(crate) async fn tell(&self, news: &News) {
         for (collection, keys) in news {
-            told = told.and(self.announce(collection, keys).await);
+            self.announce(collection, keys);
         }
-        told
+        if news.keys().any(|name| RULES.contains(&name.as_str()))
+            && let Err(error) = self.catch_up().await
+        {
+            // It is committed all the same, and whoever asks next catches up first.
+            tracing::warn!(%error, "what was changed cannot be read again yet");
+        }
     }
 }

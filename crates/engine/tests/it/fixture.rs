@@ -63,6 +63,20 @@ pub(crate) async fn engine_heard_by(mut listeners: Vec<Arc<dyn Listener>>) -> En
     Engine::open(parts).await.unwrap()
 }
 
+/// Another process over the database of an engine, as far as it goes: nothing that one of them remembers is the other's.
+pub(crate) async fn beside(engine: &Engine, listeners: Vec<Arc<dyn Listener>>) -> Engine {
+    let parts = engine.parts();
+    let parts = Parts {
+        store: parts.store.clone(),
+        clock: parts.clock.clone(),
+        generator: Generator::seeded(2),
+        hasher: Arc::new(PlainHasher),
+        listeners,
+        limits: Limits::default(),
+    };
+    Engine::open(parts).await.unwrap()
+}
+
 /// What somebody may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rights {

@@ -7,6 +7,7 @@ mod fixture;
 mod inference;
 mod items;
 mod matrix;
+mod nodes;
 mod oracle;
 mod rights;
 mod schema;

@@ -17,18 +17,27 @@ pub(crate) const TITLE: HeaderName = HeaderName::from_static("loggia-change-titl
 /// A title has at most so many characters.
 const LONGEST_TITLE: usize = 255;
 
-/// The change that a request made, once it is committed; travels in the extensions of the request.
+/// The change that a request made, once it is committed, and whether it came so far that it may be; travels in the extensions
+/// of the request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Noted(Arc<OnceLock<String>>);
+pub(crate) struct Noted {
+    change: Arc<OnceLock<String>>,
+    commit: Arc<OnceLock<()>>,
+}
 
 impl Noted {
     /// Names the change in the answer, if there was one.
     pub(super) fn mark(&self, headers: &mut HeaderMap) {
-        if let Some(change) = self.0.get()
+        if let Some(change) = self.change.get()
             && let Ok(value) = HeaderValue::from_str(change)
         {
             headers.insert(CHANGE, value);
         }
+    }
+
+    /// Whether a commit has begun.
+    pub(super) fn may_be_kept(&self) -> bool {
+        self.commit.get().is_some()
     }
 }
 
@@ -42,7 +51,8 @@ pub(crate) fn attribution(parts: &Parts) -> Result<Attribution, Problem> {
     Ok(Attribution {
         request_id: (!id.is_empty()).then(|| id.to_string()),
         title: title(&parts.headers)?,
-        change: noted.0,
+        change: noted.change,
+        commit: noted.commit,
         ..Attribution::default()
     })
 }

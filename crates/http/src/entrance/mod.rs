@@ -33,6 +33,11 @@ use crate::answer::{Cause, Refusal};
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// The MCP server speaks in its protocol's words also where something does not work.
+const MCP: &str = "/mcp";
+/// What is answered although the database is not there, or looks after it itself.
+const WITHOUT_DATABASE: [&str; 3] = [MCP, "/server/ping", "/server/health"];
+
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
 const CONTENT_SECURITY_POLICY: HeaderName = HeaderName::from_static("content-security-policy");
@@ -49,7 +54,7 @@ pub(crate) async fn pass(State(app): State<App>, mut request: Request, next: Nex
     let mut response = match admit(&app, &mut request) {
         Err(refusal) => refusal.into_response(),
         Ok(Admitted::Preflight) => cors::preflight(&path, request.headers()),
-        Ok(Admitted::Request) => run(&app, request, next).await,
+        Ok(Admitted::Request) => run(&app, request, next, &noted).await,
     };
     let headers = response.headers_mut();
     if let Some(origin) = &origin {
@@ -101,7 +106,7 @@ fn without_last_slash(request: &mut Request) {
 }
 
 /// Runs a request in its turn, within its time, and survives it.
-async fn run(app: &App, request: Request, next: Next) -> Response {
+async fn run(app: &App, request: Request, next: Next, noted: &Noted) -> Response {
     let Ok(_turn) = app.turns().try_acquire() else {
         return Refusal::from(
             Problem::new(&SERVICE_UNAVAILABLE, "Too many requests at once.").hint("Try again in a second."),
@@ -110,22 +115,40 @@ async fn run(app: &App, request: Request, next: Next) -> Response {
     };
     // The MCP server keeps time itself, to say in its protocol's words that it is up.
     let limit = match request.uri().path() {
-        "/mcp" => Duration::MAX,
+        MCP => Duration::MAX,
         _ => app.config().limits.request_timeout,
     };
-    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let work = AssertUnwindSafe(up_to_date(app, request, next)).catch_unwind();
     match tokio::time::timeout(limit, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => Refusal::internal(format!("panic: {}", panic_text(&*panic))).into_response(),
-        Err(_) => Refusal::from(
-            Problem::new(
-                &SERVICE_UNAVAILABLE,
-                "The request took too long and was given up.",
-            )
-            .hint("Ask for less at once: fewer rows, fields or levels."),
-        )
-        .into_response(),
+        Err(_) => Refusal::from(timed_out(noted)).into_response(),
     }
+}
+
+/// What is said of a request whose time is up: its work is dropped, unless its change was being kept.
+fn timed_out(noted: &Noted) -> Problem {
+    if noted.may_be_kept() {
+        return Problem::outcome_unknown(
+            "The request took too long while its change was being kept: whether it was made is not known.",
+        );
+    }
+    Problem::new(
+        &SERVICE_UNAVAILABLE,
+        "The request took too long and was given up.",
+    )
+    .hint("Ask for less at once: fewer rows, fields or levels.")
+}
+
+/// Runs a request by what is committed when it comes in, whichever process did that: nothing that was known before is asked
+/// for who sends it, or what they may do, until it is known that it still holds.
+async fn up_to_date(app: &App, request: Request, next: Next) -> Response {
+    if !WITHOUT_DATABASE.contains(&request.uri().path())
+        && let Err(error) = app.engine().catch_up().await
+    {
+        return Refusal::from(error).into_response();
+    }
+    next.run(request).await
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -154,4 +177,21 @@ pub(crate) fn shared_id(extensions: &axum::http::Extensions) -> Arc<str> {
     extensions
         .get::<RequestId>()
         .map_or_else(|| Arc::from(""), |id| id.0.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_commit_has_begun_is_not_told_that_nothing_was_changed() {
+        let request = Request::new(axum::body::Body::empty());
+        let (mut parts, _) = request.into_parts();
+        let noted = Noted::default();
+        parts.extensions.insert(noted.clone());
+        let told = attribution(&parts).unwrap();
+        assert_eq!(timed_out(&noted).code, &SERVICE_UNAVAILABLE);
+        told.commit.set(()).unwrap();
+        assert_eq!(timed_out(&noted).code.name, "OUTCOME_UNKNOWN");
+    }
 }

@@ -198,6 +198,23 @@ async fn time_is_up_for_calls_that_do_not_come_back() {
 }
 
 #[tokio::test]
+async fn a_call_that_does_not_come_back_may_have_changed_something_once_its_commit_has_begun() {
+    let (builder, _) = builder();
+    let app = builder.mcp_timeout(Duration::from_millis(20)).start().await;
+    let code = async |tool: &str| {
+        let error = app.tool(tool, json!({})).await.unwrap_err();
+        (error["code"].clone(), error["retryable"].clone())
+    };
+    assert_eq!(code("wait").await, (json!("SERVICE_UNAVAILABLE"), json!(true)));
+    assert_eq!(code("commit").await, (json!("OUTCOME_UNKNOWN"), json!(false)));
+    assert_eq!(
+        code("wait").await.0,
+        "SERVICE_UNAVAILABLE",
+        "each request for itself"
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_goes_takes_its_work_along() {
     let (builder, parrot) = builder();
     let app = builder.start().await;

@@ -1,4 +1,5 @@
-//! A catalogue of two tools: one says who called, the other does not come back until it is told to.
+//! A catalogue of three tools: one says who called, one does not come back until it is told to, and one does not come back
+//! from a commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +42,7 @@ impl Catalogue for Parrot {
                 open_world: false,
             },
         };
-        Arc::new(ToolListing::new(vec![tool("who"), tool("wait")]))
+        Arc::new(ToolListing::new(vec![tool("who"), tool("wait"), tool("commit")]))
     }
 
     fn call<'a>(
@@ -52,7 +53,10 @@ impl Catalogue for Parrot {
     ) -> BoxFuture<'a, Result<ToolResult, CallError>> {
         Box::pin(async move {
             self.begun.fetch_add(1, Ordering::SeqCst);
-            if name == "wait" {
+            if name == "commit" {
+                context.caller.attribution().commit.set(()).unwrap();
+            }
+            if name != "who" {
                 let _noted = NoteDrop(&self.dropped);
                 self.release.notified().await;
             }

@@ -9,5 +9,6 @@
 mod authenticating;
 mod first_administrator;
 mod house;
+mod second_factor;
 mod sessions;
 mod signing_in;

@@ -79,8 +79,8 @@ async fn serve(configuration: &Configuration, token: &Secret) -> anyhow::Result<
 
 /// Authorises one message afresh: another process may have changed anything since the last one.
 async fn admit(house: &House, configuration: &Configuration, token: &Secret) -> Result<Visitor, Refusal> {
-    if let Err(error) = house.refresh().await {
-        tracing::error!(error = format!("{error:#}"), "cannot read the database");
+    if let Err(error) = house.engine.catch_up().await {
+        tracing::error!(%error, "cannot read the database");
         return Err(Refusal::transport(
             503,
             "The database cannot be read. The log says why.",

@@ -6,16 +6,21 @@ use crate::house::{self, Foundation, House, Role};
 use crate::{first_start, log, stop};
 use anyhow::Context;
 use clap::Args;
+use loggia_store::{Leases, RUNS_OUT};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-/// How often a server looks whether another process has changed its data.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a server reads again what programs that are none of ours may have written.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often what need not be kept any more is taken away.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long it may take to give back what other servers wait for.
+const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// The options of `loggia serve`.
 #[derive(Args)]
@@ -64,7 +69,9 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
         print!("{}", first_start::text(&made, &configuration.admin, &url, mcp));
     }
     let looking = tokio::spawn(look_around(Arc::clone(&house)));
-    let pruning = tokio::spawn(prune(Arc::clone(&house)));
+    let (stop, stopping) = watch::channel(false);
+    let leases = house.leases(&address.to_string());
+    let pruning = tokio::spawn(prune(Arc::clone(&house), leases, stopping));
     tracing::info!(%address, url, ?mcp, data = %configuration.data.display(), "listening");
     let app = house.app(configuration, &url);
     loggia_http::serve(listener, app.router(), configuration.http.limits, async {
@@ -73,36 +80,67 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
     })
     .await?;
     looking.abort();
-    pruning.abort();
+    stop.send_replace(true);
+    // Whatever it waits for, nobody waits long for it.
+    let _ = tokio::time::timeout(STOP_WITHIN, pruning).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Notices what another process changed in the database: the command line, or an assistant on standard input.
+/// Takes in what other processes change as soon as it is heard of, so that no request has to wait for it. What programs that
+/// are none of ours write is looked for every few seconds.
 async fn look_around(house: Arc<House>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
-        ticks.tick().await;
-        if let Err(error) = house.engine.refresh().await {
-            tracing::warn!(%error, "cannot look for changes by another process");
+        let seen = tokio::select! {
+            () = house.engine.heard() => house.engine.catch_up().await,
+            _ = ticks.tick() => house.engine.refresh().await,
+        };
+        if let Err(error) = seen {
+            tracing::warn!(%error, "cannot look for changes by other processes");
         }
     }
 }
 
-/// Takes away what the settings do not keep any more: at the start, and once a day. What was begun when the server stops
-/// is done or not; the rest waits for the next start.
-async fn prune(house: Arc<House>) {
-    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+/// Takes away what the settings do not keep any more: at the start, and once a day; of several servers one at a time. What
+/// was begun when the server stops is done or not; the rest waits for the next time.
+async fn prune(house: Arc<House>, mut leases: Leases, mut stopping: watch::Receiver<bool>) {
+    const NAME: &str = "prune";
     loop {
-        ticks.tick().await;
-        match house.engine.prune(&house.foundation.identity.itself()).await {
-            Ok(pruned) if pruned.changes.is_empty() => {}
-            Ok(pruned) => tracing::info!(
-                activity = pruned.activity,
-                revisions = pruned.revisions,
-                "took away what need not be kept any more"
-            ),
-            Err(error) => tracing::warn!(%error, "cannot take away what need not be kept any more"),
+        let pruning = async {
+            match leases.during(NAME, pruned(&house)).await {
+                Ok(Some(())) => PRUNE_EVERY,
+                // Another is at it, and what it leaves is little.
+                Ok(None) => RUNS_OUT / 3,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take the lease for taking away what need not be kept any more");
+                    RUNS_OUT
+                }
+            }
+        };
+        let stopped = async {
+            // Nobody can stop it any more: as if it had been.
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        let is_over = async { tokio::time::sleep(pruning.await).await };
+        tokio::select! {
+            () = is_over => {}
+            () = stopped => break,
         }
+    }
+    if let Err(error) = leases.give_back(NAME).await {
+        tracing::warn!(%error, "a lease was not given back");
+    }
+}
+
+async fn pruned(house: &House) {
+    match house.engine.prune(&house.foundation.identity.itself()).await {
+        Ok(pruned) if pruned.changes.is_empty() => {}
+        Ok(pruned) => tracing::info!(
+            activity = pruned.activity,
+            revisions = pruned.revisions,
+            "took away what need not be kept any more"
+        ),
+        Err(error) => tracing::warn!(%error, "cannot take away what need not be kept any more"),
     }
 }

@@ -12,6 +12,7 @@ mod crash;
 mod databases;
 mod mail;
 mod mail_server;
+mod nodes;
 mod people;
 mod server;
 mod serving;

@@ -85,6 +85,20 @@ pub fn collection(name: &str) -> Option<&'static SystemCollection> {
         .find(|collection| collection.name == name)
 }
 
+/// The collections whose rows say what callers may do, and the settings: whoever remembers something of them has to look
+/// again once one of them has changed.
+pub const RULES: [&str; 3] = ["directus_permissions", "directus_policies", "directus_settings"];
+
+/// The collections whose rows say who is who, in the same way.
+pub const PEOPLE: [&str; 6] = [
+    "directus_users",
+    "directus_roles",
+    "directus_policies",
+    "directus_access",
+    "directus_sessions",
+    "loggia_tokens",
+];
+
 /// Whether a name belongs to the system: one of its collections, or one that it keeps for itself.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {

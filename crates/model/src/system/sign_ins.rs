@@ -20,4 +20,8 @@ const FIELDS: &[F] = &[
     F::uuid("user").given_key(),
     F::json("networks").note("Where guesses of strangers slow nobody down"),
     F::big_integer("otp_step").note("The half minute of the one-time password that was used last"),
+    F::string("factor", 64)
+        .since(4)
+        .note("The fingerprint of the second factor that waits to be confirmed"),
+    F::timestamp("factor_made_on").since(4).note("When that was made"),
 ];

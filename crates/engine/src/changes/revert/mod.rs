@@ -16,10 +16,11 @@ mod veil;
 use indexmap::IndexMap;
 use loggia_access::Caller;
 use loggia_model::Record;
-use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED, SERVICE_UNAVAILABLE, UNPROCESSABLE_CONTENT};
+use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED, UNPROCESSABLE_CONTENT};
 use loggia_model::{Problem, Problems};
 
 use super::Recorder;
+use crate::again::Attempts;
 use crate::items::{Changed, Deletes, Receipt, WriteOptions};
 use crate::{Engine, Error, system};
 use load::Loaded;
@@ -108,8 +109,6 @@ pub struct Reverted {
     pub not_restored: Vec<NotRestored>,
 }
 
-/// A schema that keeps changing under a request is changed by hand in a loop; nobody waits for that.
-const ATTEMPTS: usize = 5;
 /// An answer with more conflicts than this helps nobody.
 const MOST_CONFLICTS: usize = 1_000;
 
@@ -129,37 +128,39 @@ impl Engine {
         if !options.dry_run {
             loggia_journal::writes_directly(caller)?;
         }
-        for _ in 0..ATTEMPTS {
-            if let Some(reverted) = self.try_revert(caller, &target, options).await? {
+        let (mut attempts, mut turn) = (Attempts::default(), None);
+        loop {
+            let outcome = self.try_revert(caller, &target, options, &mut turn).await;
+            if let Some(reverted) = self.unless_again(&mut attempts, outcome).await? {
                 return Ok(reverted);
             }
-            self.refresh_schema().await?;
         }
-        let problem = Problem::new(&SERVICE_UNAVAILABLE, "The schema keeps changing.");
-        Err(problem.hint("Retry when it has settled.").into())
     }
 
-    /// `None`: the schema changed before the transaction began.
+    /// `None`: the schema or the permissions changed before the transaction began, which is kept as `turn`.
     async fn try_revert(
         &self,
         caller: &Caller,
         target: &RevertTarget,
         options: &RevertOptions,
+        turn: &mut Option<Recorder>,
     ) -> Result<Option<Reverted>, Error> {
+        let known = self.known();
         let grants = self.grants(caller).await?;
         let Some(ids) = load::which(self, &grants, target).await? else {
             return Err(Problem::forbidden().into());
         };
         if load::definitions(self, &ids).await? {
+            // It takes a turn of its own.
+            *turn = None;
             return crate::schema::restore::revert(self, caller, ids, options)
                 .await
                 .map(Some);
         }
         let schema = self.schema();
-        let mut tx = self.begin(&schema, caller).await?;
-        if tx.versions().schema != schema.version {
+        let Some(mut tx) = self.turn(turn, &schema, known, caller).await? else {
             return Ok(None);
-        }
+        };
         let loaded = load::entries(&mut tx, ids).await?;
         let mut reverted = Reverted::default();
         let (mut tx, _) = self
