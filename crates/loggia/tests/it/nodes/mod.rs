@@ -38,6 +38,7 @@ async fn what_one_node_has_acknowledged_all_of_them_go_by() {
     // All at once: one of them makes what is missing, and the first administrator.
     let nodes = Arc::new(Nodes::start(NODES, folder.path(), &database.url).await);
     let subjects = furnished(&nodes).await;
+    conversation(&nodes).await;
     let load = Arc::new(Load {
         stop: AtomicBool::new(false),
         subjects,
@@ -97,6 +98,37 @@ async fn what_one_node_has_acknowledged_all_of_them_go_by() {
         }
     }
     nodes.verify(folder.path(), &database.url);
+}
+
+/// What a client of MCP says one after the other, each to another node: the handshake, the list of tools, the calls.
+async fn conversation(nodes: &Nodes) {
+    let client = json!({"name": "test", "version": "1"});
+    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+    let answer = nodes.say(0, "initialize", hello).await;
+    assert_eq!(answer["result"]["protocolVersion"], "2025-11-25", "{answer}");
+    assert_eq!(
+        nodes.say(1, "notifications/initialized", json!({})).await,
+        Value::Null
+    );
+    let lists = [
+        nodes.say(2, "tools/list", json!({})).await,
+        nodes.say(0, "tools/list", json!({})).await,
+    ];
+    assert_eq!(lists[0], lists[1], "the same list, in the same order");
+    for node in [1, 2, 0] {
+        let arguments =
+            json!({"action": "create", "collection": "log", "data": {"text": format!("said to {node}")}});
+        let params = json!({"name": "items", "arguments": arguments});
+        let answer = nodes.say(node, "tools/call", params).await;
+        assert_eq!(answer["result"]["isError"], false, "{answer}");
+    }
+    let arguments =
+        json!({"action": "read", "collection": "log", "query": {"fields": ["text"], "sort": ["text"]}});
+    let answer = nodes
+        .say(1, "tools/call", json!({"name": "items", "arguments": arguments}))
+        .await;
+    let said = json!([{"text": "said to 0"}, {"text": "said to 1"}, {"text": "said to 2"}]);
+    assert_eq!(answer["result"]["structuredContent"]["data"], said, "{answer}");
 }
 
 /// What is changed and looked at: each with a user of its own.

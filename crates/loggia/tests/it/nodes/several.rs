@@ -185,6 +185,18 @@ impl Nodes {
         }
     }
 
+    /// Sends a message of MCP as the administrator; null: nothing is said to it.
+    pub(crate) async fn say(&self, node: usize, method: &str, params: Value) -> Value {
+        let mut message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        if !method.starts_with("notifications/") {
+            message["id"] = 1.into();
+        }
+        match self.ask(node, ADMIN, "POST", "/mcp", message).await {
+            Some((200 | 202, answer)) => answer,
+            other => panic!("{method} to node {node}: {other:?}"),
+        }
+    }
+
     /// Calls the tool for items.
     pub(crate) async fn call(&self, node: usize, token: &str, arguments: Value) -> Option<(u16, Value)> {
         let params = json!({"name": "items", "arguments": arguments});
