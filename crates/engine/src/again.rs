@@ -18,6 +18,21 @@ const ATTEMPTS: u32 = 5;
 /// longer or shorter, so that those that met do not meet again.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 
+/// Attempts a block until it is done, or will never be; the block is as a function that answers with a `Result`.
+macro_rules! again {
+    ($engine:expr, $attempt:block) => {{
+        let mut attempts = $crate::again::Attempts::default();
+        loop {
+            let outcome: Result<_, $crate::Error> = async { $attempt }.await;
+            if let Some(done) = $engine.unless_again(&mut attempts, outcome.map(Some)).await? {
+                break Ok(done);
+            }
+        }
+    }};
+}
+
+pub(crate) use again;
+
 /// The attempts at one thing.
 pub(crate) struct Attempts {
     left: u32,

@@ -13,6 +13,7 @@ use super::draft::{self, FieldDraft};
 use super::narrowed::Narrowed;
 use super::payload::{self, Body, Given, invalid};
 use super::{names, view};
+use crate::again::again;
 use crate::{Engine, Error};
 
 /// The members of a collection, as the dialect writes them.
@@ -95,11 +96,13 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the definitions, with paths; what the database refuses.
     pub async fn create_collections(&self, caller: &Caller, bodies: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let names = create_all(&mut change, &bodies).await?;
-        let schema = change.finish().await?;
-        let made = names.iter().filter_map(|name| schema.collection(name));
-        Ok(made.map(|collection| view::collection(collection)).collect())
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let names = create_all(&mut change, &bodies).await?;
+            let schema = change.finish().await?;
+            let made = names.iter().filter_map(|name| schema.collection(name));
+            Ok(made.map(|collection| view::collection(collection)).collect())
+        })
     }
 
     /// Changes the `meta` of a collection; members that are not given stay.
@@ -107,10 +110,12 @@ impl Engine {
     /// # Errors
     /// As [`Engine::create_collections`]; system collections are not changed.
     pub async fn update_collection(&self, caller: &Caller, name: &str, body: Value) -> Result<Value, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        update(&mut change, name, &body, &Groups::new()).await?;
-        let schema = change.finish().await?;
-        Ok(view::collection(seen(&schema, &self.outline(caller), name)?))
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            update(&mut change, name, &body, &Groups::new()).await?;
+            let schema = change.finish().await?;
+            Ok(view::collection(seen(&schema, &self.outline(caller), name)?))
+        })
     }
 
     /// Changes the `meta` of several collections, each named by its `collection`: all of them, or none.
@@ -118,27 +123,29 @@ impl Engine {
     /// # Errors
     /// As [`Engine::update_collection`].
     pub async fn update_collections(&self, caller: &Caller, bodies: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let mut problems = Problems::default();
-        let mut updated = Vec::with_capacity(bodies.len());
-        let groups = regrouped(&bodies);
-        for (i, body) in bodies.iter().enumerate() {
-            match body.get("collection").and_then(Value::as_str) {
-                Some(name) => match update(&mut change, name, body, &groups).await {
-                    Ok(()) => updated.push(name.to_owned()),
-                    Err(Error::Problems(wrong)) => problems.extend(wrong.within(&format!("[{i}]"))),
-                    Err(error) => return Err(error),
-                },
-                None => {
-                    let problem = invalid("collection", "\"collection\" is required.");
-                    problems.push(problem.within(&format!("[{i}]")));
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let mut problems = Problems::default();
+            let mut updated = Vec::with_capacity(bodies.len());
+            let groups = regrouped(&bodies);
+            for (i, body) in bodies.iter().enumerate() {
+                match body.get("collection").and_then(Value::as_str) {
+                    Some(name) => match update(&mut change, name, body, &groups).await {
+                        Ok(()) => updated.push(name.to_owned()),
+                        Err(Error::Problems(wrong)) => problems.extend(wrong.within(&format!("[{i}]"))),
+                        Err(error) => return Err(error),
+                    },
+                    None => {
+                        let problem = invalid("collection", "\"collection\" is required.");
+                        problems.push(problem.within(&format!("[{i}]")));
+                    }
                 }
             }
-        }
-        problems.or(())?;
-        let schema = change.finish().await?;
-        let updated = updated.iter().filter_map(|name| schema.collection(name));
-        Ok(updated.map(|collection| view::collection(collection)).collect())
+            problems.or(())?;
+            let schema = change.finish().await?;
+            let updated = updated.iter().filter_map(|name| schema.collection(name));
+            Ok(updated.map(|collection| view::collection(collection)).collect())
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::change::{Change, matching, with_id};
 use super::collections::protected;
 use super::payload::{self, invalid};
+use crate::again::again;
 use crate::{Engine, Error};
 
 const COLLECTIONS: &str = "directus_collections";
@@ -31,20 +32,22 @@ impl Engine {
     /// # Errors
     /// As [`Engine::delete_collection`].
     pub async fn delete_collections(&self, caller: &Caller, names: &[String]) -> Result<(), Error> {
-        let mut change = Change::begin(self, caller).await?;
-        for name in names {
-            let base = change.schema.clone();
-            let collection = base.collection(name).ok_or_else(Problem::forbidden)?;
-            if collection.system {
-                return Err(protected(&format!("Collection {name:?}")).into());
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            for name in names {
+                let base = change.schema.clone();
+                let collection = base.collection(name).ok_or_else(Problem::forbidden)?;
+                if collection.system {
+                    return Err(protected(&format!("Collection {name:?}")).into());
+                }
+                remove(&mut change, &base, collection).await?;
+                if names.len() > 1 {
+                    change.look_again().await?;
+                }
             }
-            remove(&mut change, &base, collection).await?;
-            if names.len() > 1 {
-                change.look_again().await?;
-            }
-        }
-        change.finish().await?;
-        Ok(())
+            change.finish().await?;
+            Ok(())
+        })
     }
 
     /// Deletes a field with its values, its relations, and the mentions of it in metadata and permissions.
@@ -52,50 +55,52 @@ impl Engine {
     /// # Errors
     /// The one answer for what does not exist; primary keys and fields of the system are not deleted.
     pub async fn delete_field(&self, caller: &Caller, collection: &str, name: &str) -> Result<(), Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let base = change.schema.clone();
-        let target = base.collection(collection).ok_or_else(Problem::forbidden)?;
-        let field = target.field(name).ok_or_else(Problem::forbidden)?;
-        deletable(target, field)?;
-        for relation in base.relations.iter().filter(|relation| !relation.system) {
-            let points = relation.many_collection == collection && relation.many_field == name;
-            let names_target = relation.many_collection == collection
-                && relation.one_collection_field.as_deref() == Some(name);
-            if points || names_target {
-                if relation.foreign_key.is_some() {
-                    let step = SchemaStep::DropForeignKey {
-                        table: collection.to_owned(),
-                        column: relation.many_field.clone(),
-                    };
-                    change.tables(vec![step]).await?;
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let base = change.schema.clone();
+            let target = base.collection(collection).ok_or_else(Problem::forbidden)?;
+            let field = target.field(name).ok_or_else(Problem::forbidden)?;
+            deletable(target, field)?;
+            for relation in base.relations.iter().filter(|relation| !relation.system) {
+                let points = relation.many_collection == collection && relation.many_field == name;
+                let names_target = relation.many_collection == collection
+                    && relation.one_collection_field.as_deref() == Some(name);
+                if points || names_target {
+                    if relation.foreign_key.is_some() {
+                        let step = SchemaStep::DropForeignKey {
+                            table: collection.to_owned(),
+                            column: relation.many_field.clone(),
+                        };
+                        change.tables(vec![step]).await?;
+                    }
+                    forget_relation(&mut change, &base, relation).await?;
+                } else {
+                    forget_mentions(&mut change, relation, collection, name).await?;
                 }
-                forget_relation(&mut change, &base, relation).await?;
-            } else {
-                forget_mentions(&mut change, relation, collection, name).await?;
             }
-        }
-        let identity = [("collection", collection), ("field", name)];
-        change.delete(FIELDS, matching(FIELDS, &identity)?).await?;
-        let inside = [("collection", collection), ("group", name)];
-        change
-            .update(FIELDS, matching(FIELDS, &inside)?, &null("group"))
-            .await?;
-        for key in ["sort_field", "archive_field"] {
-            let named = [("collection", collection), (key, name)];
+            let identity = [("collection", collection), ("field", name)];
+            change.delete(FIELDS, matching(FIELDS, &identity)?).await?;
+            let inside = [("collection", collection), ("group", name)];
             change
-                .update(COLLECTIONS, matching(COLLECTIONS, &named)?, &null(key))
+                .update(FIELDS, matching(FIELDS, &inside)?, &null("group"))
                 .await?;
-        }
-        forget_permission(&mut change, collection, name).await?;
-        if field.column.is_some() {
-            let step = SchemaStep::DropColumn {
-                table: collection.to_owned(),
-                column: name.to_owned(),
-            };
-            change.tables(vec![step]).await?;
-        }
-        change.finish().await?;
-        Ok(())
+            for key in ["sort_field", "archive_field"] {
+                let named = [("collection", collection), (key, name)];
+                change
+                    .update(COLLECTIONS, matching(COLLECTIONS, &named)?, &null(key))
+                    .await?;
+            }
+            forget_permission(&mut change, collection, name).await?;
+            if field.column.is_some() {
+                let step = SchemaStep::DropColumn {
+                    table: collection.to_owned(),
+                    column: name.to_owned(),
+                };
+                change.tables(vec![step]).await?;
+            }
+            change.finish().await?;
+            Ok(())
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use super::narrowed::Narrowed;
 use super::payload::invalid;
 use super::relation_draft::fits;
 use super::{names, view};
+use crate::again::again;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -88,41 +89,43 @@ impl Engine {
         collection: &str,
         bodies: Vec<Value>,
     ) -> Result<Vec<Value>, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let base = change.schema.clone();
-        let target = base.collection(collection).ok_or_else(Problem::forbidden)?;
-        let mut problems = Problems::default();
-        let mut drafts: Vec<FieldDraft> = Vec::with_capacity(bodies.len());
-        for (i, body) in bodies.iter().enumerate() {
-            let step = if bodies.len() > 1 {
-                format!("[{i}]")
-            } else {
-                String::new()
-            };
-            let Some(draft) = problems.take(checked(target, body).map_err(|wrong| wrong.within(&step)))
-            else {
-                continue;
-            };
-            if drafts.iter().any(|known| names::same(&known.name, &draft.name)) {
-                let problem = invalid("field", format!("Field {:?} is listed twice.", draft.name));
-                problems.push(problem.within(&step));
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let base = change.schema.clone();
+            let target = base.collection(collection).ok_or_else(Problem::forbidden)?;
+            let mut problems = Problems::default();
+            let mut drafts: Vec<FieldDraft> = Vec::with_capacity(bodies.len());
+            for (i, body) in bodies.iter().enumerate() {
+                let step = if bodies.len() > 1 {
+                    format!("[{i}]")
+                } else {
+                    String::new()
+                };
+                let Some(draft) = problems.take(checked(target, body).map_err(|wrong| wrong.within(&step)))
+                else {
+                    continue;
+                };
+                if drafts.iter().any(|known| names::same(&known.name, &draft.name)) {
+                    let problem = invalid("field", format!("Field {:?} is listed twice.", draft.name));
+                    problems.push(problem.within(&step));
+                }
+                drafts.push(draft);
             }
-            drafts.push(draft);
-        }
-        if target.fields.len() + drafts.len() > MOST_COLUMNS {
-            let message = format!("The collection would have more than {MOST_COLUMNS} fields.");
-            problems.push(invalid("", message).hint("Divide them among related collections."));
-        }
-        problems.or(())?;
-        for (i, draft) in drafts.iter().enumerate() {
-            let next = next_sort(target) + i;
-            add(&mut change, target, draft, next).await?;
-        }
-        let schema = change.finish().await?;
-        drafts
-            .iter()
-            .map(|draft| shown(&schema, collection, &draft.name))
-            .collect()
+            if target.fields.len() + drafts.len() > MOST_COLUMNS {
+                let message = format!("The collection would have more than {MOST_COLUMNS} fields.");
+                problems.push(invalid("", message).hint("Divide them among related collections."));
+            }
+            problems.or(())?;
+            for (i, draft) in drafts.iter().enumerate() {
+                let next = next_sort(target) + i;
+                add(&mut change, target, draft, next).await?;
+            }
+            let schema = change.finish().await?;
+            drafts
+                .iter()
+                .map(|draft| shown(&schema, collection, &draft.name))
+                .collect()
+        })
     }
 
     /// Changes a field: its column, converting the values that are there, and its `meta`; what is not given stays.
@@ -136,10 +139,12 @@ impl Engine {
         field: &str,
         body: Value,
     ) -> Result<Value, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        update(&mut change, collection, field, &body).await?;
-        let schema = change.finish().await?;
-        shown(&schema, collection, field)
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            update(&mut change, collection, field, &body).await?;
+            let schema = change.finish().await?;
+            shown(&schema, collection, field)
+        })
     }
 
     /// Changes several fields, each named by its `field`: all of them, or none.
@@ -152,30 +157,32 @@ impl Engine {
         collection: &str,
         bodies: Vec<Value>,
     ) -> Result<Vec<Value>, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let mut problems = Problems::default();
-        let mut updated = Vec::with_capacity(bodies.len());
-        for (i, body) in bodies.iter().enumerate() {
-            let step = format!("[{i}]");
-            match body.get("field").and_then(Value::as_str) {
-                Some(field) if updated.contains(&field) => {
-                    let message = format!("Field {field:?} is listed twice.");
-                    problems.push(invalid("field", message).within(&step));
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let mut problems = Problems::default();
+            let mut updated = Vec::with_capacity(bodies.len());
+            for (i, body) in bodies.iter().enumerate() {
+                let step = format!("[{i}]");
+                match body.get("field").and_then(Value::as_str) {
+                    Some(field) if updated.contains(&field) => {
+                        let message = format!("Field {field:?} is listed twice.");
+                        problems.push(invalid("field", message).within(&step));
+                    }
+                    Some(field) => match update(&mut change, collection, field, body).await {
+                        Ok(()) => updated.push(field),
+                        Err(Error::Problems(wrong)) => problems.extend(wrong.within(&step)),
+                        Err(error) => return Err(error),
+                    },
+                    None => problems.push(invalid("field", "\"field\" is required.").within(&step)),
                 }
-                Some(field) => match update(&mut change, collection, field, body).await {
-                    Ok(()) => updated.push(field),
-                    Err(Error::Problems(wrong)) => problems.extend(wrong.within(&step)),
-                    Err(error) => return Err(error),
-                },
-                None => problems.push(invalid("field", "\"field\" is required.").within(&step)),
             }
-        }
-        problems.or(())?;
-        let schema = change.finish().await?;
-        updated
-            .iter()
-            .map(|field| shown(&schema, collection, field))
-            .collect()
+            problems.or(())?;
+            let schema = change.finish().await?;
+            updated
+                .iter()
+                .map(|field| shown(&schema, collection, field))
+                .collect()
+        })
     }
 }
 

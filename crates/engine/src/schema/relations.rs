@@ -14,6 +14,7 @@ use super::narrowed::Narrowed;
 use super::payload::invalid;
 use super::relation_draft::{self, RelationDraft};
 use super::{complete, view};
+use crate::again::again;
 use crate::{Engine, Error};
 
 const RELATIONS: &str = "directus_relations";
@@ -73,10 +74,12 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the definition, with paths; items that point to nothing.
     pub async fn create_relation(&self, caller: &Caller, body: Value) -> Result<Value, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let draft = create(&mut change, &body).await?;
-        let schema = change.finish().await?;
-        shown(&schema, &draft.collection, &draft.field)
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let draft = create(&mut change, &body).await?;
+            let schema = change.finish().await?;
+            shown(&schema, &draft.collection, &draft.field)
+        })
     }
 
     /// Makes a relation with all that it needs to be used: columns that are not there yet, in the type of the key that
@@ -85,12 +88,14 @@ impl Engine {
     /// # Errors
     /// As [`Engine::create_relation`].
     pub async fn create_complete_relation(&self, caller: &Caller, body: Value) -> Result<Value, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        complete::columns(&mut change, &body).await?;
-        let draft = create(&mut change, &body).await?;
-        complete::ends(&mut change, &draft).await?;
-        let schema = change.finish().await?;
-        shown(&schema, &draft.collection, &draft.field)
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            complete::columns(&mut change, &body).await?;
+            let draft = create(&mut change, &body).await?;
+            complete::ends(&mut change, &draft).await?;
+            let schema = change.finish().await?;
+            shown(&schema, &draft.collection, &draft.field)
+        })
     }
 
     /// Changes a relation: its `meta`, and what its foreign key does; what is not given stays.
@@ -104,40 +109,42 @@ impl Engine {
         field: &str,
         body: Value,
     ) -> Result<Value, Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let base = change.schema.clone();
-        let relation = changeable(&base, collection, field)?.clone();
-        let update = relation_draft::update(&base, &relation, &body)?;
-        if let Some(key) = &relation.foreign_key {
-            let wanted = ForeignKey {
-                on_delete: update.on_delete.unwrap_or(key.on_delete),
-                on_update: update.on_update.unwrap_or(key.on_update),
-                ..key.clone()
-            };
-            if wanted != *key {
-                change.tables(replaced(collection, field, wanted)).await?;
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let base = change.schema.clone();
+            let relation = changeable(&base, collection, field)?.clone();
+            let update = relation_draft::update(&base, &relation, &body)?;
+            if let Some(key) = &relation.foreign_key {
+                let wanted = ForeignKey {
+                    on_delete: update.on_delete.unwrap_or(key.on_delete),
+                    on_update: update.on_update.unwrap_or(key.on_update),
+                    ..key.clone()
+                };
+                if wanted != *key {
+                    change.tables(replaced(collection, field, wanted)).await?;
+                }
             }
-        }
-        match relation.id {
-            Some(id) if !update.meta.is_empty() => {
-                change
-                    .update(RELATIONS, with_id(RELATIONS, id)?, &update.meta)
-                    .await?;
+            match relation.id {
+                Some(id) if !update.meta.is_empty() => {
+                    change
+                        .update(RELATIONS, with_id(RELATIONS, id)?, &update.meta)
+                        .await?;
+                }
+                Some(_) => {}
+                None => {
+                    let mut row = update.meta.clone();
+                    row.insert("many_collection".to_owned(), collection.into());
+                    row.insert("many_field".to_owned(), field.into());
+                    row.insert(
+                        "one_collection".to_owned(),
+                        relation.one_collection.clone().into(),
+                    );
+                    change.insert(RELATIONS, &[row]).await?;
+                }
             }
-            Some(_) => {}
-            None => {
-                let mut row = update.meta.clone();
-                row.insert("many_collection".to_owned(), collection.into());
-                row.insert("many_field".to_owned(), field.into());
-                row.insert(
-                    "one_collection".to_owned(),
-                    relation.one_collection.clone().into(),
-                );
-                change.insert(RELATIONS, &[row]).await?;
-            }
-        }
-        let schema = change.finish().await?;
-        shown(&schema, collection, field)
+            let schema = change.finish().await?;
+            shown(&schema, collection, field)
+        })
     }
 
     /// Deletes a relation with its foreign key and the list on the other side; the pointing column stays.
@@ -145,19 +152,21 @@ impl Engine {
     /// # Errors
     /// The one answer for what does not exist; relations of the system are not deleted.
     pub async fn delete_relation(&self, caller: &Caller, collection: &str, field: &str) -> Result<(), Error> {
-        let mut change = Change::begin(self, caller).await?;
-        let base = change.schema.clone();
-        let relation = changeable(&base, collection, field)?.clone();
-        if relation.foreign_key.is_some() {
-            let step = SchemaStep::DropForeignKey {
-                table: collection.to_owned(),
-                column: field.to_owned(),
-            };
-            change.tables(vec![step]).await?;
-        }
-        super::delete::forget_relation(&mut change, &base, &relation).await?;
-        change.finish().await?;
-        Ok(())
+        again!(self, {
+            let mut change = Change::begin(self, caller).await?;
+            let base = change.schema.clone();
+            let relation = changeable(&base, collection, field)?.clone();
+            if relation.foreign_key.is_some() {
+                let step = SchemaStep::DropForeignKey {
+                    table: collection.to_owned(),
+                    column: field.to_owned(),
+                };
+                change.tables(vec![step]).await?;
+            }
+            super::delete::forget_relation(&mut change, &base, &relation).await?;
+            change.finish().await?;
+            Ok(())
+        })
     }
 }
 

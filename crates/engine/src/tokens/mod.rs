@@ -13,6 +13,7 @@ use loggia_model::{Filter, Problem, Problems, Record, token};
 use loggia_store::Outcome;
 use serde_json::Value;
 
+use crate::again::again;
 use crate::changes::Recorder;
 use crate::items::payload::invalid;
 use crate::query::plain_read;
@@ -78,44 +79,46 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the request; then nothing was made.
     pub async fn create_token(&self, caller: &Caller, data: &Record) -> Result<IssuedToken, Error> {
-        may_issue(caller)?;
-        let mut work = self.token_work(caller).await?;
-        let now = self.parts().clock.now();
-        let mut problems = Problems::default();
-        let wanted = Wanted::read(data, &work.rows.0, now, &mut problems);
-        if !data.contains_key("name") {
-            problems.push(request::without_name());
-        }
-        let owner = match (&wanted.user, caller.user()) {
-            (Some(user), _) => user.clone(),
-            (None, Some(user)) => user.to_owned(),
-            (None, None) => {
-                problems.push(
-                    invalid("A token needs an owner.")
-                        .at("user")
-                        .hint("Give the key of a user."),
-                );
-                String::new()
+        again!(self, {
+            may_issue(caller)?;
+            let mut work = self.token_work(caller).await?;
+            let now = self.parts().clock.now();
+            let mut problems = Problems::default();
+            let wanted = Wanted::read(data, &work.rows.0, now, &mut problems);
+            if !data.contains_key("name") {
+                problems.push(request::without_name());
             }
-        };
-        let shape = changed(&TokenShape::of_owner(&owner), &wanted);
-        work.check_owner(self, caller, &owner, &mut problems).await?;
-        work.check_policies(self, caller, &wanted, &[], &mut problems)
-            .await?;
-        problems.or(())?;
-        let id = self.parts().generator.uuid().to_string();
-        let (secret, mut row) = self.secret(&work.rows)?;
-        row.extend(work.rows.columns(&shape)?);
-        for (name, value) in [
-            ("id", Value::from(id.as_str())),
-            ("user", owner.into()),
-            ("created_on", moment(now)),
-        ] {
-            row.push(work.rows.column(name, &value)?);
-        }
-        work.rows.insert(&mut work.tx, row).await?;
-        let token = self.done(work, &id).await?;
-        Ok(IssuedToken { token, secret })
+            let owner = match (&wanted.user, caller.user()) {
+                (Some(user), _) => user.clone(),
+                (None, Some(user)) => user.to_owned(),
+                (None, None) => {
+                    problems.push(
+                        invalid("A token needs an owner.")
+                            .at("user")
+                            .hint("Give the key of a user."),
+                    );
+                    String::new()
+                }
+            };
+            let shape = changed(&TokenShape::of_owner(&owner), &wanted);
+            work.check_owner(self, caller, &owner, &mut problems).await?;
+            work.check_policies(self, caller, &wanted, &[], &mut problems)
+                .await?;
+            problems.or(())?;
+            let id = self.parts().generator.uuid().to_string();
+            let (secret, mut row) = self.secret(&work.rows)?;
+            row.extend(work.rows.columns(&shape)?);
+            for (name, value) in [
+                ("id", Value::from(id.as_str())),
+                ("user", owner.into()),
+                ("created_on", moment(now)),
+            ] {
+                row.push(work.rows.column(name, &value)?);
+            }
+            work.rows.insert(&mut work.tx, row).await?;
+            let token = self.done(work, &id).await?;
+            Ok(IssuedToken { token, secret })
+        })
     }
 
     /// Changes what a token may do; everything but its owner and its secret.
@@ -123,26 +126,28 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the request, and when there is no such token; then nothing was changed.
     pub async fn update_token(&self, caller: &Caller, id: &str, data: &Record) -> Result<Record, Error> {
-        may_change(caller)?;
-        let mut work = self.token_work(caller).await?;
-        let before = TokenShape::stored(&work.known(caller, id).await?);
-        let mut problems = Problems::default();
-        let wanted = Wanted::read(data, &work.rows.0, self.parts().clock.now(), &mut problems);
-        if data.contains_key("user") {
-            let problem = invalid("The owner of a token cannot change.").at("user");
-            problems.push(problem.hint("Make a token for the other user, and revoke this one."));
-        }
-        let shape = changed(&before, &wanted);
-        if caller.is_delegated() {
-            problems.extend(widened(&before, &shape));
-        }
-        let held = before.policies.unwrap_or_default();
-        work.check_policies(self, caller, &wanted, &held, &mut problems)
-            .await?;
-        problems.or(())?;
-        let columns = work.rows.columns(&shape)?;
-        work.rows.update(&mut work.tx, id, columns).await?;
-        self.done(work, id).await
+        again!(self, {
+            may_change(caller)?;
+            let mut work = self.token_work(caller).await?;
+            let before = TokenShape::stored(&work.known(caller, id).await?);
+            let mut problems = Problems::default();
+            let wanted = Wanted::read(data, &work.rows.0, self.parts().clock.now(), &mut problems);
+            if data.contains_key("user") {
+                let problem = invalid("The owner of a token cannot change.").at("user");
+                problems.push(problem.hint("Make a token for the other user, and revoke this one."));
+            }
+            let shape = changed(&before, &wanted);
+            if caller.is_delegated() {
+                problems.extend(widened(&before, &shape));
+            }
+            let held = before.policies.unwrap_or_default();
+            work.check_policies(self, caller, &wanted, &held, &mut problems)
+                .await?;
+            problems.or(())?;
+            let columns = work.rows.columns(&shape)?;
+            work.rows.update(&mut work.tx, id, columns).await?;
+            self.done(work, id).await
+        })
     }
 
     /// Gives a token another secret; the one before stops working. `expires` or `lifespan` may move its end.
@@ -150,24 +155,26 @@ impl Engine {
     /// # Errors
     /// As [`Engine::update_token`]; and for a token that has expired, unless its end moves.
     pub async fn rotate_token(&self, caller: &Caller, id: &str, data: &Record) -> Result<IssuedToken, Error> {
-        may_issue(caller)?;
-        let mut work = self.token_work(caller).await?;
-        let before = TokenShape::stored(&work.known(caller, id).await?);
-        let now = self.parts().clock.now();
-        let mut problems = Problems::default();
-        let wanted = Wanted::rotation(data, &work.rows.0, now, &mut problems);
-        let shape = changed(&before, &wanted);
-        if shape.expires.is_some_and(|end| end <= now) && problems.0.is_empty() {
-            let problem = Problem::new(&UNPROCESSABLE_CONTENT, "The token has expired.").at("expires");
-            problems.push(problem.hint("Send \"lifespan\": 7, 30 or 90, or a new \"expires\"."));
-        }
-        problems.or(())?;
-        let (secret, mut columns) = self.secret(&work.rows)?;
-        columns.extend(work.rows.columns(&shape)?);
-        columns.push(work.rows.column("rotated_on", &moment(now))?);
-        work.rows.update(&mut work.tx, id, columns).await?;
-        let token = self.done(work, id).await?;
-        Ok(IssuedToken { token, secret })
+        again!(self, {
+            may_issue(caller)?;
+            let mut work = self.token_work(caller).await?;
+            let before = TokenShape::stored(&work.known(caller, id).await?);
+            let now = self.parts().clock.now();
+            let mut problems = Problems::default();
+            let wanted = Wanted::rotation(data, &work.rows.0, now, &mut problems);
+            let shape = changed(&before, &wanted);
+            if shape.expires.is_some_and(|end| end <= now) && problems.0.is_empty() {
+                let problem = Problem::new(&UNPROCESSABLE_CONTENT, "The token has expired.").at("expires");
+                problems.push(problem.hint("Send \"lifespan\": 7, 30 or 90, or a new \"expires\"."));
+            }
+            problems.or(())?;
+            let (secret, mut columns) = self.secret(&work.rows)?;
+            columns.extend(work.rows.columns(&shape)?);
+            columns.push(work.rows.column("rotated_on", &moment(now))?);
+            work.rows.update(&mut work.tx, id, columns).await?;
+            let token = self.done(work, id).await?;
+            Ok(IssuedToken { token, secret })
+        })
     }
 
     /// Ends a token: the very next request with it is refused.
@@ -175,12 +182,14 @@ impl Engine {
     /// # Errors
     /// When there is no such token.
     pub async fn revoke_token(&self, caller: &Caller, id: &str) -> Result<(), Error> {
-        may_change(caller)?;
-        let mut work = self.token_work(caller).await?;
-        work.known(caller, id).await?;
-        work.rows.delete(&mut work.tx, id).await?;
-        self.conclude(work.tx).await?;
-        Ok(())
+        again!(self, {
+            may_change(caller)?;
+            let mut work = self.token_work(caller).await?;
+            work.known(caller, id).await?;
+            work.rows.delete(&mut work.tx, id).await?;
+            self.conclude(work.tx).await?;
+            Ok(())
+        })
     }
 
     /// The rows of tokens, for somebody who may have some.
