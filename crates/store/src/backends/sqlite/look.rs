@@ -1,8 +1,8 @@
-//! A connection that reads the versions, and nothing else, where they are asked for: one row that is nearly always in
+//! Connections that read the versions, and nothing else, where they are asked for: one row that is nearly always in
 //! memory costs less than to hand the question to a thread.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
@@ -10,23 +10,26 @@ use super::connection::{Mode, open_connection};
 use super::introspect;
 use crate::Versions;
 
+/// More connections than this help nobody: each is held for a few microseconds.
+const MOST: usize = 8;
+
 pub(super) struct Look {
     path: PathBuf,
-    /// Opened when it is first asked for.
-    connection: Mutex<Option<Connection>>,
+    /// As many as there are processors, so that whoever is held up with one holds nobody else up. Each is opened when it is
+    /// first asked for.
+    connections: Vec<Mutex<Option<Connection>>>,
 }
 
 impl Look {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            connection: Mutex::default(),
-        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let connections = (0..processors.min(MOST)).map(|_| Mutex::default()).collect();
+        Self { path, connections }
     }
 
     /// What is committed now; `None`: that is not told at once, and a reader is to be asked.
     pub(super) fn versions(&self) -> Option<Versions> {
-        let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.free()?;
         let connection = match kept.take() {
             Some(connection) => connection,
             None => {
@@ -39,5 +42,14 @@ impl Look {
         let versions = introspect::versions(&connection).ok()?;
         *kept = Some(connection);
         Some(versions)
+    }
+
+    /// One that nobody uses, or else the one that is waited for.
+    fn free(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        let free = self.connections.iter().find_map(|one| one.try_lock().ok());
+        free.or_else(|| {
+            let first = self.connections.first()?;
+            Some(first.lock().unwrap_or_else(PoisonError::into_inner))
+        })
     }
 }
