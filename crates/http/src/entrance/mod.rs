@@ -35,8 +35,8 @@ pub struct Peer(pub SocketAddr);
 
 /// The MCP server speaks in its protocol's words also where something does not work.
 const MCP: &str = "/mcp";
-/// What is answered although the database is not there, or looks after it itself.
-const WITHOUT_DATABASE: [&str; 3] = [MCP, "/server/ping", "/server/health"];
+/// What is answered although the database is not there, to whomever; and what asks it in words of its own.
+const WITHOUT_DATABASE: [&str; 2] = [MCP, "/server/ping"];
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
