@@ -5,6 +5,7 @@ use std::sync::Arc;
 use loggia_model::plan::{DeletePlan, Plan, ReadPlan, SchemaPlan, Selected, Source, UpdatePlan};
 use loggia_model::{Collection, Filter, Problem, Problems};
 
+use crate::grants::is_closed;
 use crate::masks::{Denied, Masks};
 use crate::{Action, Caller, Grants, Permit, secrets};
 
@@ -16,7 +17,7 @@ use crate::{Action, Caller, Grants, Permit, secrets};
 /// # Errors
 /// The one answer for everything that is denied; it does not tell denied from absent.
 pub fn decide(grants: &Grants, plan: Plan) -> Result<Permit<Plan>, Problems> {
-    if secrets::reveals(&plan) {
+    if secrets::reveals(&plan) || writes_closed(&plan) {
         return Err(Problem::forbidden().into());
     }
     if grants.is_admin() {
@@ -24,6 +25,17 @@ pub fn decide(grants: &Grants, plan: Plan) -> Result<Permit<Plan>, Problems> {
     }
     let plan = narrowed(grants, plan).map_err(|Denied| Problem::forbidden())?;
     Ok(Permit::granted(plan))
+}
+
+/// Whether it would write what nobody can write.
+fn writes_closed(plan: &Plan) -> bool {
+    let (action, collection) = match plan {
+        Plan::Read(_) | Plan::Aggregate(_) => return false,
+        Plan::Insert(insert) => (Action::Create, &insert.collection),
+        Plan::Update(update) => (Action::Update, &update.collection),
+        Plan::Delete(delete) => (Action::Delete, &delete.collection),
+    };
+    is_closed(action, collection)
 }
 
 fn narrowed(grants: &Grants, plan: Plan) -> Result<Plan, Denied> {

@@ -104,12 +104,15 @@ impl Grants {
     /// Whether an action is granted on some item of a collection.
     #[must_use]
     pub fn may(&self, action: Action, collection: &Collection) -> bool {
-        self.each(action, collection).all(|table| table.is_some())
+        !is_closed(action, collection) && self.each(action, collection).all(|table| table.is_some())
     }
 
     /// Whether an action is granted on every item, whatever it holds.
     #[must_use]
     pub fn everywhere(&self, action: Action, collection: &Collection) -> bool {
+        if is_closed(action, collection) {
+            return false;
+        }
         let mut each = self.each(action, collection);
         each.all(|table| table.is_some_and(|table| matches!(table.rows, Filter::All)))
     }
@@ -255,6 +258,11 @@ impl Grants {
     fn layers(&self) -> &[RuleSet] {
         self.0.layers.as_deref().unwrap_or_default()
     }
+}
+
+/// Whether nobody at all can do this, administrators included.
+pub(crate) fn is_closed(action: Action, collection: &Collection) -> bool {
+    action != Action::Read && collection.read_only().is_some()
 }
 
 /// The collections that the caller may read anything of.

@@ -166,12 +166,18 @@ fn build(version: u64, mut tables: IndexMap<String, Table>, metadata: Metadata) 
     Schema::new(version, collections, relations)
 }
 
+/// The `special` entry of the field that tells the items of a view apart: the database does not say which one does.
+const KEY_OF_VIEW: &str = "key";
+
 fn own_collection(
     name: String,
-    table: Option<Table>,
+    mut table: Option<Table>,
     meta: Option<Record>,
     rows: IndexMap<String, Record>,
 ) -> Collection {
+    if let Some(table) = table.as_mut().filter(|table| table.view) {
+        name_key(table, &rows);
+    }
     let columns = table
         .as_ref()
         .map(|table| table.columns.as_slice())
@@ -218,6 +224,24 @@ fn system_collection(
         .extend(own_fields(definition.name, &added, rows));
     collection.table = Some(table);
     collection
+}
+
+/// Makes the column of a view its key that its metadata names.
+fn name_key(view: &mut Table, rows: &IndexMap<String, Record>) {
+    let named = |column: &&mut Column| {
+        let row = rows.get(&column.name).cloned();
+        row.is_some_and(|row| {
+            metadata::field(row)
+                .special
+                .iter()
+                .any(|entry| entry == KEY_OF_VIEW)
+        })
+    };
+    if let Some(column) = view.columns.iter_mut().find(named) {
+        column.primary_key = true;
+        column.unique = true;
+        column.nullable = false;
+    }
 }
 
 /// Columns, and aliases that only metadata knows; in the order of `sort`, then of the table.
@@ -380,7 +404,7 @@ mod tests {
                 on_update: Action::NoAction,
                 on_delete: Action::Cascade,
             }],
-            comment: None,
+            ..Table::default()
         };
         let people = Table {
             columns: vec![column("id", true)],
@@ -430,6 +454,25 @@ mod tests {
             "without its table there is nothing to add to"
         );
         assert_eq!(users.field("email").unwrap().meta.as_ref().unwrap().note, None);
+    }
+
+    #[test]
+    fn a_view_has_the_key_that_is_named() {
+        let view = Table {
+            columns: vec![column("a", false), column("b", false)],
+            view: true,
+            ..Table::default()
+        };
+        let metadata = |special: Value| Metadata {
+            fields: rows(json!([{"collection": "v", "field": "b", "special": special}])),
+            ..Metadata::default()
+        };
+        let schema = build(1, tables(&[("v", view.clone())]), metadata(json!(["cast-json"])));
+        assert!(schema.collection("v").unwrap().primary.is_none());
+        let schema = build(1, tables(&[("v", view)]), metadata(json!(["key"])));
+        let view = schema.collection("v").unwrap();
+        assert_eq!(view.primary.as_ref().unwrap().name, "b");
+        assert!(view.read_only().is_some());
     }
 
     #[test]

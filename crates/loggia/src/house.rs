@@ -151,6 +151,15 @@ impl House {
         })
     }
 
+    /// Says which tables of other programs are collections that can only be read, and why.
+    pub(crate) fn tell_read_only(&self) {
+        for collection in self.engine.schema().collections.values() {
+            if let Some(why) = collection.read_only() {
+                tracing::info!(collection = collection.name, why, "a collection can only be read");
+            }
+        }
+    }
+
     /// Whether assistants can connect, and who decided that.
     pub(crate) fn mcp_state(&self, configuration: &Configuration) -> McpState {
         let mcp = &configuration.http.mcp;

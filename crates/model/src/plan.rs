@@ -314,6 +314,13 @@ pub enum SchemaStep {
         /// The column that points.
         column: String,
     },
+    /// No two rows share the values of these columns together; rows that do make it fail.
+    AddUnique {
+        /// The table.
+        table: String,
+        /// The columns, several.
+        columns: Vec<String>,
+    },
     /// The keys that the database counts come behind this one, whether a row has it or not.
     CountFrom {
         /// The table.

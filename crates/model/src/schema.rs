@@ -49,6 +49,10 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Foreign keys of one column.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Several columns each, whose values together no two rows share.
+    pub uniques: Vec<Vec<String>>,
+    /// Its rows are worked out from other tables, and never written.
+    pub view: bool,
     /// Comment, where the database keeps one.
     pub comment: Option<String>,
 }
@@ -480,6 +484,23 @@ impl Collection {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Arc<Field>> {
         self.fields.get(name)
+    }
+
+    /// Whether it is a view of the database.
+    #[must_use]
+    pub fn is_view(&self) -> bool {
+        self.table.as_ref().is_some_and(|table| table.view)
+    }
+
+    /// Why nobody can write its items, in words that go on after its name; `None`: they can be written, or it has none.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&'static str> {
+        if self.is_view() {
+            return Some("is a view of the database: its items are worked out from other tables");
+        }
+        (self.table.is_some() && self.primary.is_none()).then_some(
+            "has no primary key of one column in the database: its items can be listed, but none can be told from the others",
+        )
     }
 
     /// Whether it holds one item at most.

@@ -126,6 +126,30 @@ impl Database {
     }
 }
 
+/// Runs statements on a database as another program would: what they make there is none of ours.
+///
+/// # Panics
+/// When one of them fails.
+pub async fn execute(url: &str, statements: &str) {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let file = rusqlite::Connection::open(path).expect("a file");
+        file.execute_batch(statements).expect("statements");
+    } else if url.starts_with("postgres") {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+            .await
+            .expect("a connection");
+        let connection = tokio::spawn(connection);
+        client.batch_execute(statements).await.expect("statements");
+        drop(client);
+        connection.await.expect("no panic").expect("a connection");
+    } else {
+        use mysql_async::prelude::Queryable as _;
+        let mut connection = mysql_async::Conn::from_url(url).await.expect("a connection");
+        connection.query_drop(statements).await.expect("statements");
+        connection.disconnect().await.expect("a connection");
+    }
+}
+
 /// A PostgreSQL server of its own, for tests that stop it; it goes with the value. `None`, after saying so, where it is
 /// not installed.
 #[must_use]

@@ -144,6 +144,7 @@ async fn step<T: Tables>(on: &mut T, step: &SchemaStep, clock: &Clock) -> Result
         SchemaStep::DropForeignKey { table, column } => {
             Target::find(on, table).await?.drop_foreign_key(column).await
         }
+        SchemaStep::AddUnique { table, columns } => Target::find(on, table).await?.add_unique(columns).await,
         SchemaStep::CountFrom { table, column, last } => {
             match on.dialect().count_from(table, column, *last) {
                 Some(text) => on.execute(table, &text).await,
@@ -241,9 +242,14 @@ struct Target<'t, T> {
 
 impl<'t, T: Tables> Target<'t, T> {
     async fn find(on: &'t mut T, name: &'t str) -> Result<Self, Error> {
-        let table = on.table(name).await?;
-        let table = table.ok_or_else(|| refused(name, None, format!("There is no table \"{name}\".")))?;
-        Ok(Self { on, name, table })
+        if let Some(table) = on.table(name).await? {
+            return Ok(Self { on, name, table });
+        }
+        let reason = match on.is_taken(name).await? {
+            true => format!("\"{name}\" is a view of the database, which is not changed here."),
+            false => format!("There is no table \"{name}\"."),
+        };
+        Err(refused(name, None, reason))
     }
 
     fn column(&self, name: &str) -> Result<&Column, Error> {
@@ -457,6 +463,25 @@ impl<'t, T: Tables> Target<'t, T> {
         }
         self.on.add_foreign_key(self.name, key).await?;
         make_key_index(self.on, self.name, key).await
+    }
+
+    async fn add_unique(self, columns: &[String]) -> Result<(), Error> {
+        for column in columns {
+            self.column(column)?;
+        }
+        let text = ddl::unique_together(self.on.dialect(), self.name, columns);
+        self.on
+            .execute(self.name, &text)
+            .await
+            .map_err(|error| match error {
+                Error::Unique { value, row, .. } => Error::Unique {
+                    table: self.name.to_owned(),
+                    columns: columns.to_vec(),
+                    value,
+                    row,
+                },
+                error => error,
+            })
     }
 
     async fn drop_foreign_key(self, column: &str) -> Result<(), Error> {

@@ -133,12 +133,42 @@ pub struct Finding {
 /// How much a [`Finding`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
+    /// Nothing is wrong: it is told so that nobody wonders.
+    Noted,
     /// The next start mends it.
     MendedByStart,
     /// A server works, but should not stay so.
     Doubtful,
     /// A server does not work, or the data is damaged.
     Bad,
+}
+
+/// What of the tables of other programs is no collection like others, and why.
+pub(crate) fn noted(tables: &IndexMap<String, Table>, left_out: Vec<(String, String)>) -> Vec<Finding> {
+    let finding = |table: &str, what: String| Finding {
+        table: Some(table.to_owned()),
+        what,
+        weight: Weight::Noted,
+    };
+    let keyless = tables.iter().filter(|(name, table)| {
+        !table.view
+            && !loggia_model::system::is_reserved(name)
+            && table.columns.iter().all(|column| !column.primary_key)
+    });
+    let mut findings: Vec<_> = keyless
+        .map(|(name, table)| {
+            let key = match table.uniques.first() {
+                Some(columns) => format!("its key has several columns ({})", columns.join(", ")),
+                None => "it has no primary key".to_owned(),
+            };
+            finding(
+                name,
+                format!("{key}: its rows can be listed, but not be named or written"),
+            )
+        })
+        .collect();
+    findings.extend(left_out.into_iter().map(|(table, what)| finding(&table, what)));
+    findings
 }
 
 /// What a look at a database gives.
@@ -237,7 +267,7 @@ impl Store {
         Ok(Tx::new(transaction))
     }
 
-    /// The tables as the database has them, by name; without views, virtual tables and the database's own.
+    /// The tables and views as the database has them, by name; without virtual tables and the database's own.
     ///
     /// # Errors
     /// When the database cannot be read.

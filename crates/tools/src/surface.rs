@@ -71,9 +71,7 @@ impl Surface {
             .map(|one| (Arc::<str>::from(one.name.as_str()), one))
             .collect();
         let reach = ITEM_ACTIONS.map(|action| {
-            let own = seen
-                .iter()
-                .filter(|(_, one)| !one.system && one.primary.is_some());
+            let own = seen.iter().filter(|(_, one)| !one.system && one.table.is_some());
             let may = own.filter(|(_, one)| grants.may(action, one));
             may.map(|(name, _)| name.clone()).collect()
         });

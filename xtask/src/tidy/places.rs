@@ -67,7 +67,7 @@ const PLACES: &[Place] = &[
     },
     Place {
         name: "rusqlite",
-        only_in: &["crates/store/", "bench/", "Cargo.toml"],
+        only_in: &["crates/store/", "crates/servers/", "bench/", "Cargo.toml"],
         instead: "go through `store`, the only room that names a database",
     },
     Place {

@@ -8,12 +8,19 @@ use loggia_model::filter::Test;
 use loggia_model::{Collection, Field, Filter, Problem, Scalar};
 use serde_json::Value;
 
-/// The field that identifies items.
+/// The field that identifies items; asked of collections that the caller may do something with.
 ///
 /// # Errors
-/// The one answer for what does not exist, where the table has no primary key.
+/// That there is none, and what can be done about it.
 pub(super) fn primary(collection: &Collection) -> Result<&Arc<Field>, Problem> {
-    collection.primary.as_ref().ok_or_else(Problem::forbidden)
+    collection.primary.as_ref().ok_or_else(|| {
+        let reason = format!("Items of \"{}\" have no key by which one could be named.", collection.name);
+        let hint = match collection.is_view() {
+            true => "Read them as a list, with a filter. An administrator can name the field that tells them apart: `special: [\"key\"]` in its `meta`.",
+            false => "Read them as a list, with a filter.",
+        };
+        Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason).hint(hint)
+    })
 }
 
 /// A key as the database holds it; `None`: no item can have such a key.

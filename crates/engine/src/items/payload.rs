@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             .iter()
             .any(|action| self.on.grants.may(*action, collection))
         {
-            return Err(Problem::forbidden());
+            return Err(crate::query::read_only(&self.on, collection).unwrap_or_else(Problem::forbidden));
         }
         system::writable(self.on.grants, collection)
     }
@@ -433,6 +433,10 @@ impl<'a> Reader<'a> {
         path: &str,
         level: usize,
     ) -> Option<Edit> {
+        if let Some(problem) = crate::query::read_only(&self.on, target) {
+            self.problems.push(problem.at(path));
+            return None;
+        }
         match value {
             Value::Null => Some(Edit::Replace(Vec::new())),
             Value::Array(entries) => {

@@ -35,7 +35,7 @@ mod values;
 pub(crate) use facts::Facts;
 pub(crate) use selection::plain_read;
 pub(crate) use sight::Sight;
-pub(crate) use unknown::suggest;
+pub(crate) use unknown::{read_only, suggest};
 pub(crate) use values::{substituted, substituted_rule};
 
 /// What names are looked up in and values are worked out from.

@@ -14,6 +14,10 @@ const MOST_NAMES: usize = 30;
 
 /// No such collection, or not for this caller.
 pub(super) fn collection(on: &Resolver<'_>, name: &str, action: Action) -> Problem {
+    let known = on.schema.collection(name).filter(|_| action != Action::Read);
+    if let Some(problem) = known.and_then(|known| read_only(on, known)) {
+        return problem;
+    }
     let reason = format!(
         "You don't have permission to access collection \"{name}\" or it does not exist. Queried in root."
     );
@@ -24,6 +28,18 @@ pub(super) fn collection(on: &Resolver<'_>, name: &str, action: Action) -> Probl
         .map(|known| known.name.as_str())
         .collect();
     suggest(problem, name, &known, "Collections")
+}
+
+/// What is said of a collection whose items nobody can write, to those who may know of it.
+pub(crate) fn read_only(on: &Resolver<'_>, collection: &Collection) -> Option<Problem> {
+    let why = collection.read_only().filter(|_| on.grants.sees(collection))?;
+    let reason = format!("Items of \"{}\" can only be read: it {why}.", collection.name);
+    let hint = match collection.is_view() {
+        true => "Write to the collections that the view is made of.",
+        false => "Write to it with the program that made it, or give the table a primary key of one column.",
+    };
+    let problem = Problem::new(&FORBIDDEN, reason.clone()).with("reason", reason);
+    Some(problem.with("collection", collection.name.as_str()).hint(hint))
 }
 
 /// No such field, or not for this caller. `at`: the relational path that led to the collection.

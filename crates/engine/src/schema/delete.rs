@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::change::{Change, matching, with_id};
 use super::collections::protected;
+use super::fields::made_elsewhere;
 use super::payload::{self, invalid};
 use crate::again::again;
 use crate::{Engine, Error};
@@ -106,6 +107,7 @@ impl Engine {
 
 pub(super) async fn remove(change: &mut Change, base: &Schema, collection: &Collection) -> Result<(), Error> {
     let name = collection.name.as_str();
+    made_elsewhere(collection)?;
     drop_table(change, base, collection).await?;
     for relation in base.relations.iter().filter(|relation| !relation.system) {
         if relation.many_collection == name || relation.one_collection.as_deref() == Some(name) {
@@ -135,6 +137,9 @@ fn deletable(collection: &Collection, field: &Field) -> Result<(), Problem> {
             "Field {:?} of collection {:?}",
             field.name, collection.name
         )));
+    }
+    if field.column.is_some() {
+        made_elsewhere(collection)?;
     }
     if field.column.as_ref().is_some_and(|column| column.primary_key) {
         let message = format!(

@@ -263,6 +263,9 @@ fn checked(collection: &Collection, body: &Value) -> Result<FieldDraft, Problems
             let problem = invalid("type", "A folder has no items, and so no fields with a column.");
             problems.push(problem.hint("Use type \"alias\", or choose a collection of items."));
         }
+        if let Err(problem) = made_elsewhere(collection) {
+            problems.push(problem);
+        }
         if column.primary_key {
             let message = format!("Collection {:?} has its primary key already.", collection.name);
             problems.push(invalid("schema.is_primary_key", message));
@@ -270,6 +273,23 @@ fn checked(collection: &Collection, body: &Value) -> Result<FieldDraft, Problems
     }
     let draft = problems.or(draft)?;
     draft.ok_or_else(Problems::default)
+}
+
+/// A view is changed where it was made.
+///
+/// # Errors
+/// That it is one.
+pub(super) fn made_elsewhere(collection: &Collection) -> Result<(), Problem> {
+    if !collection.is_view() {
+        return Ok(());
+    }
+    let message = format!(
+        "{:?} is a view of the database, which is not changed here.",
+        collection.name
+    );
+    let hint =
+        "Change it in the database (CREATE OR REPLACE VIEW, DROP VIEW). Its `meta` can be changed here.";
+    Err(invalid("", message).hint(hint))
 }
 
 /// A column that demands values, beside items that have none.
@@ -299,6 +319,7 @@ pub(super) async fn update(
     }
     let FieldUpdate { column, meta } = draft::update(field, body)?;
     if let Some(column) = column {
+        made_elsewhere(target)?;
         alterable(&schema, field, &column)?;
         let was_nullable = field.column.as_ref().is_some_and(|column| column.nullable);
         if was_nullable && !column.nullable && change.any(target, Filter::field(field, Test::Null)).await? {

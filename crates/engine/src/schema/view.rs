@@ -12,10 +12,17 @@ pub(super) fn collection(collection: &Collection) -> Value {
         record.extend(meta.record.clone());
         record
     });
-    let schema = collection
-        .table
-        .as_ref()
-        .map(|table| json!({"name": collection.name, "comment": table.comment}));
+    let schema = collection.table.as_ref().map(|table| {
+        let mut schema = json!({"name": collection.name, "comment": table.comment});
+        // Only of what other programs have made.
+        if table.view {
+            schema["view"] = true.into();
+        }
+        if !table.uniques.is_empty() {
+            schema["unique_together"] = json!(table.uniques);
+        }
+        schema
+    });
     json!({"collection": collection.name, "meta": meta, "schema": schema})
 }
 

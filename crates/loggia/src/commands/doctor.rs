@@ -6,7 +6,7 @@ use crate::command_line::ConfigurationArguments;
 use crate::configuration::Configuration;
 use crate::{house, secret};
 use clap::Args;
-use loggia_store::{Store, Weight};
+use loggia_store::{Finding, Store, Weight};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -208,11 +208,27 @@ fn database(patient: &Patient) -> Outcome {
         Some(about) => format!("{shown} ({about})"),
         None => shown.to_string(),
     };
-    if examined.findings.is_empty() {
-        return Good(format!("{shown} is whole, and its tables are up to date"));
-    }
-    let words: Vec<String> = examined
+    let (noted, findings): (Vec<_>, Vec<_>) = examined
         .findings
+        .into_iter()
+        .partition(|finding| finding.weight == Weight::Noted);
+    if findings.is_empty() {
+        let mut text = format!("{shown} is whole, and its tables are up to date");
+        if !noted.is_empty() {
+            text = format!("{text}; to know: {}", told(&noted));
+        }
+        return Good(text);
+    }
+    let text = format!("{shown}: {}", told(&findings));
+    if findings.iter().any(|finding| finding.weight == Weight::Bad) {
+        Bad(text)
+    } else {
+        Doubtful(text)
+    }
+}
+
+fn told(findings: &[Finding]) -> String {
+    let words: Vec<String> = findings
         .iter()
         .take(SHOWN_FINDINGS)
         .map(|finding| match &finding.table {
@@ -220,16 +236,7 @@ fn database(patient: &Patient) -> Outcome {
             None => finding.what.clone(),
         })
         .collect();
-    let text = format!("{shown}: {}", words.join("; "));
-    if examined
-        .findings
-        .iter()
-        .any(|finding| finding.weight == Weight::Bad)
-    {
-        Bad(text)
-    } else {
-        Doubtful(text)
-    }
+    words.join("; ")
 }
 
 fn address(patient: &Patient) -> Outcome {

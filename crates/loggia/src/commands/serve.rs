@@ -64,6 +64,7 @@ async fn serve(configuration: &Configuration) -> anyhow::Result<()> {
     let foundation = Foundation::lay(configuration, Role::Server).await?;
     let made = foundation.first_administrator(configuration).await?;
     let house = Arc::new(foundation.build(configuration).await?);
+    house.tell_read_only();
     let mcp = house.mcp_state(configuration);
     if let Some(made) = made {
         print!("{}", first_start::text(&made, &configuration.admin, &url, mcp));

@@ -10,6 +10,7 @@ mod binary;
 mod copying;
 mod crash;
 mod databases;
+mod foreign;
 mod mail;
 mod mail_server;
 mod nodes;

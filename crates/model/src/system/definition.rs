@@ -621,7 +621,7 @@ impl SystemCollection {
             table: Some(Table {
                 columns: self.columns(),
                 foreign_keys: self.foreign_keys(),
-                comment: None,
+                ..Table::default()
             }),
             meta: Some(metadata::collection(self.record())),
             system: true,

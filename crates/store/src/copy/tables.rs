@@ -50,6 +50,10 @@ pub(super) fn chosen(tables: &IndexMap<String, Table>, leave_out: &[String]) -> 
             chosen
                 .notes
                 .push(format!("{name}: left out, as it is no table of Loggia"));
+        } else if table.view {
+            chosen.notes.push(format!(
+                "{name}: left out, as it is a view: make it in the target"
+            ));
         } else if let Some(shape) = Shape::of(name, table) {
             chosen.notes.extend(changes(name, table));
             chosen.shapes.push(shape);
@@ -202,6 +206,12 @@ pub(super) async fn finish(from: &Store, to: &Store, chosen: &Chosen) -> Result<
         keys.extend(missing.map(|key| SchemaStep::AddForeignKey {
             table: shape.name().to_owned(),
             key: key.clone(),
+        }));
+        let together = shape.table.uniques.iter();
+        let is_missing = |columns: &&Vec<String>| !found.uniques.contains(columns);
+        steps.extend(together.filter(is_missing).map(|columns| SchemaStep::AddUnique {
+            table: shape.name().to_owned(),
+            columns: columns.clone(),
         }));
         let counted = found.columns.iter().find(|column| column.auto_increment);
         if let Some((column, last)) = counted.zip(counters.get(shape.name())) {

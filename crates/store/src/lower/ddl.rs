@@ -68,6 +68,21 @@ pub(crate) fn index(dialect: &'static dyn Dialect, table: &str, column: &Column)
     Some(sql.text)
 }
 
+/// The statement of the index by which no two rows share the values of several columns.
+pub(crate) fn unique_together(dialect: &'static dyn Dialect, table: &str, columns: &[String]) -> String {
+    let mut sql = Sql::new(dialect);
+    sql.push("CREATE UNIQUE INDEX ")
+        .identifier(&dialect.index_name(table, &columns.join("+"), ".unique"))
+        .push(" ON ")
+        .identifier(table)
+        .push(" (");
+    sql.join(", ", columns, |sql, column| {
+        sql.identifier(column);
+    });
+    sql.push(")");
+    sql.text
+}
+
 /// The statement of the index for following a foreign key backwards.
 pub(crate) fn key_index(dialect: &'static dyn Dialect, table: &str, key: &ForeignKey) -> String {
     let mut sql = Sql::new(dialect);

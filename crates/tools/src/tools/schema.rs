@@ -91,6 +91,11 @@ impl Tool for SchemaTool {
                     "description": "Collections that hold one item.",
                     "items": {"type": "string"},
                 },
+                "views": {
+                    "type": "array",
+                    "description": "Collections that can only be read.",
+                    "items": {"type": "string"},
+                },
                 "access": {
                     "type": "object",
                     "description": "By collection, where you may not do everything: the actions you may do; with keys, \
@@ -134,7 +139,8 @@ impl Tool for SchemaTool {
 fn overview(call: &Call<'_>) -> Map<String, Value> {
     let schema = call.engine.schema();
     let room = call.bounds.tokens.saturating_sub(ENVELOPE);
-    let (mut own, mut system, mut folders, mut singletons) = (vec![], vec![], vec![], vec![]);
+    let (mut own, mut system, mut folders) = (vec![], vec![], vec![]);
+    let (mut singletons, mut views) = (vec![], vec![]);
     let (mut noted, mut limited) = (Vec::new(), Vec::new());
     let (mut used, mut truncated) = (0, false);
     // Our own collections come last, and notes after all names, so that the project's are the last to be cut.
@@ -154,6 +160,9 @@ fn overview(call: &Call<'_>) -> Map<String, Value> {
         }
         if collection.is_singleton() && !collection.system {
             singletons.push(name);
+        }
+        if collection.is_view() {
+            views.push(name);
         }
         noted.extend(note_of(collection).map(|note| (name, note)));
         limited.extend(access(call, collection).map(|access| (name, access)));
@@ -185,6 +194,10 @@ fn overview(call: &Call<'_>) -> Map<String, Value> {
     described.insert("collection_folders".into(), folders.into());
     described.insert("notes".into(), notes.into());
     described.insert("singletons".into(), singletons.into());
+    // Only where there are any: other programs made them.
+    if !views.is_empty() {
+        described.insert("views".into(), views.into());
+    }
     if !accesses.is_empty() {
         described.insert("access".into(), accesses.into());
     }
@@ -287,7 +300,7 @@ fn known<'a>(call: &Call<'a>, schema: &'a Schema) -> impl Iterator<Item = &'a Ar
 
 /// What the caller may do with a collection: each action with its fields. `None`: everything.
 fn access(call: &Call<'_>, collection: &Collection) -> Option<Map<String, Value>> {
-    if call.grants.is_admin() || collection.primary.is_none() {
+    if collection.table.is_none() || (call.grants.is_admin() && collection.read_only().is_none()) {
         return None;
     }
     let mut access = Map::new();
@@ -553,10 +566,10 @@ fn hash(call: &Call<'_>, schema: &Schema) -> String {
 
 /// What a hash needs of a collection besides its fields.
 fn tokens_of(collection: &Collection) -> String {
-    let kind = if collection.table.is_none() {
-        "folder"
-    } else {
-        "table"
+    let kind = match &collection.table {
+        None => "folder",
+        Some(table) if table.view => "view",
+        Some(_) => "table",
     };
     format!(
         "{kind} {} {}",

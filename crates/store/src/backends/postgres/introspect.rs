@@ -1,12 +1,12 @@
 //! What a database holds: tables, columns, keys, as its catalogue describes them.
 //!
-//! Meant are the tables that a name without a schema reaches. Left out: views, foreign and temporary tables, those of
-//! extensions, and the store's own. Foreign keys and indexes of several columns are left out too, and a primary key of
-//! several columns counts as none.
+//! Meant are the tables that a name without a schema reaches. Left out: foreign and temporary tables, those of
+//! extensions, and the store's own. Foreign keys of several columns are left out too, and a primary key of several
+//! columns counts as none.
 
 use std::collections::HashMap;
 
-use futures_util::future::try_join4;
+use futures_util::future::{try_join, try_join4};
 use indexmap::IndexMap;
 use loggia_model::Scalar;
 use loggia_model::schema::{Action, Column, ForeignKey, Table};
@@ -34,7 +34,7 @@ const COLUMNS: &str = "SELECT c.relname::text, a.attname::text, COALESCE(b.typna
      pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text, \
      (SELECT l.collname::text FROM pg_collation AS l WHERE l.oid = a.attcollation AND l.collname NOT IN ('C', 'POSIX')), \
      (SELECT json_agg(v.enumlabel ORDER BY v.enumsortorder)::text FROM pg_enum AS v WHERE v.enumtypid = COALESCE(b.oid, t.oid)), \
-     col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class') \
+     col_description(c.oid, a.attnum), obj_description(c.oid, 'pg_class'), c.relkind IN ('v', 'm') \
      FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
      JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_type AS b ON b.oid = t.typbasetype \
      LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum";
@@ -43,6 +43,12 @@ const COLUMNS: &str = "SELECT c.relname::text, a.attname::text, COALESCE(b.typna
 const INDEXES: &str = "SELECT c.relname::text, n.relname::text, i.indisunique, i.indisprimary, a.attname::text \
      FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid JOIN pg_class AS n ON n.oid = i.indexrelid \
      LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]";
+
+/// Indexes of several columns that tell rows apart, with the names of these.
+const UNIQUES: &str = "SELECT c.relname::text, (SELECT json_agg(a.attname ORDER BY k.position)::text \
+     FROM unnest(i.indkey) WITH ORDINALITY AS k(number, position) \
+     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number WHERE k.position <= i.indnkeyatts) \
+     FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid";
 
 /// Foreign keys of one column.
 const KEYS: &str = "SELECT c.relname::text, a.attname::text, f.relname::text, g.attname::text, \
@@ -58,29 +64,39 @@ const RULES: &str = "SELECT c.relname::text, a.attname::text, pg_get_constraintd
      FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid \
      JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]";
 
-/// All tables by name, or the one of a name.
+/// All tables by name, and all views; or the one table of a name.
 pub(super) async fn tables(
     connection: &Connection,
     only: Option<&str>,
 ) -> Result<IndexMap<String, Table>, Failure> {
-    let meant = match only {
-        Some(_) => format!("{MEANT} AND c.relname = $1::name"),
-        None => MEANT.to_owned(),
+    let (meant, shown) = match only {
+        Some(_) => {
+            let meant = format!("{MEANT} AND c.relname = $1::name");
+            (meant.clone(), meant)
+        }
+        None => (
+            MEANT.to_owned(),
+            MEANT.replacen("('r', 'p')", "('r', 'p', 'v', 'm')", 1),
+        ),
     };
     let only: Vec<_> = only.into_iter().map(Scalar::from).collect();
-    let columns = format!("{COLUMNS} WHERE {meant} ORDER BY c.oid, a.attnum");
+    let columns = format!("{COLUMNS} WHERE {shown} ORDER BY c.relkind IN ('v', 'm'), c.oid, a.attnum");
+    let uniques = format!(
+        "{UNIQUES} WHERE {meant} AND i.indisunique AND i.indnkeyatts > 1 AND i.indpred IS NULL AND i.indexprs IS NULL \
+         AND i.indisvalid ORDER BY NOT i.indisprimary, i.indexrelid"
+    );
     let indexes = format!(
         "{INDEXES} WHERE {meant} AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indisvalid ORDER BY i.indexrelid"
     );
     let keys = format!("{KEYS} WHERE {meant} AND {OF_ONE_COLUMN} ORDER BY k.oid");
     let rules = format!("{RULES} WHERE {meant} AND k.contype = 'c' AND cardinality(k.conkey) = 1");
-    let (columns, indexes, keys, rules) = try_join4(
+    let asked = try_join4(
         connection.ask(&columns, &only),
         connection.ask(&indexes, &only),
         connection.ask(&keys, &only),
         connection.ask(&rules, &only),
-    )
-    .await?;
+    );
+    let ((columns, indexes, keys, rules), uniques) = try_join(asked, connection.ask(&uniques, &only)).await?;
     let mut tables: IndexMap<String, Table> = IndexMap::new();
     for row in columns.iter() {
         let Some(found) = FoundColumn::read(row) else {
@@ -88,6 +104,7 @@ pub(super) async fn tables(
         };
         let table = tables.entry(found.table.to_owned()).or_default();
         table.comment = text(&row[13]).map(str::to_owned);
+        table.view = row[14] == Scalar::Bool(true);
         table.columns.push(found.into_column());
     }
     read_rules(&rules, &mut tables);
@@ -99,7 +116,30 @@ pub(super) async fn tables(
             table.foreign_keys.push(key);
         }
     }
+    for row in uniques.iter() {
+        let columns = text(&row[1]).and_then(|names| serde_json::from_str(names).ok());
+        let table = text(&row[0]).and_then(|name| tables.get_mut(name));
+        if let Some((table, columns)) = table.zip(columns) {
+            table.uniques.push(columns);
+        }
+    }
     Ok(tables)
+}
+
+/// What is not shown of the tables that are there, by table.
+pub(super) async fn left_out(connection: &Connection) -> Result<Vec<(String, String)>, Failure> {
+    let query = format!(
+        "SELECT c.relname::text, format('its foreign key of several columns to %s makes no relation', f.relname) \
+         FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_class AS f ON f.oid = k.confrelid \
+         WHERE {MEANT} AND k.contype = 'f' AND cardinality(k.conkey) > 1 AND k.conparentid = 0 \
+         UNION ALL SELECT c.relname::text, 'a foreign table is no collection' FROM pg_class AS c \
+         WHERE c.relkind = 'f' AND pg_table_is_visible(c.oid) ORDER BY 1, 2"
+    );
+    let rows = connection.ask_once(&query, &[]).await?;
+    let found = rows
+        .iter()
+        .filter_map(|row| Some((text(&row[0])?.to_owned(), text(&row[1])?.to_owned())));
+    Ok(found.collect())
 }
 
 fn text(cell: &Scalar) -> Option<&str> {
@@ -162,8 +202,14 @@ fn read_rules(rows: &Rows, tables: &mut IndexMap<String, Table>) {
         else {
             continue;
         };
-        if let Some(column) = column(tables, table, name) {
-            types::read_rule(definition, column);
+        let Some(column) = column(tables, table, name) else {
+            continue;
+        };
+        types::read_rule(definition, column);
+        if column.kind.is_textual()
+            && let Some(values) = types::read_choices(definition)
+        {
+            column.choices = values.into_iter().map(Into::into).collect();
         }
     }
 }

@@ -83,6 +83,9 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
         let connection = Connection::open_within(&common, Mode::Read, options.remote.starting).await?;
         let (about, mut findings) = opening::examine(&connection).await?;
         findings.extend(introspect::check(&connection).await.map_err(failure::of)?);
+        let tables = introspect::tables(&connection, None).await.map_err(failure::of)?;
+        let left_out = introspect::left_out(&connection).await.map_err(failure::of)?;
+        findings.extend(crate::store::noted(&tables, left_out));
         findings.extend(migrations::finding(ran(&connection).await?));
         Ok(Examined {
             about: Some(about),

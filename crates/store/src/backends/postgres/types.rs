@@ -133,6 +133,54 @@ pub(super) fn read_rule(definition: &str, column: &mut Column) -> bool {
     true
 }
 
+/// The values that a rule of a text column lists, where it says nothing else; given as PostgreSQL writes
+/// `CHECK (size IN ('small', 'large'))`.
+pub(super) fn read_choices(definition: &str) -> Option<Vec<String>> {
+    let (column, list) = definition.strip_prefix("CHECK ")?.split_once(" = ANY (")?;
+    let column = column.trim_start_matches('(');
+    let column = column.strip_suffix("::text").unwrap_or(column);
+    let column = column.strip_suffix(')').unwrap_or(column);
+    let is_name = match column
+        .strip_prefix('"')
+        .and_then(|inside| inside.strip_suffix('"'))
+    {
+        Some(inside) => !inside.replace("\"\"", "").contains('"'),
+        None => column
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
+    };
+    let mut rest = list.trim_start_matches('(').strip_prefix("ARRAY[")?;
+    let mut values = Vec::new();
+    loop {
+        let mut value = String::new();
+        rest = rest.strip_prefix('\'')?;
+        loop {
+            let end = rest.find('\'')?;
+            value.push_str(&rest[..end]);
+            rest = &rest[end + 1..];
+            match rest.strip_prefix('\'') {
+                Some(more) => {
+                    value.push('\'');
+                    rest = more;
+                }
+                None => break,
+            }
+        }
+        values.push(value);
+        let ty = ["::text", "::character varying", "::bpchar"];
+        rest = ty.iter().find_map(|ty| rest.strip_prefix(ty)).unwrap_or(rest);
+        match rest.strip_prefix(", ") {
+            Some(more) => rest = more,
+            None => break,
+        }
+    }
+    let end = rest
+        .strip_prefix(']')?
+        .replace("::text[]", "")
+        .replace("::character varying[]", "");
+    (is_name && end.bytes().all(|byte| byte == b')')).then_some(values)
+}
+
 /// A type as the catalogue has it.
 pub(super) struct Found<'t> {
     /// The base type's name where it is a domain.
@@ -202,6 +250,27 @@ mod tests {
         };
         read(&numeric, &mut column);
         assert_eq!((column.precision, column.scale), (Some(10), Some(2)));
+    }
+
+    #[test]
+    fn rules_that_list_values_are_understood_and_others_are_not() {
+        let check = |definition: &str, expect: Option<&[&str]>| {
+            let expect = expect.map(|values| values.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!(read_choices(definition), expect, "{definition}");
+        };
+        let written = "CHECK (((size)::text = ANY ((ARRAY['small'::character varying, 'it''s, so'::character varying])::text[])))";
+        check(written, Some(&["small", "it's, so"]));
+        check(
+            "CHECK ((\"a size\" = ANY (ARRAY['a'::text, 'b'::text])))",
+            Some(&["a", "b"]),
+        );
+        check(
+            "CHECK (((a = ANY (ARRAY['a'::text, 'b'::text])) OR (a ~~ 'x%'::text)))",
+            None,
+        );
+        check("CHECK ((lower(a) = ANY (ARRAY['a'::text, 'b'::text])))", None);
+        check("CHECK ((a = ANY (ARRAY[1, 2])))", None);
+        check("CHECK ((a > 0))", None);
     }
 
     #[test]

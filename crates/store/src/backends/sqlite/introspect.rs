@@ -1,7 +1,7 @@
 //! What a file holds: tables, columns, keys, as SQLite describes them.
 //!
-//! Left out: views, virtual tables and their shadows, SQLite's own tables and the store's. Foreign keys and indexes of
-//! several columns are left out too, and a primary key of several columns counts as none.
+//! Left out: virtual tables and their shadows, SQLite's own tables and the store's. Foreign keys of several columns are
+//! left out too, and a primary key of several columns counts as none.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use loggia_model::schema::{Action, Column, ForeignKey, Table};
 use rusqlite::{Connection, Row};
 
 use super::dialect::SQLITE;
+use super::table_text::TableText;
 use super::{failure, types};
 use crate::change::{Index, KEY_INDEX, quoted};
 use crate::lower::ddl;
@@ -31,9 +32,11 @@ fn from(joined: &str) -> String {
     )
 }
 
-/// All tables by name, in the order in which they were made.
+/// All tables by name, in the order in which they were made, and all views behind them.
 pub(super) fn tables(connection: &Connection) -> Result<IndexMap<String, Table>, Error> {
-    read_tables(connection, None).map_err(failure::of)
+    let mut tables = read_tables(connection, None).map_err(failure::of)?;
+    tables.extend(read_views(connection).map_err(failure::of)?);
+    Ok(tables)
 }
 
 /// One table by its exact name.
@@ -83,6 +86,8 @@ fn read_tables(connection: &Connection, only: Option<&str>) -> rusqlite::Result<
         tables.insert(name, table);
     }
     read_indexes(connection, only, &mut tables)?;
+    read_uniques(connection, only, &mut tables)?;
+    read_choices(connection, only, &mut tables)?;
     let names: HashMap<_, _> = kinds
         .into_keys()
         .map(|name| (name.to_ascii_lowercase(), name))
@@ -100,6 +105,44 @@ fn read_tables(connection: &Connection, only: Option<&str>) -> rusqlite::Result<
         }
     }
     Ok(tables)
+}
+
+/// The views, with what SQLite makes of the types of their columns. One that does not work (its tables have gone) is
+/// left out, and keeps no other from being read.
+fn read_views(connection: &Connection) -> rusqlite::Result<IndexMap<String, Table>> {
+    let mut statement =
+        connection.prepare_cached("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY rowid")?;
+    let names: Vec<String> = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut views = IndexMap::new();
+    for name in names {
+        let columns = connection
+            .prepare_cached(
+                "SELECT ?1, x.name, x.type, x.\"notnull\", x.dflt_value, 0, 0, 0 FROM pragma_table_xinfo(?1) AS x",
+            )
+            .and_then(|mut statement| {
+                let columns = statement.query_map([&name], RawColumn::read)?;
+                columns.collect::<rusqlite::Result<Vec<_>>>()
+            });
+        let columns = match columns {
+            Ok(columns) => columns,
+            Err(error) => {
+                tracing::warn!(%error, view = name, "a view does not work and is left out");
+                continue;
+            }
+        };
+        let view = Table {
+            columns: columns
+                .into_iter()
+                .map(|column| column.into_column(false, true))
+                .collect(),
+            view: true,
+            ..Table::default()
+        };
+        views.insert(name, view);
+    }
+    Ok(views)
 }
 
 /// A row of `pragma_table_xinfo`.
@@ -187,6 +230,83 @@ fn read_indexes(
         }
     }
     Ok(())
+}
+
+/// The values that checks list.
+fn read_choices(
+    connection: &Connection,
+    only: Option<&str>,
+    tables: &mut IndexMap<String, Table>,
+) -> rusqlite::Result<()> {
+    let text = format!("SELECT s.name, s.sql {} AND s.sql LIKE '%CHECK%'", from(""));
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([only])?;
+    while let Some(row) = rows.next()? {
+        let (name, text): (String, String) = (row.get(0)?, row.get(1)?);
+        let Some((table, text)) = tables.get_mut(&name).zip(TableText::parse(&text)) else {
+            continue;
+        };
+        for (column, values) in text.listed() {
+            let named = |known: &&mut Column| known.name.eq_ignore_ascii_case(&column);
+            if let Some(known) = table.columns.iter_mut().find(named)
+                && known.kind.is_textual()
+            {
+                known.choices = values.into_iter().map(Into::into).collect();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Several columns that are unique together; not where an expression is among them.
+fn read_uniques(
+    connection: &Connection,
+    only: Option<&str>,
+    tables: &mut IndexMap<String, Table>,
+) -> rusqlite::Result<()> {
+    let text = format!(
+        "SELECT s.name, il.name, ii.name {} AND il.\"unique\" = 1 AND il.partial = 0 ORDER BY s.rowid, il.seq DESC, ii.seqno",
+        from("JOIN pragma_index_list(s.name) AS il JOIN pragma_index_info(il.name) AS ii")
+    );
+    let mut statement = connection.prepare_cached(&text)?;
+    let mut rows = statement.query([only])?;
+    let mut found: IndexMap<(String, String), Vec<Option<String>>> = IndexMap::new();
+    while let Some(row) = rows.next()? {
+        found
+            .entry((row.get(0)?, row.get(1)?))
+            .or_default()
+            .push(row.get(2)?);
+    }
+    for ((table, _), columns) in found {
+        let columns: Option<Vec<_>> = columns.into_iter().collect();
+        if let Some((table, columns)) = tables.get_mut(&table).zip(columns)
+            && columns.len() > 1
+        {
+            table.uniques.push(columns);
+        }
+    }
+    Ok(())
+}
+
+/// What is not shown of the tables that are there, by table.
+pub(super) fn left_out(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let text = format!(
+        "SELECT s.name, 'its foreign key of several columns to ' || fk.\"table\" || ' makes no relation' {} \
+         GROUP BY s.rowid, fk.id HAVING COUNT(*) > 1",
+        from(KEYS)
+    );
+    let mut statement = connection.prepare(&text)?;
+    let mut found: Vec<(String, String)> = statement
+        .query_map([None::<&str>], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut statement = connection.prepare(
+        "SELECT name, 'a virtual table is no collection' FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%'",
+    )?;
+    let virtual_tables = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for row in virtual_tables {
+        found.push(row?);
+    }
+    Ok(found)
 }
 
 /// The foreign keys of the tables, as `fk`.

@@ -67,6 +67,8 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
         let readers = Readers::new(path, 1);
         let look = readers.run(move |connection| {
             let mut findings = introspect::check(connection)?;
+            let left_out = introspect::left_out(connection).map_err(failure::of)?;
+            findings.extend(crate::store::noted(&introspect::tables(connection)?, left_out));
             findings.extend(migrations::finding(ran(connection, &options.clock)?));
             Ok(findings)
         });

@@ -107,6 +107,14 @@ impl TableText {
             .find(|column| unquoted(&column.name).eq_ignore_ascii_case(name))
     }
 
+    /// The values that checks list (`CHECK (size IN ('small', 'large'))`), each with the column that they are for; of
+    /// checks that say nothing else.
+    pub(super) fn listed(&self) -> Vec<(String, Vec<String>)> {
+        let of_columns = self.columns.iter().flat_map(|column| &column.clauses);
+        let all = of_columns.chain(&self.constraints);
+        all.filter_map(|clause| listed(clause)).collect()
+    }
+
     /// Adds a constraint of the table.
     pub(super) fn add_constraint(&mut self, constraint: String) {
         self.constraints.push(constraint);
@@ -252,6 +260,24 @@ fn written(text: &str, tokens: &[Token<'_>]) -> String {
     }
 }
 
+/// A check that lists the values of a column, and says nothing else.
+fn listed(clause: &str) -> Option<(String, Vec<String>)> {
+    let tokens = tokens(clause);
+    let check = tokens.iter().position(|token| token.is("CHECK"))?;
+    let [open, column, word, inner, values @ .., inner_end, end] = tokens.get(check + 1..)? else {
+        return None;
+    };
+    let brackets = open.text == "(" && inner.text == "(" && inner_end.text == ")" && end.text == ")";
+    if !brackets || !word.is("IN") {
+        return None;
+    }
+    let texts = split(values).into_iter().map(|value| match value {
+        [text] if text.text.starts_with('\'') => Some(unquoted(text.text)),
+        _ => None,
+    });
+    Some((unquoted(column.text), texts.collect::<Option<_>>()?))
+}
+
 fn unquoted(name: &str) -> String {
     let inside = |open: char, close: char| name.strip_prefix(open)?.strip_suffix(close);
     for quote in ['"', '`', '\''] {
@@ -319,6 +345,32 @@ mod tests {
         full TEXT GENERATED ALWAYS AS (kind || ',' || parent) VIRTUAL, \
         bare, \
         CHECK (kind <> ','), FOREIGN KEY ([bare]) REFERENCES x (y) ON UPDATE CASCADE) STRICT, WITHOUT ROWID";
+
+    #[test]
+    fn checks_that_list_values_are_understood_and_others_are_not() {
+        let listed = |text: &str| TableText::parse(text).unwrap().listed();
+        assert_eq!(
+            listed(FOREIGN),
+            [("kind".to_owned(), vec!["a".to_owned(), "b".to_owned()])]
+        );
+        let text = "CREATE TABLE t (a TEXT, [b c] TEXT, CONSTRAINT x CHECK([b c] in ('it''s')))";
+        assert_eq!(listed(text), [("b c".to_owned(), vec!["it's".to_owned()])]);
+        for rule in [
+            "a IN ('x') OR b = 1",
+            "a NOT IN ('x')",
+            "a IN (1, 2)",
+            "a IN (SELECT 'x')",
+            "lower(a) IN ('x')",
+            "a IN ('x', b)",
+            "a IN ('x') AND b IN ('y')",
+        ] {
+            assert_eq!(
+                listed(&format!("CREATE TABLE t (a TEXT, b TEXT, CHECK ({rule}))")),
+                [],
+                "{rule}"
+            );
+        }
+    }
 
     #[test]
     fn a_text_is_taken_apart() {

@@ -55,7 +55,10 @@ async fn tables_of_other_programs_are_understood() {
         .keys()
         .filter(|name| !loggia_model::system::is_reserved(name))
         .collect();
-    assert_eq!(names, ["people", "pairs", "counted", "parted"]);
+    assert_eq!(names, ["people", "pairs", "counted", "parted", "adults"]);
+    assert!(tables["adults"].view && !tables["people"].view);
+    assert_eq!(tables["people"].uniques, [["code", "age"]]);
+    assert_eq!(tables["pairs"].uniques, [["a", "b"]]);
     let people = &tables["people"];
     let column = |name: &str| people.columns.iter().find(|column| column.name == name).unwrap();
     assert_eq!(people.comment.as_deref(), Some("who works here"));
@@ -331,8 +334,8 @@ async fn a_look_at_a_database_changes_nothing() {
     // What somebody did with the server's checks switched off is found.
     say(
         &database.url,
-        "CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (a integer REFERENCES a); \
-         SET session_replication_role = replica; INSERT INTO b VALUES (1), (2)",
+        "CREATE TABLE a (id integer PRIMARY KEY); CREATE TABLE b (id serial PRIMARY KEY, a integer REFERENCES a); \
+         SET session_replication_role = replica; INSERT INTO b (a) VALUES (1), (2)",
     )
     .await;
     let findings = Store::examine(options(&database.url)).await.unwrap().findings;
@@ -352,4 +355,85 @@ async fn whom_the_server_does_not_let_in_is_told_without_secrets() {
         assert!(error.to_string().contains(says), "{error}");
         assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn views_are_read_and_never_changed() {
+    let text = "CREATE TABLE people (id serial PRIMARY KEY, name text, age smallint);\n\
+         INSERT INTO people (name, age) VALUES ('Ann', 30), ('Bob', 10), ('Cid', 18);\n\
+         CREATE VIEW adults AS SELECT id, name, age::numeric(5, 1) / 2 AS half FROM people WHERE age > 17;\n\
+         CREATE MATERIALIZED VIEW kept AS SELECT age, count(*) AS people FROM people GROUP BY age;";
+    let Some((world, _database)) = over(text).await else {
+        return;
+    };
+    let tables = world.store.tables().await.unwrap();
+    for (view, expect) in [
+        (
+            "adults",
+            vec![
+                ("id", Kind::Integer),
+                ("name", Kind::Text),
+                ("half", Kind::Decimal),
+            ],
+        ),
+        ("kept", vec![("age", Kind::Integer), ("people", Kind::BigInteger)]),
+    ] {
+        let table = &tables[view];
+        let kinds: Vec<_> = table
+            .columns
+            .iter()
+            .map(|column| (column.name.as_str(), column.kind))
+            .collect();
+        assert_eq!(kinds, expect);
+        assert!(
+            table.view
+                && table
+                    .columns
+                    .iter()
+                    .all(|column| !column.primary_key && !column.auto_increment)
+        );
+    }
+    let mut plan = world.read("adults", &["name"]);
+    plan.filter = world.test("adults.half", Test::Greater("9".into()));
+    assert_eq!(world.json(plan).await, json!([{"name": "Ann"}]));
+    assert_eq!(world.rows(world.read("kept", &["people"])).await.len(), 3);
+    let step = loggia_model::plan::SchemaStep::DropTable {
+        table: "adults".to_owned(),
+    };
+    let refused = super::suite::world::change(&world.store, vec![step])
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("is a view"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_no_collection_like_others_is_told() {
+    let text = "CREATE TABLE pairs (a integer, b integer, PRIMARY KEY (a, b)); CREATE TABLE keyless (anything text);\n\
+         CREATE TABLE pointing (id integer PRIMARY KEY, x integer, y integer, FOREIGN KEY (x, y) REFERENCES pairs);";
+    let Some((_world, database)) = over(text).await else {
+        return;
+    };
+    let examined = Store::examine(options(&database.url)).await.unwrap();
+    let told: Vec<_> = examined
+        .findings
+        .iter()
+        .map(|finding| {
+            (
+                finding.table.as_deref().unwrap(),
+                finding.what.as_str(),
+                finding.weight,
+            )
+        })
+        .collect();
+    for (table, says) in [
+        ("pairs", "its key has several columns (a, b)"),
+        ("keyless", "it has no primary key"),
+        ("pointing", "its foreign key of several columns to pairs"),
+    ] {
+        let found = |(name, what, weight): &(&str, &str, Weight)| {
+            *name == table && what.starts_with(says) && *weight == Weight::Noted
+        };
+        assert!(told.iter().any(found), "{table} {says}: {told:?}");
+    }
+    assert_eq!(told.len(), 3, "{told:?}");
 }

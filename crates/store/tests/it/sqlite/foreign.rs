@@ -6,7 +6,7 @@ use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey, FigureSort, Group, Plan};
 use loggia_model::schema::{Action, Default};
 use loggia_model::{Filter, Scalar, StorageKind as Kind};
-use loggia_store::{Error, Options, Store};
+use loggia_store::{Error, Options, Store, Weight};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -49,7 +49,9 @@ async fn tables_of_other_programs_are_understood() {
         .keys()
         .filter(|name| !loggia_model::system::is_reserved(name))
         .collect();
-    assert_eq!(names, ["people", "pairs", "keyless", "counted"]);
+    assert_eq!(names, ["people", "pairs", "keyless", "counted", "adults"]);
+    assert!(tables["adults"].view && !tables["people"].view);
+    assert_eq!(tables["pairs"].uniques, [["a", "b"]]);
     let people = &tables["people"];
     let column = |name: &str| people.columns.iter().find(|column| column.name == name).unwrap();
     assert_eq!(
@@ -331,4 +333,97 @@ async fn what_is_no_database_is_not_touched() {
         .await
         .unwrap_err();
     assert_eq!(std::fs::read_to_string(&file).unwrap(), letter);
+}
+
+#[tokio::test]
+async fn views_are_read_and_never_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = over(
+        &folder,
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name varchar(80), age int, city text, UNIQUE (name, city));\n\
+         CREATE UNIQUE INDEX folded ON people (lower(name), age);\n\
+         CREATE VIEW adults AS SELECT id, name, CAST(age * 2 AS INTEGER) AS twice, age > 20 AS old FROM people WHERE age > 17;\n\
+         CREATE VIEW broken AS SELECT * FROM gone;\n\
+         INSERT INTO people (name, age) VALUES ('Ann', 30), ('Bob', 10), ('Cid', 18);",
+    )
+    .await;
+    let world = World::of(store, Vec::new()).await;
+    let tables = world.store.tables().await.unwrap();
+    assert!(
+        !tables.contains_key("broken"),
+        "it keeps no other from being read"
+    );
+    assert_eq!(tables["people"].uniques, [["name", "city"]]);
+    let adults = &tables["adults"];
+    let kinds: Vec<_> = adults
+        .columns
+        .iter()
+        .map(|column| (column.name.as_str(), column.kind))
+        .collect();
+    assert_eq!(
+        &kinds[..3],
+        [
+            ("id", Kind::Integer),
+            ("name", Kind::String),
+            ("twice", Kind::Integer)
+        ]
+    );
+    assert!(
+        adults.view
+            && adults
+                .columns
+                .iter()
+                .all(|column| !column.primary_key && !column.auto_increment)
+    );
+    let mut plan = world.read("adults", &["name", "twice"]);
+    plan.filter = world.test("adults.twice", Test::Greater(Scalar::Int(36)));
+    assert_eq!(world.json(plan).await, json!([{"name": "Ann", "twice": 60}]));
+    let step = loggia_model::plan::SchemaStep::DropTable {
+        table: "adults".to_owned(),
+    };
+    let refused = super::suite::world::change(&world.store, vec![step])
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("is a view"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_no_collection_like_others_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = over(
+        &folder,
+        "CREATE TABLE pairs (a INT, b INT, PRIMARY KEY (a, b)) WITHOUT ROWID;\n\
+         CREATE TABLE keyless (anything);\n\
+         CREATE TABLE pointing (id INTEGER PRIMARY KEY, x INT, y INT, FOREIGN KEY (x, y) REFERENCES pairs (a, b));\n\
+         CREATE VIRTUAL TABLE searched USING fts5(body);",
+    )
+    .await;
+    drop(store);
+    let file = folder.path().join("foreign.db");
+    let examined = Store::examine(Options::new(format!("sqlite://{}", file.display())))
+        .await
+        .unwrap();
+    let told: Vec<_> = examined
+        .findings
+        .iter()
+        .map(|finding| {
+            (
+                finding.table.as_deref().unwrap(),
+                finding.what.as_str(),
+                finding.weight,
+            )
+        })
+        .collect();
+    for (table, says) in [
+        ("pairs", "its key has several columns (a, b)"),
+        ("keyless", "it has no primary key"),
+        ("pointing", "its foreign key of several columns to pairs"),
+        ("searched", "a virtual table"),
+    ] {
+        let found = |(name, what, weight): &(&str, &str, Weight)| {
+            *name == table && what.starts_with(says) && *weight == Weight::Noted
+        };
+        assert!(told.iter().any(found), "{table} {says}: {told:?}");
+    }
+    assert_eq!(told.len(), 4, "{told:?}");
 }

@@ -101,6 +101,10 @@ fn ring() -> Vec<SchemaStep> {
             table: "left".to_owned(),
             key: key_to("other", "right", Action::Cascade),
         },
+        SchemaStep::AddUnique {
+            table: "right".to_owned(),
+            columns: vec!["other".to_owned(), "id".to_owned()],
+        },
         SchemaStep::AddColumn {
             table: "directus_users".to_owned(),
             column: Column {
@@ -199,6 +203,7 @@ async fn a_project_comes_back_as_it_left() {
     for (name, table) in world(&first).await.store.tables().await.unwrap() {
         let found = &target_tables[&name];
         assert_eq!(table.columns, found.columns, "{name}");
+        assert_eq!(table.uniques, found.uniques, "{name}");
         let sorted = |keys: &[loggia_model::schema::ForeignKey]| {
             let mut keys = keys.to_vec();
             keys.sort_by(|a, b| a.column.cmp(&b.column));

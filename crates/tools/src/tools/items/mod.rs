@@ -315,7 +315,7 @@ fn own_collection(call: &Call<'_>, name: &str) -> Result<Arc<Collection>, Proble
             .hint(hint));
     }
     let collection = call.collection(name, "collection")?;
-    if collection.primary.is_none() {
+    if collection.table.is_none() {
         let message = format!("`{name}` is a folder for collections: it has no items.");
         return Err(Problem::new(&INVALID_PAYLOAD, message).at("collection"));
     }
@@ -333,6 +333,14 @@ fn permitted(call: &Call<'_>, action: Action, collection: &Collection) -> Proble
         return Problems::default();
     }
     let name = &collection.name;
+    if let Some(why) = collection.read_only().filter(|_| action != Action::Read) {
+        let message = format!("Nobody can {} items of `{name}`: it {why}.", action.name());
+        let hint = "They can be read: filter, sort, aggregate.";
+        return Problem::new(&FORBIDDEN, message)
+            .at("collection")
+            .hint(hint)
+            .into();
+    }
     let message = format!("You may not {} items of `{name}`.", action.name());
     let others: Vec<&str> = call
         .surface

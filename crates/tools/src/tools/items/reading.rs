@@ -32,6 +32,13 @@ pub(super) async fn read(
     let mut asked = query.clone();
     window.narrow(&mut asked);
     if let Some(keys) = &keys {
+        if collection.primary.is_none() {
+            let name = &collection.name;
+            let message = format!("Items of `{name}` have no key by which one could be named.");
+            let problem =
+                loggia_model::Problem::new(&loggia_model::error::INVALID_PAYLOAD, message).at("keys");
+            return Err(problem.hint("Use `query.filter`.").into());
+        }
         only_keys(&mut asked, primary(collection), keys);
     }
     let asked_query = parsed(&asked)?;
