@@ -87,6 +87,8 @@ pub struct Attribution {
     pub change: Arc<OnceLock<String>>,
     /// Set once a commit begins: from then on, who is not told its outcome does not know whether anything was changed.
     pub commit: Arc<OnceLock<()>>,
+    /// The version of who is who by which the caller was established; `None`: nothing that changes that counts for them.
+    pub people: Option<u64>,
 }
 
 /// Through which door a request came.

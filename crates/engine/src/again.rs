@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use loggia_access::Caller;
+use loggia_access::{Attribution, Caller};
 use loggia_journal::Recorder;
 use loggia_model::error::SERVICE_UNAVAILABLE;
 use loggia_model::{Problem, Schema};
@@ -49,30 +49,71 @@ enum Next<T> {
     Wait(Duration),
 }
 
+/// What one attempt hands on to the next.
+pub(crate) struct Turn {
+    /// Who asks, as far as is known by now.
+    pub(crate) caller: Caller,
+    /// The turn at the writer, once there is one.
+    tx: Option<Recorder>,
+}
+
+impl Turn {
+    /// Of somebody who has not waited yet.
+    pub(crate) fn of(caller: &Caller) -> Self {
+        Self {
+            caller: caller.clone(),
+            tx: None,
+        }
+    }
+
+    /// Lets others have it.
+    pub(crate) fn give_up(&mut self) {
+        self.tx = None;
+    }
+}
+
 impl Engine {
     /// Waits for the turn at the writer, or goes on with the one at hand. `None`: what is committed by now is not what the
     /// attempt goes by; the turn is kept for the next one, so that nothing can change before that.
     ///
     /// # Errors
-    /// When the database cannot begin.
+    /// When the database cannot begin, and when who asks is nobody any more.
     pub(crate) async fn turn(
         &self,
-        kept: &mut Option<Recorder>,
+        turn: &mut Turn,
         schema: &Arc<Schema>,
         known: Versions,
-        caller: &Caller,
     ) -> Result<Option<Recorder>, Error> {
-        let mut tx = match kept.take() {
+        let mut tx = match turn.tx.take() {
             Some(tx) => tx,
-            None => self.begin(schema, caller).await?,
+            None => self.begin(schema, &turn.caller).await?,
         };
         let found = tx.versions();
-        if found.schema != schema.version || found.rules != known.rules {
-            *kept = Some(tx);
+        let established = turn.caller.attribution().people;
+        let is_known = established.is_none_or(|people| people == found.people);
+        if !is_known {
+            turn.caller = self.renewed(&turn.caller, found.people).await?;
+        }
+        if !is_known || found.schema != schema.version || found.rules != known.rules {
+            turn.tx = Some(tx);
             return Ok(None);
         }
         tx.see(schema);
+        tx.act_for(&turn.caller);
         Ok(Some(tx))
+    }
+
+    /// The same caller as they are by a version of who is who.
+    async fn renewed(&self, caller: &Caller, people: u64) -> Result<Caller, Error> {
+        let mut caller = caller.clone();
+        for listener in &self.parts().listeners {
+            caller = listener.again(&caller).await?;
+        }
+        let attribution = Attribution {
+            people: Some(people),
+            ..caller.attribution().clone()
+        };
+        Ok(caller.attributed(attribution))
     }
 
     /// What an attempt came to; `None`: another one is to be made, for which there is reason by now. `None` of the attempt:

@@ -75,6 +75,17 @@ pub trait Hasher: Send + Sync {
 pub trait Listener: Send + Sync {
     /// Rows of `collection` with these primary keys (none: any of them) were written or deleted.
     fn changed(&self, collection: &str, keys: &[serde_json::Value]);
+
+    /// Who a caller is by now: asked once something has changed since they were established.
+    ///
+    /// # Errors
+    /// When they are nobody any more.
+    fn again<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> Pin<Box<dyn Future<Output = Result<Caller, Error>> + Send + 'a>> {
+        Box::pin(std::future::ready(Ok(caller.clone())))
+    }
 }
 
 /// How much one request may ask for.
@@ -185,6 +196,12 @@ impl Engine {
     /// What is kept in memory is at least as new as what was committed then.
     pub(crate) fn known(&self) -> Versions {
         *self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The version of who is who that is known here.
+    #[must_use]
+    pub fn people(&self) -> u64 {
+        self.known().people
     }
 
     /// Takes in everything that was committed before this was called, by whichever process: schema, permissions, settings,

@@ -170,7 +170,10 @@ pub(crate) fn facts(app: &App, parts: &Parts, origin: Origin) -> RequestFacts {
             .get(USER_AGENT)
             .and_then(|agent| agent.to_str().ok())
             .map(str::to_owned),
-        attribution: Attribution::default(),
+        attribution: Attribution {
+            people: Some(app.engine().people()),
+            ..Attribution::default()
+        },
     }
 }
 
@@ -179,10 +182,12 @@ pub(crate) fn facts(app: &App, parts: &Parts, origin: Origin) -> RequestFacts {
 /// # Errors
 /// As [`entrance::attribution`].
 pub(crate) fn told(app: &App, parts: &Parts) -> Result<RequestFacts, Problem> {
-    Ok(RequestFacts {
-        attribution: entrance::attribution(parts)?,
-        ..facts(app, parts, Origin::Rest)
-    })
+    let facts = facts(app, parts, Origin::Rest);
+    let attribution = Attribution {
+        people: facts.attribution.people,
+        ..entrance::attribution(parts)?
+    };
+    Ok(RequestFacts { attribution, ..facts })
 }
 
 /// Browsers send cookies along with requests that pages of other origins make: those may read at most.

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use loggia_engine::{Hasher, Listener};
+use loggia_access::Caller;
+use loggia_engine::{Error, Hasher, Listener};
 use loggia_identity::{Identity, Secret, fingerprint};
 use loggia_model::Problems;
 use serde_json::Value;
@@ -56,5 +57,15 @@ impl Hasher for Joint {
 impl Listener for Joint {
     fn changed(&self, collection: &str, _: &[Value]) {
         self.0.changed(collection);
+    }
+
+    fn again<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> Pin<Box<dyn Future<Output = Result<Caller, Error>> + Send + 'a>> {
+        Box::pin(async move {
+            let again = self.0.again(caller).await;
+            again.map_err(|error| error.problems().into())
+        })
     }
 }

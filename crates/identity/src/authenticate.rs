@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use loggia_access::Caller;
+use loggia_access::{Caller, Origin};
 use loggia_model::Record;
 use moka::sync::Cache;
 
 use crate::access_token::AccessToken;
 use crate::account::{Account, By, RequestFacts, text};
 use crate::jwt::{self, Rejected};
-use crate::second_factor::demanded;
+use crate::second_factor::{demanded, facts_of};
 use crate::secret::{digest, fingerprint};
+use crate::tables::SessionRow;
 use crate::{Error, Identity};
 
 /// What a request shows.
@@ -162,6 +163,42 @@ impl Identity {
             must_set_up_factor: demands_factor && signed_in && !known.account.has_second_factor,
             caller: known.account.caller(by, facts),
         })
+    }
+
+    /// Who a caller is by now, for what has waited since they were authenticated. Whether a static token was replaced
+    /// meanwhile is not told by what is known of a caller.
+    ///
+    /// # Errors
+    /// As [`Identity::authenticate`], where the user, the session or the token is not good any more.
+    pub async fn again(&self, caller: &Caller) -> Result<Caller, Error> {
+        let claims = caller.claims();
+        if matches!(claims.origin, Origin::Cli | Origin::System) {
+            return Ok(caller.clone());
+        }
+        let (house, now, facts) = (&self.0, self.0.clock.now(), facts_of(caller));
+        let (account, token) = match (&claims.token, &claims.user) {
+            (Some(token), _) => {
+                let row = house.tables.token_of(&house.store, &token.id).await?;
+                let (account, token) = self.token_account(&row.ok_or_else(Error::wrong)?).await?;
+                token.admit(&facts, now)?;
+                (account, Some(token))
+            }
+            (None, Some(user)) => (self.active_account(Some(user)).await?, None),
+            (None, None) => {
+                let (_, rows) = house.tables.rights(&house.store, None).await?;
+                (Account::public(&rows), None)
+            }
+        };
+        if let Some(session) = &claims.session {
+            let row = house.tables.session(&house.store, session).await?;
+            let is_theirs = |row: &SessionRow| Some(&row.user) == claims.user.as_ref() && now < row.expires;
+            row.filter(is_theirs).ok_or_else(Error::wrong)?;
+        }
+        let by = By {
+            session: claims.session.as_deref(),
+            token: token.as_ref(),
+        };
+        Ok(account.caller(by, facts))
     }
 
     /// Notes off the request's path that a token was used; that it cannot be noted spoils nothing.

@@ -251,7 +251,8 @@ fn set_up_already() -> Problem {
         .hint("Take it away first (POST /users/me/tfa/disable).")
 }
 
-fn facts_of(caller: &Caller) -> RequestFacts {
+/// What a request brought, of what is known of its caller.
+pub(crate) fn facts_of(caller: &Caller) -> RequestFacts {
     let claims = caller.claims();
     RequestFacts {
         origin: claims.origin,

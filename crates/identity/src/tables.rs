@@ -141,6 +141,12 @@ impl Tables {
         one(read(store, rows(&self.tokens, TOKEN, filter)?).await?)
     }
 
+    /// The access token with this key.
+    pub(crate) async fn token_of(&self, store: &Store, id: &str) -> Result<Option<Record>, Error> {
+        let filter = equal(&self.tokens, "id", id)?;
+        one(read(store, rows(&self.tokens, TOKEN, filter)?).await?)
+    }
+
     /// Notes that an access token was used.
     pub(crate) async fn token_used(
         &self,

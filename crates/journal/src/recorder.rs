@@ -479,6 +479,11 @@ impl Recorder {
         std::mem::take(&mut self.touched)
     }
 
+    /// Whose change it is from now on: the same caller, of whom more is known by now.
+    pub fn act_for(&mut self, caller: &Caller) {
+        self.caller = caller.clone();
+    }
+
     /// Says that the commit begins, and goes on even where nobody waits for it any more.
     pub fn will_commit(&self) {
         // Another commit of the same request has said so.

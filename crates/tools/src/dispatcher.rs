@@ -216,6 +216,7 @@ fn attribution(context: &CallContext, tool: &dyn Tool, reason: Option<&Value>) -
             .or_else(|| context.caller.attribution().title.clone()),
         change: Arc::default(),
         commit: context.caller.attribution().commit.clone(),
+        people: context.caller.attribution().people,
     }
 }
 

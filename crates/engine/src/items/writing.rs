@@ -16,7 +16,7 @@ use super::payload::{Reader, invalid};
 use super::settling::{Existing, Settler};
 use super::writer::{Writer, deletes_disabled};
 use super::{Deletes, Receipt, Selection, Target, WriteOptions, Written, keys, secrets};
-use crate::again::Attempts;
+use crate::again::{Attempts, Turn};
 use crate::changes::veil::Veil;
 use crate::changes::{Recorder, expecting};
 use crate::query::{Resolver, plain_read};
@@ -155,11 +155,9 @@ impl Engine {
         options: &WriteOptions,
     ) -> Result<Written, Error> {
         writes_directly(caller)?;
-        let (mut attempts, mut turn) = (Attempts::default(), None);
+        let (mut attempts, mut turn) = (Attempts::default(), Turn::of(caller));
         loop {
-            let outcome = self
-                .attempt(caller, collection, &request, options, &mut turn)
-                .await;
+            let outcome = self.attempt(collection, &request, options, &mut turn).await;
             if let Some(written) = self.unless_again(&mut attempts, outcome).await? {
                 return Ok(written);
             }
@@ -170,16 +168,15 @@ impl Engine {
     /// while it is open, nobody changes them.
     async fn attempt(
         &self,
-        caller: &Caller,
         collection: &str,
         request: &Request<'_>,
         options: &WriteOptions,
-        turn: &mut Option<Recorder>,
+        turn: &mut Turn,
     ) -> Result<Option<Written>, Error> {
         // In this order: rules that are read later are not older.
         let known = self.known();
         let schema = &self.schema();
-        let grants = self.grants_under(schema, caller).await?;
+        let grants = self.grants_under(schema, &turn.caller).await?;
         let on = self.resolver(schema, &grants);
         let collection = on
             .collection(collection, request.action(&on, collection))?
@@ -198,7 +195,7 @@ impl Engine {
                 .take(secrets::conceal(hasher, &mut prepared.drafts).await);
         }
         // While this waited for its turn, rights may have been taken away.
-        let Some(mut tx) = self.turn(turn, schema, known, caller).await? else {
+        let Some(mut tx) = self.turn(turn, schema, known).await? else {
             return Ok(None);
         };
         if let Request::Delete(selection) = request {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use loggia_access::{Caller, Claims, Layer, Origin, Permit};
 use loggia_engine::{Engine, Error, Hasher, Limits, Listener, Parts};
@@ -65,11 +66,13 @@ pub(crate) async fn engine_heard_by(mut listeners: Vec<Arc<dyn Listener>>) -> En
 
 /// Another process over the database of an engine, as far as it goes: nothing that one of them remembers is the other's.
 pub(crate) async fn beside(engine: &Engine, listeners: Vec<Arc<dyn Listener>>) -> Engine {
+    // Each makes keys of its own.
+    static SEED: AtomicU64 = AtomicU64::new(2);
     let parts = engine.parts();
     let parts = Parts {
         store: parts.store.clone(),
         clock: parts.clock.clone(),
-        generator: Generator::seeded(2),
+        generator: Generator::seeded(SEED.fetch_add(1, Ordering::Relaxed)),
         hasher: Arc::new(PlainHasher),
         listeners,
         limits: Limits::default(),

@@ -1,11 +1,14 @@
 //! Two engines over one database: what one of them changes, the other does not go on without.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use loggia_access::Caller;
+use loggia_access::{Attribution, Caller};
 use loggia_engine::items::{Selection, WriteOptions};
-use loggia_engine::{Engine, Listener};
-use loggia_model::{Query, Record};
+use loggia_engine::{Engine, Error, Listener};
+use loggia_model::{Problem, Query, Record};
 use serde_json::{Value, json};
 
 use crate::fixture::{administrator, beside, engine, holder, permit, policy, refused};
@@ -78,6 +81,66 @@ async fn a_write_that_was_allowed_by_what_the_other_has_changed_is_asked_again()
     permit(&one, &policy, rules).await.unwrap();
     other.catch_up().await.unwrap();
     write("allowed again").await.unwrap();
+}
+
+/// Knows who everybody is by now: nobody, or still the same.
+struct Doorkeeper {
+    asked: AtomicUsize,
+    lets_in: bool,
+}
+
+impl Listener for Doorkeeper {
+    fn changed(&self, _: &str, _: &[Value]) {}
+
+    fn again<'a>(
+        &'a self,
+        caller: &'a Caller,
+    ) -> Pin<Box<dyn Future<Output = Result<Caller, Error>> + Send + 'a>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let known = match self.lets_in {
+            true => Ok(caller.clone()),
+            false => Err(Problem::forbidden().into()),
+        };
+        Box::pin(std::future::ready(known))
+    }
+}
+
+/// Who asked was found out before somebody changed who is who: that is asked again once, with the turn at the writer.
+#[tokio::test]
+async fn a_write_whose_caller_may_be_another_by_now_asks_who_it_is() {
+    let rules = json!([{"collection": "directus_folders", "action": "create"}]);
+    let (one, _, caller, _) = two(rules).await;
+    for lets_in in [true, false] {
+        let keeper = Arc::new(Doorkeeper {
+            asked: AtomicUsize::new(0),
+            lets_in,
+        });
+        let other = beside(&one, vec![keeper.clone()]).await;
+        let established = caller.attributed(Attribution {
+            people: Some(other.people()),
+            ..Attribution::default()
+        });
+        let options = WriteOptions::default();
+        let write = async |name: &str| {
+            let rows = vec![folder(name)];
+            other
+                .create_items(&established, "directus_folders", rows, &options)
+                .await
+        };
+        write("at once").await.unwrap();
+        assert_eq!(keeper.asked.load(Ordering::SeqCst), 0);
+        let email = format!("{lets_in}@example.com");
+        let rows = vec![json!({"email": email}).as_object().unwrap().clone()];
+        one.create_items(&administrator(), "directus_users", rows, &options)
+            .await
+            .unwrap();
+        match (write("later").await, lets_in) {
+            (Ok(_), true) => {}
+            (refusal, false) => assert_eq!(refused(refusal), ["FORBIDDEN "]),
+            (Err(error), true) => panic!("{error}"),
+        }
+        assert_eq!(keeper.asked.load(Ordering::SeqCst), 1);
+    }
 }
 
 #[derive(Default)]

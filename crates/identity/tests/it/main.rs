@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod again;
 mod authenticating;
 mod first_administrator;
 mod house;

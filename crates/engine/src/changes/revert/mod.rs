@@ -20,7 +20,7 @@ use loggia_model::error::{DELETES_DISABLED, ITEM_CHANGED, UNPROCESSABLE_CONTENT}
 use loggia_model::{Problem, Problems};
 
 use super::Recorder;
-use crate::again::Attempts;
+use crate::again::{Attempts, Turn};
 use crate::items::{Changed, Deletes, Receipt, WriteOptions};
 use crate::{Engine, Error, system};
 use load::Loaded;
@@ -128,9 +128,9 @@ impl Engine {
         if !options.dry_run {
             loggia_journal::writes_directly(caller)?;
         }
-        let (mut attempts, mut turn) = (Attempts::default(), None);
+        let (mut attempts, mut turn) = (Attempts::default(), Turn::of(caller));
         loop {
-            let outcome = self.try_revert(caller, &target, options, &mut turn).await;
+            let outcome = self.try_revert(&target, options, &mut turn).await;
             if let Some(reverted) = self.unless_again(&mut attempts, outcome).await? {
                 return Ok(reverted);
             }
@@ -140,11 +140,11 @@ impl Engine {
     /// `None`: the schema or the permissions changed before the transaction began, which is kept as `turn`.
     async fn try_revert(
         &self,
-        caller: &Caller,
         target: &RevertTarget,
         options: &RevertOptions,
-        turn: &mut Option<Recorder>,
+        turn: &mut Turn,
     ) -> Result<Option<Reverted>, Error> {
+        let caller = &turn.caller.clone();
         let known = self.known();
         let grants = self.grants(caller).await?;
         let Some(ids) = load::which(self, &grants, target).await? else {
@@ -152,13 +152,13 @@ impl Engine {
         };
         if load::definitions(self, &ids).await? {
             // It takes a turn of its own.
-            *turn = None;
+            turn.give_up();
             return crate::schema::restore::revert(self, caller, ids, options)
                 .await
                 .map(Some);
         }
         let schema = self.schema();
-        let Some(mut tx) = self.turn(turn, &schema, known, caller).await? else {
+        let Some(mut tx) = self.turn(turn, &schema, known).await? else {
             return Ok(None);
         };
         let loaded = load::entries(&mut tx, ids).await?;
