@@ -22,4 +22,4 @@ flock --exclusive 9
 rm -f "$folder/ready"
 kill -s "$end" "$server" 2>/dev/null
 wait "$server"
-rm -rf "$folder/data" "$folder/socket"
+rm -rf "$folder/data" "$folder/socket" "$folder/temporary"

@@ -215,6 +215,8 @@ impl Programs for Mariadb {
         let installed = place::run(&self.install, self.account, &arguments);
         assert!(installed, "mariadb-install-db");
         place::folder(&folder.join("data").join(FIRST), self.account).expect("a database");
+        // A server that starts clears the folder, whoever else uses it.
+        place::folder(&folder.join("temporary"), self.account).expect("a folder");
     }
 
     fn program(&self) -> PathBuf {
@@ -226,6 +228,7 @@ impl Programs for Mariadb {
         let mut arguments = vec![
             "--no-defaults".to_owned(),
             format!("--datadir={folder}/data"),
+            format!("--tmpdir={folder}/temporary"),
             format!("--socket={folder}/socket"),
             format!("--port={port}"),
         ];

@@ -24,6 +24,18 @@ pub(crate) struct Index {
     pub(crate) drop: Option<String>,
 }
 
+/// What a statement does to a table; names are those of columns and indexes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change<'c> {
+    CreateTable,
+    DropTable,
+    AddColumn(&'c str),
+    AddIndex(&'c str),
+    DropIndex(&'c str),
+    /// What it counts its keys from.
+    Count,
+}
+
 /// A connection that changes tables.
 pub(crate) trait Tables: Send {
     /// How statements must be written.
@@ -46,19 +58,32 @@ pub(crate) trait Tables: Send {
     /// The count that a statement answers with.
     fn count(&mut self, text: &str) -> impl Future<Output = Result<u64, Error>> + Send;
     /// Runs a statement that changes `table`.
-    fn execute(&mut self, table: &str, text: &str) -> impl Future<Output = Result<(), Error>> + Send;
+    fn execute(
+        &mut self,
+        table: &str,
+        change: Change<'_>,
+        text: &str,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
     /// Runs several of them; at once, where the database takes them so.
     fn execute_all(
         &mut self,
         table: &str,
-        texts: &[String],
+        changes: &[(Change<'_>, String)],
     ) -> impl Future<Output = Result<(), Error>> + Send {
         async move {
-            for text in texts {
-                self.execute(table, text).await?;
+            for (change, text) in changes {
+                self.execute(table, *change, text).await?;
             }
             Ok(())
         }
+    }
+    /// Makes a column ready for the index that it asks for, where its values must be kept in another way for that.
+    fn make_ready(
+        &mut self,
+        _table: &str,
+        _column: &Column,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
     }
     /// Gives every row a value.
     fn fill(
@@ -147,7 +172,7 @@ async fn step<T: Tables>(on: &mut T, step: &SchemaStep, clock: &Clock) -> Result
         SchemaStep::AddUnique { table, columns } => Target::find(on, table).await?.add_unique(columns).await,
         SchemaStep::CountFrom { table, column, last } => {
             match on.dialect().count_from(table, column, *last) {
-                Some(text) => on.execute(table, &text).await,
+                Some(text) => on.execute(table, Change::Count, &text).await,
                 None => Ok(()),
             }
         }
@@ -172,14 +197,26 @@ async fn create_table<T: Tables>(
         ));
     }
     let dialect = on.dialect();
-    let mut texts = vec![ddl::create_table(dialect, table, columns, foreign_keys)];
-    texts.extend(
-        columns
-            .iter()
-            .filter_map(|column| ddl::index(dialect, table, column)),
-    );
-    texts.extend(foreign_keys.iter().map(|key| ddl::key_index(dialect, table, key)));
-    on.execute_all(table, &texts).await
+    let own = columns.iter().filter_map(|column| {
+        Some((
+            ddl::index_name(dialect, table, column)?,
+            ddl::index(dialect, table, column)?,
+        ))
+    });
+    let of_keys = foreign_keys.iter().map(|key| {
+        let name = dialect.index_name(table, &key.column, KEY_INDEX);
+        (name, ddl::key_index(dialect, table, key))
+    });
+    let indexes: Vec<_> = own.chain(of_keys).collect();
+    let mut changes = vec![(
+        Change::CreateTable,
+        ddl::create_table(dialect, table, columns, foreign_keys),
+    )];
+    let indexes = indexes
+        .iter()
+        .map(|(name, text)| (Change::AddIndex(name), text.clone()));
+    changes.extend(indexes);
+    on.execute_all(table, &changes).await
 }
 
 async fn drop_table<T: Tables>(on: &mut T, table: &str) -> Result<(), Error> {
@@ -197,7 +234,7 @@ async fn drop_table<T: Tables>(on: &mut T, table: &str) -> Result<(), Error> {
         on.drop_foreign_key(table, &key.column).await?;
     }
     let text = format!("DROP TABLE {}", quoted(on.dialect(), table));
-    on.execute(table, &text).await
+    on.execute(table, Change::DropTable, &text).await
 }
 
 /// Names that a database would cut off are refused: two of them could become one.
@@ -317,7 +354,9 @@ impl<'t, T: Tables> Target<'t, T> {
     async fn define(&mut self, column: &Column) -> Result<(), Error> {
         let definition = ddl::column(self.on.dialect(), column);
         let text = format!("ALTER TABLE {} ADD COLUMN {definition}", self.quoted(self.name));
-        self.on.execute(self.name, &text).await
+        self.on
+            .execute(self.name, Change::AddColumn(&column.name), &text)
+            .await
     }
 
     async fn alter_column(mut self, new: &Column) -> Result<(), Error> {
@@ -469,9 +508,11 @@ impl<'t, T: Tables> Target<'t, T> {
         for column in columns {
             self.column(column)?;
         }
-        let text = ddl::unique_together(self.on.dialect(), self.name, columns);
+        let dialect = self.on.dialect();
+        let name = ddl::together_name(dialect, self.name, columns);
+        let text = ddl::unique_together(dialect, self.name, columns);
         self.on
-            .execute(self.name, &text)
+            .execute(self.name, Change::AddIndex(&name), &text)
             .await
             .map_err(|error| match error {
                 Error::Unique { value, row, .. } => Error::Unique {
@@ -521,17 +562,21 @@ pub(crate) async fn drop_indexes<T: Tables>(
             );
             return Err(refused(table, Some(column), reason));
         };
-        on.execute(table, drop).await?;
+        on.execute(table, Change::DropIndex(&index.name), drop).await?;
     }
     Ok(())
 }
 
 /// Makes the index that a column asks for; its primary key has one already.
 pub(crate) async fn make_index<T: Tables>(on: &mut T, table: &str, column: &Column) -> Result<(), Error> {
-    let Some(text) = ddl::index(on.dialect(), table, column) else {
+    let dialect = on.dialect();
+    let name = ddl::index_name(dialect, table, column);
+    let (Some(name), Some(text)) = (name, ddl::index(dialect, table, column)) else {
         return Ok(());
     };
-    on.execute(table, &text).await.map_err(|error| match error {
+    on.make_ready(table, column).await?;
+    let made = on.execute(table, Change::AddIndex(&name), &text).await;
+    made.map_err(|error| match error {
         Error::Unique { value, row, .. } => Error::Unique {
             table: table.to_owned(),
             columns: vec![column.name.clone()],
@@ -544,8 +589,9 @@ pub(crate) async fn make_index<T: Tables>(on: &mut T, table: &str, column: &Colu
 
 /// Following a relation backwards, and deleting what is pointed to, must not read the whole table.
 async fn make_key_index<T: Tables>(on: &mut T, table: &str, key: &ForeignKey) -> Result<(), Error> {
+    let name = on.dialect().index_name(table, &key.column, KEY_INDEX);
     let text = ddl::key_index(on.dialect(), table, key);
-    on.execute(table, &text).await
+    on.execute(table, Change::AddIndex(&name), &text).await
 }
 
 /// A quoted identifier.

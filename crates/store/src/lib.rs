@@ -23,6 +23,7 @@ mod conversion;
 pub mod copy;
 mod error;
 mod folding;
+mod geometry;
 mod lease;
 mod lower;
 mod migrations;

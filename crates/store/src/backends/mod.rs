@@ -116,6 +116,22 @@ pub(crate) static BACKENDS: &[Backend] = &[
         capacity: postgres::CAPACITY,
         address: postgres::address,
     },
+    Backend {
+        scheme: "mysql://",
+        open: mysql::open,
+        examine: mysql::examine,
+        inventory: mysql::inventory,
+        capacity: mysql::CAPACITY,
+        address: mysql::address,
+    },
+    Backend {
+        scheme: "mariadb://",
+        open: mysql::open,
+        examine: mysql::examine,
+        inventory: mysql::inventory,
+        capacity: mysql::CAPACITY,
+        address: mysql::address,
+    },
 ];
 
 /// An open database.

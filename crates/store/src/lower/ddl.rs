@@ -54,25 +54,32 @@ pub(crate) fn define(dialect: &'static dyn Dialect, column: &Column, points: boo
 /// The statement of the index that a column asks for; `None` where it asks for none, or is the primary key, which has
 /// one already.
 pub(crate) fn index(dialect: &'static dyn Dialect, table: &str, column: &Column) -> Option<String> {
-    let (word, ending) = match (column.primary_key, column.unique, column.indexed) {
-        (false, true, _) => ("UNIQUE INDEX", ".unique"),
-        (false, false, true) => ("INDEX", ".index"),
-        _ => return None,
-    };
+    let name = index_name(dialect, table, column)?;
+    let word = if column.unique { "UNIQUE INDEX" } else { "INDEX" };
     let mut sql = Sql::new(dialect);
     sql.push(&format!("CREATE {word} "))
-        .identifier(&dialect.index_name(table, &column.name, ending))
+        .identifier(&name)
         .push(" ON ")
         .identifier(table)
         .push(&format!(" ({})", dialect.index_key(column)));
     Some(sql.text)
 }
 
+/// The name of that index.
+pub(crate) fn index_name(dialect: &dyn Dialect, table: &str, column: &Column) -> Option<String> {
+    let ending = match (column.primary_key, column.unique, column.indexed) {
+        (false, true, _) => ".unique",
+        (false, false, true) => ".index",
+        _ => return None,
+    };
+    Some(dialect.index_name(table, &column.name, ending))
+}
+
 /// The statement of the index by which no two rows share the values of several columns.
 pub(crate) fn unique_together(dialect: &'static dyn Dialect, table: &str, columns: &[String]) -> String {
     let mut sql = Sql::new(dialect);
     sql.push("CREATE UNIQUE INDEX ")
-        .identifier(&dialect.index_name(table, &columns.join("+"), ".unique"))
+        .identifier(&together_name(dialect, table, columns))
         .push(" ON ")
         .identifier(table)
         .push(" (");
@@ -81,6 +88,11 @@ pub(crate) fn unique_together(dialect: &'static dyn Dialect, table: &str, column
     });
     sql.push(")");
     sql.text
+}
+
+/// The name of that index.
+pub(crate) fn together_name(dialect: &dyn Dialect, table: &str, columns: &[String]) -> String {
+    dialect.index_name(table, &columns.join("+"), ".unique")
 }
 
 /// The statement of the index for following a foreign key backwards.

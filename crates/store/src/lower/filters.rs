@@ -9,7 +9,7 @@ use loggia_model::filter::{Direction, Filter, Operand, Quantifier, Step, Test};
 use loggia_model::schema::Column;
 use loggia_model::{Scalar, StorageKind};
 
-use super::{Scope, Sql, operands, pointed_to, shared};
+use super::{Scope, ShapeTest, Sql, operands, pointed_to, shared};
 
 /// Appends a condition on the rows of `scope`.
 pub(crate) fn filter<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Filter) {
@@ -178,7 +178,16 @@ fn test<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, operand: &'p Operand, test: &'p
                 sql.push("NOT ");
             }
             let dialect = sql.dialect;
-            dialect.meets(sql, &write, shape, *boxes);
+            let Some(field) = operands::source(operand) else {
+                sql.push("NULL");
+                return;
+            };
+            let test = ShapeTest {
+                field,
+                shape,
+                boxes: *boxes,
+            };
+            dialect.meets(sql, &write, test);
         }
     }
 }

@@ -96,8 +96,8 @@ pub(crate) trait Dialect: Sync + 'static {
         ignore_case: bool,
     );
 
-    /// The shape in `operand` meets `shape`, or their bounding boxes meet; NULL where `operand` holds no shape.
-    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, shape: &'p str, boxes: bool);
+    /// The shape in `operand` meets another, or their bounding boxes meet; NULL where `operand` holds no shape.
+    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, test: ShapeTest<'p>);
 
     /// A part of a date, a time or a JSON array; NULL where there is none.
     fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, kind: StorageKind, column: Writer<'_, 'p>);
@@ -159,6 +159,11 @@ pub(crate) trait Dialect: Sync + 'static {
     /// What stands in an insert of a row of which nothing is given.
     fn no_values(&self) -> &'static str {
         " DEFAULT VALUES"
+    }
+
+    /// What stands before the table of which rows are removed, which goes by the name `t0`.
+    fn deletion(&self) -> &'static str {
+        "DELETE FROM "
     }
 
     /// Whether a statement that writes answers with the keys of its rows. Where it does not, they are looked up first.
@@ -236,6 +241,7 @@ pub(crate) struct Sql<'p> {
     pub(crate) dialect: &'static dyn Dialect,
     /// Where in the text each placeholder begins and ends.
     placeholders: Vec<(usize, usize)>,
+    shapes: Vec<(usize, ShapeTest<'p>)>,
     /// Whether values are written as the texts that they are kept as, for a search in them, whatever they are compared as.
     pub(crate) as_text: bool,
 }
@@ -247,6 +253,19 @@ pub(crate) struct Statement<'p> {
     pub(crate) text: String,
     /// The values of its placeholders, in order.
     pub(crate) binds: Vec<Cow<'p, Scalar>>,
+    /// Tests of shapes whose values are to be worked out before it runs, with the position of each among the values.
+    pub(crate) shapes: Vec<(usize, ShapeTest<'p>)>,
+}
+
+/// A test of a shape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShapeTest<'p> {
+    /// Where the shapes come from that are tested.
+    pub(crate) field: &'p Field,
+    /// GeoJSON.
+    pub(crate) shape: &'p str,
+    /// Whether only the bounding boxes of both are compared.
+    pub(crate) boxes: bool,
 }
 
 /// A table in a statement: the name it goes by there, and what it holds. Names say how deep a table stands in subqueries,
@@ -279,6 +298,7 @@ impl<'p> Sql<'p> {
             binds: Vec::new(),
             dialect,
             placeholders: Vec::new(),
+            shapes: Vec::new(),
             as_text: false,
         }
     }
@@ -302,6 +322,12 @@ impl<'p> Sql<'p> {
         self.dialect.placeholder(&mut self.text, self.binds.len());
         self.placeholders.push((begin, self.text.len()));
         self
+    }
+
+    /// Appends a placeholder for what is worked out of a test of shapes before the statement runs.
+    pub(crate) fn bind_later(&mut self, test: ShapeTest<'p>) -> &mut Self {
+        self.shapes.push((self.binds.len(), test));
+        self.bind(Cow::Owned(Scalar::Null))
     }
 
     /// Appends a value that operands of a kind are compared with.
@@ -369,6 +395,7 @@ impl<'p> Sql<'p> {
         Statement {
             text: self.text,
             binds: self.binds,
+            shapes: self.shapes,
         }
     }
 }

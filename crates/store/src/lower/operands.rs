@@ -1,8 +1,8 @@
 //! Values that are tested, sorted by and grouped by.
 
-use loggia_model::StorageKind;
 use loggia_model::filter::{Filter, Operand, Step};
 use loggia_model::plan::Sort;
+use loggia_model::{Field, StorageKind};
 
 use super::{Scope, Sql, filters, kind_of};
 
@@ -13,6 +13,15 @@ pub(crate) fn kind(operand: &Operand) -> Option<StorageKind> {
         Operand::Function { .. } | Operand::Count { .. } => Some(StorageKind::BigInteger),
         Operand::JsonPath { .. } => None,
         Operand::Through { operand, .. } | Operand::Case { operand, .. } => kind(operand),
+    }
+}
+
+/// The field that an operand's values come from; `None` where they are worked out.
+pub(crate) fn source(operand: &Operand) -> Option<&Field> {
+    match operand {
+        Operand::Field(field) | Operand::JsonPath { field, .. } => Some(field),
+        Operand::Function { .. } | Operand::Count { .. } => None,
+        Operand::Through { operand, .. } | Operand::Case { operand, .. } => source(operand),
     }
 }
 

@@ -24,9 +24,13 @@ pub(super) fn shared<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, condition: &'p Sha
     let written = condition.made(|filter| {
         let mut own = Sql::new(dialect);
         filters::filter(&mut own, scope, filter);
-        Written::of(own, depth)
+        // A test of shapes is worked out for each statement.
+        own.shapes.is_empty().then(|| Written::of(own, depth))
     });
-    match written.filter(|written| written.dialect == dialect.kind() && written.depth == depth) {
+    match written
+        .and_then(Option::as_ref)
+        .filter(|written| written.dialect == dialect.kind() && written.depth == depth)
+    {
         Some(written) => written.append(sql),
         None => filters::filter(sql, scope, condition.filter()),
     }

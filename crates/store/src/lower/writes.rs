@@ -81,7 +81,7 @@ pub(crate) fn update<'p>(dialect: &'static dyn Dialect, plan: &'p UpdatePlan) ->
 pub(crate) fn delete<'p>(dialect: &'static dyn Dialect, plan: &'p DeletePlan) -> Statement<'p> {
     let mut sql = Sql::new(dialect);
     let scope = Scope::of(&plan.collection);
-    sql.push("DELETE FROM ")
+    sql.push(dialect.deletion())
         .table(scope)
         .condition(scope, &plan.filter);
     returning(&mut sql, &plan.collection);

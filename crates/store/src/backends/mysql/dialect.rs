@@ -10,7 +10,7 @@ use loggia_model::{Scalar, StorageKind};
 
 use super::types::{self, is_text};
 use super::{arguments, decimal_key, defaults, exact, json_key, pattern};
-use crate::lower::{Dialect, Sql, Writer, reads};
+use crate::lower::{Dialect, ShapeTest, Sql, Writer, reads};
 
 /// The dialects of both servers.
 pub(super) static MARIADB: Mysql<MariaDb> = Mysql(PhantomData);
@@ -83,10 +83,23 @@ impl<F: Flavour> Mysql<F> {
             Some(StorageKind::DateTime | StorageKind::Timestamp) => {
                 ("CAST(v AS DATETIME(6))", "CHAR(40)".to_owned())
             }
-            _ => (
-                "v",
-                format!("LONGTEXT CHARACTER SET utf8mb4 COLLATE {}", F::COLLATION),
-            ),
+            _ => {
+                // Long texts are compared one by one, shorter ones find each other.
+                let short = |value: &Cow<'_, Scalar>| {
+                    value
+                        .as_text()
+                        .is_none_or(|text| text.chars().count() <= types::LONGEST_KEY as usize)
+                };
+                let ty = if values.iter().all(short) {
+                    format!("VARCHAR({})", types::LONGEST_KEY)
+                } else {
+                    "LONGTEXT".to_owned()
+                };
+                (
+                    "v",
+                    format!("{ty} CHARACTER SET utf8mb4 COLLATE {}", F::COLLATION),
+                )
+            }
         };
         let array = arguments::json_array(values.into_iter());
         sql.push("(SELECT ").push(value).push(" FROM JSON_TABLE(");
@@ -148,7 +161,7 @@ impl<F: Flavour> Dialect for Mysql<F> {
             // As it is shown: of 32 bits, 0.1 is another number than of 64.
             "float" => ("(CAST(", " AS CHAR) + 0E0)"),
             "bit" | "year" => ("(", " + 0)"),
-            "set" | "enum" | "inet4" | "inet6" | "uuid" => ("CAST(", " AS CHAR)"),
+            "set" | "enum" | "inet4" | "inet6" => ("CAST(", " AS CHAR)"),
             "json" => ("CAST(", " AS CHAR)"),
             _ if is_native_shape(column) => ("ST_AsGeoJSON(", ")"),
             _ => ("", ""),
@@ -332,8 +345,34 @@ impl<F: Flavour> Dialect for Mysql<F> {
     }
 
     /// Shapes are compared before statements are written (see `answer::shapes`): what is left could not be compared.
-    fn meets<'p>(&self, sql: &mut Sql<'p>, _: Writer<'_, 'p>, _: &'p str, _: bool) {
-        sql.push("NULL");
+    fn count_from(&self, table: &str, _: &str, last: i64) -> Option<String> {
+        let mut text = "ALTER TABLE ".to_owned();
+        self.identifier(&mut text, table);
+        text.push_str(&format!(" AUTO_INCREMENT = {}", last.saturating_add(1)));
+        Some(text)
+    }
+
+    fn no_values(&self) -> &'static str {
+        " () VALUES ()"
+    }
+
+    fn deletion(&self) -> &'static str {
+        "DELETE t0 FROM "
+    }
+
+    fn returns_keys(&self) -> bool {
+        false
+    }
+
+    /// By digests of the shapes that do, see `shapes`.
+    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, test: ShapeTest<'p>) {
+        sql.push("SHA2(");
+        operand(sql);
+        sql.push(", 256) IN (SELECT v FROM JSON_TABLE(")
+            .bind_later(test)
+            .push(", '$[*]' COLUMNS (v CHAR(64) CHARACTER SET utf8mb4 COLLATE ")
+            .push(F::COLLATION)
+            .push(" PATH '$')) AS j)");
     }
 
     fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, kind: StorageKind, column: Writer<'_, 'p>) {

@@ -5,6 +5,8 @@
 
 use super::dialect::Flavour;
 
+/// How many there are.
+pub(super) const COUNT: u64 = 4;
 const TEXTS: &str = include_str!("functions.sql");
 /// What stands before the body of each.
 const NATURE: &str = "DETERMINISTIC NO SQL SQL SECURITY INVOKER COMMENT";

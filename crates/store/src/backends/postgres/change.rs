@@ -9,7 +9,7 @@ use super::dialect::POSTGRES;
 use super::{converting, failure, introspect, types};
 use crate::Error;
 use crate::backends::remote::Trouble;
-use crate::change::{Index, Tables, drop_indexes, is_retyped, make_index, quoted, refused};
+use crate::change::{Change, Index, Tables, drop_indexes, is_retyped, make_index, quoted, refused};
 use crate::lower::{Dialect, ddl};
 
 /// A connection inside a transaction, changing tables.
@@ -52,7 +52,7 @@ impl<'c> Alteration<'c> {
                     quoted(&POSTGRES, table),
                     quoted(&POSTGRES, &name)
                 );
-                self.execute(table, &text).await?;
+                self.run(table, &text).await?;
             }
         }
         Ok(())
@@ -71,46 +71,16 @@ impl<'c> Alteration<'c> {
         };
         let bare = ty.strip_suffix(" COLLATE \"C\"").unwrap_or(&ty);
         let text = format!("ALTER TABLE {name} ALTER COLUMN {column} TYPE {ty} USING {using}::{bare}");
-        self.execute(table, &text).await?;
+        self.run(table, &text).await?;
         if let Some(rule) = types::rule(&column, new) {
             let text = format!("ALTER TABLE {name} ADD CHECK ({rule})");
-            self.execute(table, &text).await?;
+            self.run(table, &text).await?;
         }
         Ok(())
     }
-}
 
-impl Tables for Alteration<'_> {
-    fn dialect(&self) -> &'static dyn Dialect {
-        &POSTGRES
-    }
-
-    async fn table(&mut self, name: &str) -> Result<Option<Table>, Error> {
-        let tables = introspect::tables(self.connection, Some(name)).await;
-        Ok(self.told(tables)?.swap_remove(name))
-    }
-
-    async fn is_taken(&mut self, name: &str) -> Result<bool, Error> {
-        let taken = introspect::is_taken(self.connection, name).await;
-        self.told(taken)
-    }
-
-    async fn pointing_to(&mut self, table: &str) -> Result<Vec<(String, ForeignKey)>, Error> {
-        let pointing = introspect::pointing_to(self.connection, table).await;
-        self.told(pointing)
-    }
-
-    async fn indexes_of(&mut self, table: &str, column: &str) -> Result<Vec<Index>, Error> {
-        let indexes = introspect::indexes_of(self.connection, table, column).await;
-        self.told(indexes)
-    }
-
-    async fn count(&mut self, text: &str) -> Result<u64, Error> {
-        let rows = self.connection.ask_once(text, &[]).await;
-        Ok(self.told(rows)?.count())
-    }
-
-    async fn execute(&mut self, table: &str, text: &str) -> Result<(), Error> {
+    /// Runs statements that change a table.
+    async fn run(&mut self, table: &str, text: &str) -> Result<(), Error> {
         let Err(error) = self.connection.command(text).await else {
             return Ok(());
         };
@@ -146,9 +116,45 @@ impl Tables for Alteration<'_> {
         );
         Err(refused(table, None, reason))
     }
+}
 
-    async fn execute_all(&mut self, table: &str, texts: &[String]) -> Result<(), Error> {
-        self.execute(table, &texts.join("; ")).await
+impl Tables for Alteration<'_> {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &POSTGRES
+    }
+
+    async fn table(&mut self, name: &str) -> Result<Option<Table>, Error> {
+        let tables = introspect::tables(self.connection, Some(name)).await;
+        Ok(self.told(tables)?.swap_remove(name))
+    }
+
+    async fn is_taken(&mut self, name: &str) -> Result<bool, Error> {
+        let taken = introspect::is_taken(self.connection, name).await;
+        self.told(taken)
+    }
+
+    async fn pointing_to(&mut self, table: &str) -> Result<Vec<(String, ForeignKey)>, Error> {
+        let pointing = introspect::pointing_to(self.connection, table).await;
+        self.told(pointing)
+    }
+
+    async fn indexes_of(&mut self, table: &str, column: &str) -> Result<Vec<Index>, Error> {
+        let indexes = introspect::indexes_of(self.connection, table, column).await;
+        self.told(indexes)
+    }
+
+    async fn count(&mut self, text: &str) -> Result<u64, Error> {
+        let rows = self.connection.ask_once(text, &[]).await;
+        Ok(self.told(rows)?.count())
+    }
+
+    async fn execute(&mut self, table: &str, _: Change<'_>, text: &str) -> Result<(), Error> {
+        self.run(table, text).await
+    }
+
+    async fn execute_all(&mut self, table: &str, changes: &[(Change<'_>, String)]) -> Result<(), Error> {
+        let texts: Vec<_> = changes.iter().map(|(_, text)| text.as_str()).collect();
+        self.run(table, &texts.join("; ")).await
     }
 
     async fn fill(&mut self, table: &str, column: &Column, value: &Scalar) -> Result<(), Error> {
@@ -181,12 +187,12 @@ impl Tables for Alteration<'_> {
             .await?;
         }
         if is_retyped(old, new) {
-            self.execute(table, &format!("{alter} DROP DEFAULT")).await?;
+            self.run(table, &format!("{alter} DROP DEFAULT")).await?;
             self.retype(table, old, new).await?;
         }
         if old.nullable != new.nullable {
             let word = if new.nullable { "DROP" } else { "SET" };
-            self.execute(table, &format!("{alter} {word} NOT NULL")).await?;
+            self.run(table, &format!("{alter} {word} NOT NULL")).await?;
         }
         if is_retyped(old, new) || old.default != new.default {
             let default = ddl::default(&POSTGRES, new);
@@ -194,7 +200,7 @@ impl Tables for Alteration<'_> {
                 "" => format!("{alter} DROP DEFAULT"),
                 default => format!("{alter} SET {default}"),
             };
-            self.execute(table, &text).await?;
+            self.run(table, &text).await?;
         }
         if anew {
             let kept = Column {
@@ -214,7 +220,7 @@ impl Tables for Alteration<'_> {
             quoted(&POSTGRES, name),
             quoted(&POSTGRES, column)
         );
-        self.execute(name, &text).await
+        self.run(name, &text).await
     }
 
     async fn add_foreign_key(&mut self, table: &str, key: &ForeignKey) -> Result<(), Error> {
@@ -223,7 +229,7 @@ impl Tables for Alteration<'_> {
             quoted(&POSTGRES, table),
             ddl::foreign_key(&POSTGRES, key)
         );
-        self.execute(table, &text).await
+        self.run(table, &text).await
     }
 
     async fn drop_foreign_key(&mut self, table: &str, column: &str) -> Result<(), Error> {
@@ -234,7 +240,7 @@ impl Tables for Alteration<'_> {
                 quoted(&POSTGRES, table),
                 quoted(&POSTGRES, &name)
             );
-            self.execute(table, &text).await?;
+            self.run(table, &text).await?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::types::{self, is_text};
 use super::values::hexadecimal;
 use super::{arguments, defaults, json_key};
 use crate::folding::fold;
-use crate::lower::{Dialect, Sql, Statement, Writer, ddl, reads};
+use crate::lower::{Dialect, ShapeTest, Sql, Statement, Writer, ddl, reads};
 
 /// The dialect.
 pub(super) static POSTGRES: Postgres = Postgres;
@@ -183,15 +183,15 @@ impl Dialect for Postgres {
         sql.push(after);
     }
 
-    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, shape: &'p str, boxes: bool) {
-        sql.push(if boxes {
+    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, test: ShapeTest<'p>) {
+        sql.push(if test.boxes {
             "loggia_boxes_meet(loggia_segments("
         } else {
             "loggia_shapes_meet(loggia_segments("
         });
         operand(sql);
         sql.push("), loggia_segments(");
-        let shape = Cow::Owned(Scalar::from(shape));
+        let shape = Cow::Owned(Scalar::from(test.shape));
         self.argument(sql, Some(StorageKind::Text), shape);
         sql.push("))");
     }

@@ -87,6 +87,11 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// The version of the schema, with what is to be kept.
+    pub(crate) fn version(&self) -> u64 {
+        self.versions.schema + self.altered
+    }
+
     /// Whether no transaction is to be kept by it.
     pub(crate) fn is_empty(&self) -> bool {
         self.kept.is_empty()

@@ -16,7 +16,7 @@ use super::dialect::SQLITE;
 use super::table_text::TableText;
 use super::{converting, failure, introspect, types};
 use crate::Error;
-use crate::change::{Index, Tables, drop_indexes, is_retyped, quoted, refused};
+use crate::change::{Change, Index, Tables, drop_indexes, is_retyped, quoted, refused};
 use crate::lower::{Dialect, ddl};
 
 /// A table for trying out a text.
@@ -51,7 +51,7 @@ impl Tables for Alteration<'_> {
         count.map(i64::unsigned_abs).map_err(failure::of)
     }
 
-    async fn execute(&mut self, table: &str, text: &str) -> Result<(), Error> {
+    async fn execute(&mut self, table: &str, _: Change<'_>, text: &str) -> Result<(), Error> {
         execute(self.0, table, text)
     }
 

@@ -9,7 +9,7 @@ use loggia_model::schema::Column;
 use loggia_model::{Scalar, StorageKind};
 
 use super::types;
-use crate::lower::{Dialect, Sql, Writer, reads};
+use crate::lower::{Dialect, ShapeTest, Sql, Writer, reads};
 
 /// The dialect.
 pub(super) static SQLITE: Sqlite = Sqlite;
@@ -137,14 +137,16 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, shape: &'p str, boxes: bool) {
-        sql.push(if boxes {
+    fn meets<'p>(&self, sql: &mut Sql<'p>, operand: Writer<'_, 'p>, test: ShapeTest<'p>) {
+        sql.push(if test.boxes {
             "loggia_boxes_meet("
         } else {
             "loggia_shapes_meet("
         });
         operand(sql);
-        sql.push(", ").bind(Cow::Owned(Scalar::from(shape))).push(")");
+        sql.push(", ")
+            .bind(Cow::Owned(Scalar::from(test.shape)))
+            .push(")");
     }
 
     fn part<'p>(&self, sql: &mut Sql<'p>, function: Function, _: StorageKind, column: Writer<'_, 'p>) {

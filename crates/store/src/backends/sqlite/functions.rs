@@ -11,8 +11,8 @@ use rusqlite::{Connection, Result};
 use serde_json::Value as Json;
 
 use super::decimal::{self, Sum};
-use super::geometry::Shape;
 use crate::folding::fold;
+use crate::geometry::Shape;
 
 /// Whether a text has a piece at a place.
 type Matches = fn(&str, &str) -> bool;

@@ -31,7 +31,6 @@ mod decimal;
 mod dialect;
 mod failure;
 mod functions;
-mod geometry;
 mod introspect;
 mod look;
 mod readers;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// A shape, flattened.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// Of positions, lines and rings.
     segments: Vec<Segment>,
     /// One position of every part: where no segments touch, a part is wholly inside a surface or wholly outside.
@@ -45,7 +45,7 @@ struct Bounds {
 
 impl Shape {
     /// From GeoJSON text; `None` where it is something else.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut shape = Self::default();
         shape.add(&serde_json::from_str(text).ok()?)?;
         shape.bounds = around(&shape.segments);
@@ -57,7 +57,7 @@ impl Shape {
     }
 
     /// Whether they have a position in common.
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    pub(crate) fn meets(&self, other: &Self) -> bool {
         self.bounds_meet(other)
             && (self.touches(other)
                 || self.starts.iter().any(|start| other.covers(*start))
@@ -65,7 +65,7 @@ impl Shape {
     }
 
     /// Whether their bounding boxes have a position in common.
-    pub(super) fn bounds_meet(&self, other: &Self) -> bool {
+    pub(crate) fn bounds_meet(&self, other: &Self) -> bool {
         self.bounds
             .zip(other.bounds)
             .is_some_and(|(left, right)| left.meets(right))

@@ -1,0 +1,9 @@
+//! MariaDB: the suite, and what is about its server.
+
+use loggia_servers::Kind;
+
+#[path = "../suite/mod.rs"]
+pub(crate) mod suite;
+
+/// What the suite runs on.
+const KIND: Kind = Kind::Mariadb;
