@@ -118,6 +118,11 @@ pub(crate) trait Dialect: Sync + 'static {
         answered
     }
 
+    /// Whether a statement can order by a figure exactly.
+    fn orders_figure(&self, _function: Aggregate, _kind: StorageKind) -> bool {
+        true
+    }
+
     /// Appends what a figure is ordered by; where nothing was appended (`false`), it is what it is answered as.
     fn figure_ordered<'p>(
         &self,

@@ -469,6 +469,13 @@ impl<F: Flavour> Dialect for Mysql<F> {
         exact::read(function, kind, answered)
     }
 
+    /// What is added outside the server cannot be ordered by it.
+    fn orders_figure(&self, function: Aggregate, kind: StorageKind) -> bool {
+        use Aggregate as A;
+        let sum = matches!(function, A::Sum | A::SumDistinct | A::Avg | A::AvgDistinct);
+        !(sum && matches!(kind, StorageKind::Float | StorageKind::Decimal))
+    }
+
     fn figure_ordered<'p>(
         &self,
         sql: &mut Sql<'p>,

@@ -16,8 +16,9 @@ use crate::lower::{Sql, Writer};
 
 /// More digits than a mean is worth being told with (as IEEE 754 decimal128).
 const DIGITS_OF_A_MEAN: NonZeroU64 = NonZeroU64::new(34).unwrap();
-/// Decimals with more characters are listed.
-const LONGEST: usize = 25;
+/// Decimals with more digits before or behind the point are listed: so many fit, and the sum of many of them.
+const WHOLE: usize = 27;
+const FRACTION: usize = 30;
 /// A binary number from here on is whole, and is taken exactly.
 const LARGE: f64 = 1e15;
 
@@ -50,9 +51,14 @@ fn odd<'p>(sql: &mut Sql<'p>, kind: StorageKind, column: Writer<'_, 'p>) {
             sql.push(" <> 0))");
         }
         StorageKind::Decimal => {
-            sql.push("CHAR_LENGTH(");
+            // A point stands behind the digits before it, and there may be a sign.
+            sql.push("(LOCATE('.', CONCAT(");
             written(sql, column);
-            sql.push(&format!(") > {LONGEST}"));
+            sql.push(&format!(", '.')) > {WHOLE} OR CHAR_LENGTH("));
+            written(sql, column);
+            sql.push(") - LOCATE('.', CONCAT(");
+            written(sql, column);
+            sql.push(&format!(", '.')) > {FRACTION})"));
         }
         _ => {
             sql.push("FALSE");
@@ -180,7 +186,6 @@ pub(super) fn ordered<'p>(
     kind: StorageKind,
     column: Writer<'_, 'p>,
 ) -> bool {
-    let whole = matches!(kind, StorageKind::Integer | StorageKind::BigInteger);
     match function {
         Aggregate::Min | Aggregate::Max if kind == StorageKind::Decimal => {
             let name = if function == Aggregate::Min {
@@ -189,10 +194,6 @@ pub(super) fn ordered<'p>(
                 "MAX("
             };
             keyed(sql, name, column);
-            true
-        }
-        Aggregate::Sum | Aggregate::SumDistinct if !whole => {
-            sum(sql, function == Aggregate::SumDistinct, kind, column);
             true
         }
         Aggregate::Avg | Aggregate::AvgDistinct => {
