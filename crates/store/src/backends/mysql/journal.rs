@@ -74,7 +74,7 @@ async fn run(builder: &mut Connection, steps: &str, values: &[Scalar]) -> Result
 
 async fn run_once(builder: &mut Connection, text: &str) -> Result<(), Failure> {
     match builder.command(text).await {
-        Err(error) if failure::code(&error).is_some_and(|code| NOTHING_TO_DO.contains(&code)) => {
+        Err(error) if has_nothing_to_do(&error) => {
             tracing::debug!(
                 error = failure::words(&error),
                 "a step of a change of tables has nothing to do"
@@ -82,5 +82,13 @@ async fn run_once(builder: &mut Connection, text: &str) -> Result<(), Failure> {
             Ok(())
         }
         done => done,
+    }
+}
+
+fn has_nothing_to_do(error: &Failure) -> bool {
+    match error {
+        // MariaDB has no number for a foreign key that is there already.
+        Failure::Server(said) if said.code == 1005 => said.message.contains("errno: 121"),
+        error => failure::code(error).is_some_and(|code| NOTHING_TO_DO.contains(&code)),
     }
 }

@@ -2,6 +2,8 @@
 
 use loggia_servers::Kind;
 
+mod foreign;
+mod halfway;
 #[path = "../suite/mod.rs"]
 pub(crate) mod suite;
 
