@@ -38,7 +38,7 @@ const COLUMNS: [(&str, Kind); 15] = [
 ];
 
 /// Values of a kind, as they are written.
-fn pool(kind: Kind) -> Vec<Value> {
+pub(crate) fn pool(kind: Kind) -> Vec<Value> {
     let read = |texts: &[&str]| {
         texts
             .iter()
@@ -524,7 +524,7 @@ fn told(answer: Result<Vec<loggia_model::Record>, Error>) -> String {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -532,7 +532,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// The same cases every time; `PROPTEST_CASES` asks for so many others.
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     let asked = std::env::var("PROPTEST_CASES").ok();
     let asked = asked.and_then(|asked| asked.parse().ok());
     let config = Config {

@@ -8,6 +8,7 @@
 #![allow(clippy::duplicate_mod, reason = "one suite for every backend")]
 
 mod differential;
+mod differential_changes;
 mod mariadb;
 mod postgres;
 mod sqlite;

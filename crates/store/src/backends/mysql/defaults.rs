@@ -121,8 +121,12 @@ fn quoted(text: &str) -> Option<String> {
     Some(value)
 }
 
-/// The bytes of `0x…` or `x'…'`.
+/// The bytes of `0x…` or `x'…'`, also where they are said to be a text.
 fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let converted = text
+        .strip_prefix("convert(")
+        .and_then(|rest| rest.strip_suffix(" using utf8mb4)"));
+    let text = converted.unwrap_or(text);
     let digits = text
         .strip_prefix("0x")
         .or_else(|| text.strip_prefix("x'")?.strip_suffix('\''))?;
@@ -189,6 +193,11 @@ mod tests {
         check("1", K::Boolean, Default::Value(Scalar::Bool(true)));
         check("b'0'", K::Boolean, Default::Value(Scalar::Bool(false)));
         check("'{\"a\":[1,2]}'", K::Json, Default::Value("{\"a\":[1,2]}".into()));
+        check(
+            "convert(0xf09f9880 using utf8mb4)",
+            K::String,
+            Default::Value("😀".into()),
+        );
         check("0x00ff", K::Binary, Default::Value(Scalar::Bytes(vec![0, 255])));
         check(
             "'2020-01-31 10:00:00.000'",

@@ -575,6 +575,11 @@ impl<F: Flavour> Dialect for Mysql<F> {
             Scalar::Bool(truth) => i64::from(*truth).to_string(),
             Scalar::Int(number) => number.to_string(),
             Scalar::Real(number) => format!("{number:?}"),
+            // The catalogue of MariaDB does not know characters of four bytes.
+            Scalar::Text(text) if text.contains(|character| character > '\u{FFFF}') => {
+                let bytes = arguments::hexadecimal(text.as_bytes());
+                format!("(CONVERT(x'{bytes}' USING utf8mb4))")
+            }
             Scalar::Text(text) => format!("('{}')", text.replace('\'', "''")),
             Scalar::Bytes(bytes) => format!("(x'{}')", arguments::hexadecimal(bytes)),
         }

@@ -66,6 +66,11 @@ impl Tables for Alteration<'_> {
     }
 
     async fn redefine(&mut self, table: &str, old: &Column, new: &Column) -> Result<(), Error> {
+        if old.default != new.default {
+            // Rows that are older than the column do not hold it, and are read as if they held its default.
+            let (name, column) = (quoted(&SQLITE, table), quoted(&SQLITE, &old.name));
+            execute(self.0, table, &format!("UPDATE {name} SET {column} = {column}"))?;
+        }
         edit(self.0, table, |text| redefine(text, old, new))?;
         if is_retyped(old, new) {
             // The text decides how values are kept and compared: the indexes follow it before the values do.

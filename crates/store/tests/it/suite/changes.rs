@@ -245,6 +245,34 @@ async fn columns_are_added_to_tables_with_rows() {
 }
 
 #[tokio::test]
+async fn a_default_that_changes_leaves_the_rows_that_are_there() {
+    let Some(world) = articles().await else { return };
+    let with = |name: &str, default: &str| Column {
+        default: match default {
+            "" => Default::None,
+            text => Default::Value(text.into()),
+        },
+        ..column(name, Kind::String)
+    };
+    let added = vec![add(with("bare", "")), add(with("old", "a 'b' \\ 😀"))];
+    change(&world.store, added).await.unwrap();
+    assert_eq!(
+        found(&world, "articles", "old").await.default,
+        Default::Value("a 'b' \\ 😀".into())
+    );
+    let altered = ["bare", "old"].map(|name| alter("articles", with(name, "new")));
+    change(&world.store, altered.to_vec()).await.unwrap();
+    let world = world.again(vec![]).await;
+    world
+        .write(world.insert("articles", &[&[("title", json!("x"))]]))
+        .await
+        .unwrap();
+    let rows = world.json(world.read("articles", &["bare", "old"])).await;
+    assert_eq!(rows[0], json!({"bare": null, "old": "a 'b' \\ 😀"}));
+    assert_eq!(rows[3], json!({"bare": "new", "old": "new"}));
+}
+
+#[tokio::test]
 async fn columns_take_other_types_with_their_values() {
     let Some(world) = articles().await else { return };
     let views = found(&world, "articles", "views").await;
