@@ -19,6 +19,8 @@ pub(crate) enum Suite {
     Rust,
     /// Once more on PostgreSQL, those that run over a database and have not run on it by themselves
     Postgres,
+    /// The same on MariaDB
+    Mariadb,
     /// The examples in the documentation
     Doc,
     /// The official JavaScript clients against the binary
@@ -30,6 +32,7 @@ pub(crate) enum Suite {
 const ALL: &[Suite] = &[
     Suite::Rust,
     Suite::Postgres,
+    Suite::Mariadb,
     Suite::Doc,
     Suite::Node,
     Suite::Python,
@@ -149,7 +152,8 @@ pub(crate) fn run(only: &[Suite]) -> Result<bool> {
 fn run_one(suite: Suite) -> Result<Count> {
     match suite {
         Suite::Rust => rust(),
-        Suite::Postgres => databases::postgres(),
+        Suite::Postgres => databases::POSTGRES.run(),
+        Suite::Mariadb => databases::MARIADB.run(),
         Suite::Doc => counted(
             Runner::Cargo,
             shell::cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]),
@@ -171,8 +175,13 @@ fn counted(runner: Runner, command: &mut std::process::Command) -> Result<Count>
 }
 
 fn rust() -> Result<Count> {
-    if let Err(error) = databases::install_postgres() {
-        println!("{error:#}; what needs a server of PostgreSQL is left out, and says so");
+    for server in [databases::POSTGRES, databases::MARIADB] {
+        if let Err(error) = server.install() {
+            println!(
+                "{error:#}; what needs a server of {} is left out, and says so",
+                server.name
+            );
+        }
     }
     tests(&[], &[])
 }

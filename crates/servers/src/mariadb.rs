@@ -223,8 +223,8 @@ impl Programs for Mariadb {
         self.server.clone()
     }
 
-    fn arguments(&self, folder: &Path, port: u16) -> Vec<String> {
-        let folder = folder.display();
+    fn arguments(&self, path: &Path, port: u16) -> Vec<String> {
+        let folder = path.display();
         let mut arguments = vec![
             "--no-defaults".to_owned(),
             format!("--datadir={folder}/data"),
@@ -246,6 +246,9 @@ impl Programs for Mariadb {
         ] {
             arguments.push(setting.to_owned());
         }
+        // What a test has put there, one a line.
+        let more = fs::read_to_string(path.join("arguments")).unwrap_or_default();
+        arguments.extend(more.lines().map(str::to_owned));
         arguments
     }
 

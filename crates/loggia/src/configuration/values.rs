@@ -156,8 +156,8 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl Setting for DatabaseUrl {
-    const EXPECTS: &'static str =
-        "sqlite:// and the path of a file, or postgres://user:password@host:5432/database";
+    const EXPECTS: &'static str = "sqlite:// and the path of a file, postgres://user:password@host:5432/database \
+         or mysql://user:password@host:3306/database";
 
     fn parse(text: &str) -> Option<DatabaseUrl> {
         // Not the one in memory, which nothing would be left of.

@@ -34,6 +34,12 @@ pub(super) struct Address {
 impl Address {
     /// The address that options name, with what they say beside it.
     pub(super) fn of(options: &Options) -> Result<Self, Error> {
+        if options.remote.schema.is_some() {
+            return Err(Error::Address(
+                "a database of MySQL or MariaDB has no schemas in it: name another database in place of a schema"
+                    .to_owned(),
+            ));
+        }
         let mut address = Self::parse(&options.url, options.remote.connecting)?;
         if let Some(password) = &options.remote.password
             && !address.has_password

@@ -21,7 +21,7 @@ pub(super) fn code(error: &Failure) -> Option<u16> {
 pub(super) fn trouble(error: &Failure) -> Trouble {
     let Some(code) = code(error) else {
         return match error {
-            Failure::Io(IoError::Tls(_)) => Trouble::None,
+            error if is_about_tls(error) => Trouble::None,
             Failure::Io(_) => Trouble::Lost,
             Failure::Driver(
                 DriverError::ConnectionClosed
@@ -127,7 +127,7 @@ pub(super) fn of(error: Failure) -> Error {
 /// An error that is not the server's.
 fn outside(error: Failure) -> Error {
     match &error {
-        Failure::Driver(DriverError::NoClientSslFlagFromServer) | Failure::Io(IoError::Tls(_)) => {
+        about if is_about_tls(about) => {
             unavailable("no connection by TLS to the database can be made", error)
         }
         Failure::Driver(DriverError::UnknownAuthPlugin { .. } | DriverError::CleartextPluginDisabled) => {
@@ -147,6 +147,18 @@ fn outside(error: Failure) -> Error {
             Trouble::Lost => unavailable("the database cannot be reached", error),
             _ => Error::internal(words(&error)),
         },
+    }
+}
+
+/// Whether the server offers no TLS, or not as it was asked for.
+fn is_about_tls(error: &Failure) -> bool {
+    match error {
+        Failure::Driver(DriverError::NoClientSslFlagFromServer) | Failure::Io(IoError::Tls(_)) => true,
+        // What is wrong with a certificate comes by the way of what is read.
+        Failure::Io(IoError::Io(error)) => error
+            .get_ref()
+            .is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some()),
+        _ => false,
     }
 }
 

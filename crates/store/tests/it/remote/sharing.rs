@@ -9,7 +9,6 @@ use loggia_servers::Database;
 use loggia_store::Store;
 use serde_json::json;
 
-use super::foreign::say;
 use super::suite::world::{
     World, change, column, newspaper_relations, newspaper_tables, options, permit, run,
 };
@@ -156,9 +155,7 @@ async fn what_one_raises_the_others_see_and_hear() {
         tx.commit().await.unwrap();
         assert_eq!(other.store.versions().await.unwrap().rules, before.rules + 1);
         heard.await;
-        let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        say(&database.url, cut).await;
+        super::cut(&database.url).await;
     }
 }
 
@@ -170,21 +167,19 @@ async fn connections_that_are_cut_are_made_again() {
     };
     let world = &worlds[0];
     world.write(author(world, "Ann")).await.unwrap();
-    let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     for round in 0..3 {
         let rows = world.rows(world.read("authors", &["name"])).await;
         assert_eq!(rows.len(), round + 1);
-        say(&database.url, cut).await;
+        super::cut(&database.url).await;
         let rows = world.rows(world.read("authors", &["name"])).await;
         assert_eq!(rows.len(), round + 1);
-        say(&database.url, cut).await;
+        super::cut(&database.url).await;
         world.write(author(world, &format!("a{round}"))).await.unwrap();
     }
     // In the middle of a transaction, nothing of it stays.
     let mut tx = world.store.begin().await.unwrap();
     run(&mut tx, author(world, "Zoe")).await.unwrap();
-    say(&database.url, cut).await;
+    super::cut(&database.url).await;
     let error = run(&mut tx, author(world, "Zoe")).await.unwrap_err();
     assert_eq!(error.problem().code.name, "SERVICE_UNAVAILABLE", "{error}");
     run(&mut tx, author(world, "Zoe")).await.unwrap_err();
@@ -204,12 +199,10 @@ async fn a_deadlock_can_be_tried_again() {
     for name in ["Ann", "Bob"] {
         world.write(author(world, name)).await.unwrap();
     }
-    let (client, connection) = tokio_postgres::connect(&database.url, tokio_postgres::NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
+    let mut client = super::Session::open(&database.url).await;
+    client.say("BEGIN").await.unwrap();
     client
-        .batch_execute("BEGIN; UPDATE authors SET secret = 'x' WHERE name = 'Bob'")
+        .say("UPDATE authors SET secret = 'x' WHERE name = 'Bob'")
         .await
         .unwrap();
     let secret = |name: &str| {
@@ -218,7 +211,12 @@ async fn a_deadlock_can_be_tried_again() {
     };
     let mut tx = world.store.begin().await.unwrap();
     tx.run(secret("Ann")).await.unwrap();
-    let theirs = client.batch_execute("UPDATE authors SET secret = 'x' WHERE name = 'Ann'; COMMIT");
+    let theirs = async {
+        client
+            .say("UPDATE authors SET secret = 'x' WHERE name = 'Ann'")
+            .await?;
+        client.say("COMMIT").await
+    };
     let (theirs, ours) = tokio::join!(theirs, tx.run(secret("Bob")));
     // The server lets one of them go on.
     match ours {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loggia_model::plan::Plan;
-use loggia_servers::{Server, postgres_alone};
+use loggia_servers::Server;
 use loggia_store::{Error, Options, Store};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -17,7 +17,7 @@ const TAGS: i64 = 3;
 
 /// A server of its own, and the newspaper on it.
 async fn newspaper() -> Option<(World, Server)> {
-    let server = postgres_alone()?;
+    let server = super::alone()?;
     let store = Store::open(Options {
         // As a power failure leaves it.
         durable: true,
