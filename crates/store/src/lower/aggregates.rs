@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use loggia_model::filter::Operand;
 use loggia_model::plan::{Aggregate, AggregatePlan, Figure, FigureKey, Group};
 use loggia_model::{Collection, Field, StorageKind};
 
@@ -10,6 +11,9 @@ use super::{Dialect, Scope, Sql, Statement, kind_of, operands};
 /// The statement of an aggregate plan: its groups, then its figures. They are grouped and sorted by position: a name
 /// could be that of a column as well.
 pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePlan) -> Statement<'p> {
+    if dialect.aggregates_apart() && needs_work(plan) {
+        return apart(dialect, plan);
+    }
     let mut sql = Sql::new(dialect);
     let scope = Scope::of(&plan.collection);
     sql.push("SELECT ");
@@ -43,6 +47,120 @@ pub(crate) fn aggregate<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePl
         dialect.window(&mut sql, plan.limit, plan.offset);
     }
     sql.finish()
+}
+
+/// Whether something else than columns is grouped by or worked out.
+fn needs_work(plan: &AggregatePlan) -> bool {
+    let groups = plan
+        .group_by
+        .iter()
+        .any(|group| !matches!(group.operand, Operand::Field(_)));
+    groups || plan.figures.iter().any(|figure| figure.when.is_some())
+}
+
+/// The same statement on a table of what is grouped and worked out, which is made first: some servers take one group for
+/// several where what it is told apart by is looked up elsewhere.
+fn apart<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePlan) -> Statement<'p> {
+    let mut sql = Sql::new(dialect);
+    let scope = Scope::of(&plan.collection);
+    sql.push("SELECT ");
+    for (i, group) in plan.group_by.iter().enumerate() {
+        sql.push(if i > 0 { ", " } else { "" });
+        let text = if as_written(&sql, group) {
+            format!("MIN(q.w{i})")
+        } else {
+            format!("q.g{i}")
+        };
+        sql.push(&text);
+    }
+    for (i, figure) in plan.figures.iter().enumerate() {
+        sql.push(if i > 0 || !plan.group_by.is_empty() {
+            ", "
+        } else {
+            ""
+        });
+        match field_of(figure, &plan.collection) {
+            Some(field) => dialect.figure(&mut sql, figure.function, kind_of(field), &made(i)),
+            None => {
+                sql.push("COUNT(*)");
+            }
+        }
+    }
+    if plan.group_by.is_empty() && plan.figures.is_empty() {
+        sql.push("COUNT(*)");
+    }
+    sql.push(" FROM (SELECT 1");
+    for (i, group) in plan.group_by.iter().enumerate() {
+        sql.push(", ");
+        operands::operand(&mut sql, scope, &group.operand);
+        sql.push(&format!(" AS g{i}"));
+        if as_written(&sql, group) {
+            sql.push(", ");
+            sql.as_text = true;
+            operands::operand(&mut sql, scope, &group.operand);
+            sql.as_text = false;
+            sql.push(&format!(" AS w{i}"));
+        }
+    }
+    for (i, figure) in plan.figures.iter().enumerate() {
+        let Some(field) = field_of(figure, &plan.collection) else {
+            continue;
+        };
+        for (as_text, name) in [(false, "v"), (true, "t")] {
+            sql.push(", ");
+            sql.as_text = as_text;
+            column(&mut sql, scope, figure, field);
+            sql.as_text = false;
+            sql.push(&format!(" AS {name}{i}"));
+        }
+    }
+    sql.push(" FROM ").table(scope).condition(scope, &plan.filter);
+    // A table with a bound is made before anything else is done with it.
+    sql.push(" LIMIT 9223372036854775807) AS q");
+    if plan.group_by.is_empty() {
+        return sql.finish();
+    }
+    sql.push(" GROUP BY ");
+    sql.join(", ", 0..plan.group_by.len(), |sql, i| {
+        sql.push(&format!("q.g{i}"));
+    });
+    sql.push(" ORDER BY ");
+    for sort in &plan.sort {
+        match sort.key {
+            FigureKey::Group(i) => {
+                sql.push(&format!("q.g{i}"));
+            }
+            FigureKey::Figure(i) => {
+                let figure = plan.figures.get(i);
+                let field = figure.and_then(|figure| field_of(figure, &plan.collection));
+                let ordered = match (figure, field) {
+                    (Some(figure), Some(field)) => {
+                        dialect.figure_ordered(&mut sql, figure.function, kind_of(field), &made(i))
+                    }
+                    _ => false,
+                };
+                if !ordered {
+                    sql.push(&(plan.group_by.len() + i + 1).to_string());
+                }
+            }
+        }
+        sql.push(if sort.descending { " DESC" } else { "" })
+            .push(dialect.nulls(sort.descending))
+            .push(", ");
+    }
+    sql.join(", ", 0..plan.group_by.len(), |sql, i| {
+        sql.push(&format!("q.g{i}")).push(dialect.nulls(false));
+    });
+    dialect.window(&mut sql, plan.limit, plan.offset);
+    sql.finish()
+}
+
+/// The values of a figure in the table that was made of them.
+fn made<'p>(i: usize) -> impl Fn(&mut Sql<'p>) {
+    move |sql| {
+        let name = if sql.as_text { "t" } else { "v" };
+        sql.push(&format!("q.{name}{i}"));
+    }
 }
 
 /// The kind of a figure's values.

@@ -134,6 +134,11 @@ pub(crate) trait Dialect: Sync + 'static {
         false
     }
 
+    /// Whether what is grouped by and worked out is looked up before anything is grouped.
+    fn aggregates_apart(&self) -> bool {
+        false
+    }
+
     /// Whether groups of a kind are told apart by something else than what they are answered as.
     fn groups_as_written(&self, _kind: Option<StorageKind>) -> bool {
         false

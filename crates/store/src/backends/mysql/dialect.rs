@@ -486,6 +486,11 @@ impl<F: Flavour> Dialect for Mysql<F> {
         exact::ordered(sql, function, kind, column)
     }
 
+    /// MariaDB makes several groups of one where a subquery tells them apart.
+    fn aggregates_apart(&self) -> bool {
+        true
+    }
+
     fn groups_as_written(&self, kind: Option<StorageKind>) -> bool {
         kind == Some(StorageKind::Decimal)
     }

@@ -1,7 +1,7 @@
 //! What a database holds: tables, columns, keys, as its catalogue describes them.
 //!
-//! Left out: views, the store's own tables, and what a change of tables has put aside. Foreign keys and indexes of several
-//! columns are left out too, and a primary key of several columns counts as none.
+//! Left out: the store's own tables, and what a change of tables has put aside. Foreign keys of several columns are left
+//! out too, and a primary key of several columns counts as none.
 
 use std::collections::HashMap;
 
@@ -33,7 +33,8 @@ fn meant(only: Option<&str>) -> String {
 const COLUMNS: &str = "SELECT x.TABLE_NAME, x.COLUMN_NAME, x.DATA_TYPE, x.COLUMN_TYPE, x.CHARACTER_MAXIMUM_LENGTH, \
      x.NUMERIC_PRECISION, x.NUMERIC_SCALE, x.DATETIME_PRECISION, x.IS_NULLABLE, x.COLUMN_DEFAULT, x.EXTRA, \
      x.COLLATION_NAME, x.COLUMN_COMMENT FROM information_schema.COLUMNS AS x";
-const TABLES: &str = "SELECT x.TABLE_NAME, x.TABLE_COMMENT FROM information_schema.TABLES AS x";
+const TABLES: &str =
+    "SELECT x.TABLE_NAME, x.TABLE_COMMENT, x.TABLE_TYPE = 'VIEW' FROM information_schema.TABLES AS x";
 /// Every column of every index, in order.
 const INDEXES: &str =
     "SELECT x.TABLE_NAME, x.INDEX_NAME, x.NON_UNIQUE, x.COLUMN_NAME FROM information_schema.STATISTICS AS x";
@@ -45,19 +46,26 @@ const KEYS: &str = "SELECT x.TABLE_NAME, x.CONSTRAINT_NAME, x.COLUMN_NAME, x.REF
 /// Not those that lead into other databases.
 const HERE: &str = "x.REFERENCED_TABLE_SCHEMA = DATABASE()";
 
-/// All tables by name, or the one of a name.
+/// All tables by name, and all views; or the one table of a name.
 pub(super) async fn tables(
     connection: &mut Connection,
     only: Option<&str>,
 ) -> Result<IndexMap<String, Table>, Failure> {
     let meant = meant(only);
     let only: Vec<_> = only.into_iter().map(Scalar::from).collect();
-    let query = format!("{TABLES} WHERE {meant} AND x.TABLE_TYPE = 'BASE TABLE' ORDER BY 1");
+    let shown = match only.as_slice() {
+        [] => "('BASE TABLE', 'VIEW')",
+        _ => "('BASE TABLE')",
+    };
+    let query = format!("{TABLES} WHERE {meant} AND x.TABLE_TYPE IN {shown} ORDER BY 3, 1");
     let found = connection.ask(&query, &only).await?;
     let mut tables: IndexMap<String, Table> = IndexMap::new();
     for row in found.iter() {
+        let view = row[2] == Scalar::Int(1);
         let table = Table {
-            comment: filled(&row[1]),
+            // Of a view, the server says that it is one.
+            comment: filled(&row[1]).filter(|_| !view),
+            view,
             ..Table::default()
         };
         tables.insert(text(&row[0]).unwrap_or_default().to_owned(), table);
@@ -87,6 +95,8 @@ pub(super) async fn tables(
     let query = format!("{INDEXES} WHERE {meant} ORDER BY 1, 2, x.SEQ_IN_INDEX");
     let indexes = connection.ask(&query, &only).await?;
     read_indexes(&indexes, &mut tables);
+    // Views that do not work have no columns.
+    tables.retain(|_, table| !table.view || !table.columns.is_empty());
     for table in tables.values_mut() {
         // In the order of the columns: names of constraints say nothing.
         let place = |key: &ForeignKey| table.columns.iter().position(|column| column.name == key.column);
@@ -208,7 +218,28 @@ fn read_rules(rows: &Rows, tables: &mut IndexMap<String, Table>) {
 fn read_rule(table: &mut Table, name: &str, clause: &str) {
     if let Some(column) = table.columns.iter_mut().find(|column| column.name == name) {
         types::read_rule(clause, column);
+        if column.kind.is_textual()
+            && let Some(values) = types::listed(clause)
+        {
+            column.choices = values.into_iter().map(Into::into).collect();
+        }
     }
+}
+
+/// What is not shown of the tables that are there, by table.
+pub(super) async fn left_out(connection: &mut Connection) -> Result<Vec<(String, String)>, Failure> {
+    let query = format!(
+        "SELECT x.TABLE_NAME, x.REFERENCED_TABLE_NAME FROM information_schema.KEY_COLUMN_USAGE AS x \
+         WHERE {} AND x.REFERENCED_TABLE_NAME IS NOT NULL AND x.ORDINAL_POSITION = 2 ORDER BY 1, 2",
+        meant(None)
+    );
+    let rows = connection.ask_once(&query, &[]).await?;
+    let found = rows.iter().filter_map(|row| {
+        let (table, target) = (text(&row[0])?, text(&row[1])?);
+        let what = format!("its foreign key of several columns to {target} makes no relation");
+        Some((table.to_owned(), what))
+    });
+    Ok(found.collect())
 }
 
 /// The names of an index's columns; NULL: an expression.
@@ -245,6 +276,16 @@ fn read_indexes(rows: &Rows, tables: &mut IndexMap<String, Table>) {
         let Some(table) = tables.get_mut(index.table) else {
             continue;
         };
+        let whole: Option<Vec<String>> = index.columns.iter().map(|name| name.map(str::to_owned)).collect();
+        if let Some(columns) = whole.filter(|columns| index.unique && columns.len() > 1) {
+            // The primary key first.
+            let at = if index.name == "PRIMARY" {
+                0
+            } else {
+                table.uniques.len()
+            };
+            table.uniques.insert(at, columns);
+        }
         let name = match index.columns.as_slice() {
             [Some(name)] => Some((*name).to_owned()),
             [None] => of_expression(table, index.table, index.name),

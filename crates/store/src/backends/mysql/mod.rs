@@ -91,6 +91,12 @@ pub(super) fn examine(options: Options) -> Promise<'static, Examined> {
         let (about, mut findings) = opening::examine(&mut connection).await?;
         let checked = introspect::check(&mut connection).await;
         findings.extend(checked.map_err(failure::of)?);
+        let tables = introspect::tables(&mut connection, None).await;
+        let left_out = introspect::left_out(&mut connection).await;
+        findings.extend(crate::store::noted(
+            &tables.map_err(failure::of)?,
+            left_out.map_err(failure::of)?,
+        ));
         findings.extend(migrations::finding(ran(&mut connection).await?));
         Ok(Examined {
             about: Some(about),

@@ -177,32 +177,54 @@ pub(super) fn read(found: &Found<'_>, column: &mut Column) {
 
 /// The values of `enum('a','b')`.
 pub(super) fn choices(whole: &str) -> Vec<String> {
-    let Some(list) = whole
+    let list = whole
         .strip_prefix("enum(")
-        .and_then(|rest| rest.strip_suffix(')'))
-    else {
-        return Vec::new();
+        .and_then(|rest| rest.strip_suffix(')'));
+    list.and_then(texts).unwrap_or_default()
+}
+
+/// The values that a rule of a column lists, where it says nothing else; as the servers write
+/// `CHECK (size IN ('small', 'large'))`.
+pub(super) fn listed(clause: &str) -> Option<Vec<String>> {
+    // One of the servers writes the quotes themselves with backslashes.
+    let bare = match clause.contains("_utf8mb4\\'") {
+        true => clause.replace("_utf8mb4\\'", "'").replace("\\'", "'"),
+        false => clause.replace("\\'", "''"),
     };
-    let mut choices = Vec::new();
-    let mut characters = list.chars().peekable();
-    let mut choice = String::new();
-    let mut inside = false;
-    while let Some(character) = characters.next() {
-        match (inside, character) {
-            (false, '\'') => inside = true,
-            (false, _) => {}
-            (true, '\'') if characters.peek() == Some(&'\'') => {
-                characters.next();
-                choice.push('\'');
+    let bare = bare
+        .strip_prefix('(')
+        .and_then(|inner| inner.strip_suffix(')'))
+        .unwrap_or(&bare);
+    let (name, list) = bare.split_once(" in (")?;
+    let is_name = name.len() > 2 && name.starts_with('`') && name.ends_with('`');
+    list.strip_suffix(')').filter(|_| is_name).and_then(texts)
+}
+
+/// Quoted texts with commas between them, and nothing else.
+fn texts(list: &str) -> Option<Vec<String>> {
+    let mut texts = Vec::new();
+    let mut rest = list;
+    loop {
+        let mut text = String::new();
+        rest = rest.strip_prefix('\'')?;
+        loop {
+            let end = rest.find('\'')?;
+            text.push_str(&rest[..end]);
+            rest = &rest[end + 1..];
+            match rest.strip_prefix('\'') {
+                Some(more) => {
+                    text.push('\'');
+                    rest = more;
+                }
+                None => break,
             }
-            (true, '\'') => {
-                inside = false;
-                choices.push(std::mem::take(&mut choice));
-            }
-            (true, character) => choice.push(character),
         }
+        texts.push(text);
+        if rest.is_empty() {
+            return Some(texts);
+        }
+        rest = rest.strip_prefix(',')?.trim_start();
     }
-    choices
 }
 
 #[cfg(test)]
@@ -297,5 +319,10 @@ mod tests {
     fn enumerations_are_read() {
         assert_eq!(choices("enum('a','it''s','x,y')"), ["a", "it's", "x,y"]);
         assert!(choices("set('a')").is_empty());
+        let both = Some(vec!["a".to_owned(), "b c".to_owned()]);
+        assert_eq!(listed("`size` in ('a','b c')"), both);
+        assert_eq!(listed("(`size` in (_utf8mb4\\'a\\',_utf8mb4\\'b c\\'))"), both);
+        assert_eq!(listed("`size` in ('a','b') or `size` = 'c'"), None);
+        assert_eq!(listed("lower(`size`) in ('a')"), None);
     }
 }

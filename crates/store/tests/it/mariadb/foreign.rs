@@ -31,7 +31,7 @@ async fn over(text: &str) -> Option<(World, Database)> {
 const PEOPLE: &str = "CREATE TABLE people (id int unsigned AUTO_INCREMENT PRIMARY KEY, name varchar(80) NOT NULL UNIQUE, \
          age smallint DEFAULT 18 COMMENT 'in years' CHECK (age > 0), joined timestamp DEFAULT current_timestamp(), \
          active tinyint(1) DEFAULT 1, balance decimal(10, 2), mood enum('sad', 'ok', 'it''s fine') DEFAULT 'ok', \
-         code char(5), shouted varchar(80) AS (upper(name)) STORED, boss int unsigned, \
+         code char(5), size varchar(9) CHECK (size IN ('small', 'it''s large')), shouted varchar(80) AS (upper(name)) STORED, boss int unsigned, \
          data json, born date DEFAULT (curdate()), ratio float, long_one mediumtext, seen datetime, mark char(36), \
          raw varbinary(9), flag bit(1) DEFAULT b'1', place point, \
          UNIQUE KEY (code, age), KEY by_age (age), KEY by_both (age, name), \
@@ -53,7 +53,10 @@ async fn tables_of_other_programs_are_understood() {
         .keys()
         .filter(|name| !loggia_model::system::is_reserved(name))
         .collect();
-    assert_eq!(names, ["pairs", "people"]);
+    assert_eq!(names, ["pairs", "people", "adults"]);
+    assert!(tables["adults"].view && tables["adults"].columns.len() == tables["people"].columns.len());
+    assert_eq!(tables["pairs"].uniques, [["a", "b"]]);
+    assert_eq!(tables["people"].uniques, [["code", "age"]]);
     let people = &tables["people"];
     let column = |name: &str| people.columns.iter().find(|column| column.name == name).unwrap();
     assert_eq!(people.comment.as_deref(), Some("who works here"));
@@ -107,6 +110,7 @@ async fn tables_of_other_programs_are_understood() {
         [json!("sad"), json!("ok"), json!("it's fine")]
     );
     assert_eq!(column("code").max_length, Some(5));
+    assert_eq!(column("size").choices, [json!("small"), json!("it's large")]);
     assert!(column("shouted").generated && !column("name").generated);
     let key = &people.foreign_keys[0];
     assert_eq!(
