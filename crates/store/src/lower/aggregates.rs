@@ -89,34 +89,7 @@ fn apart<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePlan) -> Statemen
     if plan.group_by.is_empty() && plan.figures.is_empty() {
         sql.push("COUNT(*)");
     }
-    sql.push(" FROM (SELECT 1");
-    for (i, group) in plan.group_by.iter().enumerate() {
-        sql.push(", ");
-        operands::operand(&mut sql, scope, &group.operand);
-        sql.push(&format!(" AS g{i}"));
-        if as_written(&sql, group) {
-            sql.push(", ");
-            sql.as_text = true;
-            operands::operand(&mut sql, scope, &group.operand);
-            sql.as_text = false;
-            sql.push(&format!(" AS w{i}"));
-        }
-    }
-    for (i, figure) in plan.figures.iter().enumerate() {
-        let Some(field) = field_of(figure, &plan.collection) else {
-            continue;
-        };
-        for (as_text, name) in [(false, "v"), (true, "t")] {
-            sql.push(", ");
-            sql.as_text = as_text;
-            column(&mut sql, scope, figure, field);
-            sql.as_text = false;
-            sql.push(&format!(" AS {name}{i}"));
-        }
-    }
-    sql.push(" FROM ").table(scope).condition(scope, &plan.filter);
-    // A table with a bound is made before anything else is done with it.
-    sql.push(" LIMIT 9223372036854775807) AS q");
+    looked_up(&mut sql, scope, plan);
     if plan.group_by.is_empty() {
         return sql.finish();
     }
@@ -153,6 +126,38 @@ fn apart<'p>(dialect: &'static dyn Dialect, plan: &'p AggregatePlan) -> Statemen
     });
     dialect.window(&mut sql, plan.limit, plan.offset);
     sql.finish()
+}
+
+/// Appends ` FROM (…) AS q`: what is grouped by and worked out, for each row.
+fn looked_up<'p>(sql: &mut Sql<'p>, scope: Scope<'p>, plan: &'p AggregatePlan) {
+    sql.push(" FROM (SELECT 1");
+    for (i, group) in plan.group_by.iter().enumerate() {
+        sql.push(", ");
+        operands::operand(sql, scope, &group.operand);
+        sql.push(&format!(" AS g{i}"));
+        if as_written(sql, group) {
+            sql.push(", ");
+            sql.as_text = true;
+            operands::operand(sql, scope, &group.operand);
+            sql.as_text = false;
+            sql.push(&format!(" AS w{i}"));
+        }
+    }
+    for (i, figure) in plan.figures.iter().enumerate() {
+        let Some(field) = field_of(figure, &plan.collection) else {
+            continue;
+        };
+        for (as_text, name) in [(false, "v"), (true, "t")] {
+            sql.push(", ");
+            sql.as_text = as_text;
+            column(sql, scope, figure, field);
+            sql.as_text = false;
+            sql.push(&format!(" AS {name}{i}"));
+        }
+    }
+    sql.push(" FROM ").table(scope).condition(scope, &plan.filter);
+    // A table with a bound is made before anything else is done with it.
+    sql.push(" LIMIT 9223372036854775807) AS q");
 }
 
 /// The values of a figure in the table that was made of them.
