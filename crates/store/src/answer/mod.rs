@@ -22,6 +22,24 @@ pub(crate) trait Executor: Send {
     fn dialect(&self) -> &'static dyn Dialect;
     /// Runs one statement and gives all of its rows.
     fn query(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send;
+    /// Runs statements that only read and gives the rows of each. `last`: nothing is run afterwards.
+    fn query_all(
+        &mut self,
+        statements: Vec<Statement<'_>>,
+        _last: bool,
+    ) -> impl Future<Output = Result<Vec<Rows>, Error>> + Send {
+        async move {
+            let mut all = Vec::with_capacity(statements.len());
+            for statement in statements {
+                all.push(self.query(statement).await?);
+            }
+            Ok(all)
+        }
+    }
+    /// Whether an answer is far, so that it is better to ask for a little too much than to wait once more.
+    fn is_far(&self) -> bool {
+        false
+    }
     /// Runs one statement that changes rows, and gives the keys of those that it changed. Where it fails, the connection
     /// is as it was before.
     fn change(&mut self, statement: Statement<'_>) -> impl Future<Output = Result<Rows, Error>> + Send {

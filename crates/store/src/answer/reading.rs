@@ -4,23 +4,29 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use loggia_model::filter::{Operand, Test};
 use loggia_model::plan::{ReadPlan, Related, Selected, Source};
-use loggia_model::schema::Relation;
 use loggia_model::tag::tag;
 use loggia_model::{Collection, Field, Filter, Link, Record, Scalar, field_types};
 use serde_json::Value;
 
 use super::{Executor, Rows};
 use crate::Error;
-use crate::lower::pointed_to;
 use crate::lower::reads::{self, Output, Reach};
+use crate::lower::{Dialect, Statement, pointed_to};
 
 /// What stands in place of a concealed value.
 const MASK: &str = "**********";
 
 /// Runs a read plan.
 pub(super) async fn read<E: Executor>(executor: &mut E, plan: &ReadPlan) -> Result<Vec<Record>, Error> {
-    let reached = level(executor, plan, Reach::Root, false).await?;
+    let root = Level::new(plan, Reach::Root, false);
+    let early = if executor.is_far() {
+        root.early()
+    } else {
+        Vec::new()
+    };
+    let reached = answer(executor, root, early).await?;
     let records = reached.into_iter().filter_map(|(_, value)| match value {
         Value::Object(record) => Some(record),
         _ => None,
@@ -31,25 +37,134 @@ pub(super) async fn read<E: Executor>(executor: &mut E, plan: &ReadPlan) -> Resu
 /// A row's value and the key that it was reached by.
 type Reached = Vec<(Scalar, Value)>;
 
-/// Runs one level and those below it. With `keys_only` the values are bare primary keys.
-fn level<'a, E: Executor>(
+/// One statement's worth of a plan: a collection, and how its rows are reached.
+struct Level<'p> {
+    plan: &'p ReadPlan,
+    reach: Reach<'p>,
+    layout: Layout<'p>,
+}
+
+impl<'p> Level<'p> {
+    /// With `keys_only` the values are bare primary keys.
+    fn new(plan: &'p ReadPlan, reach: Reach<'p>, keys_only: bool) -> Self {
+        Self {
+            plan,
+            reach,
+            layout: Layout::of(plan, keys_only),
+        }
+    }
+
+    fn statement(&self, dialect: &'static dyn Dialect) -> Statement<'_> {
+        reads::select(dialect, self.plan, &self.layout.outputs, &self.reach)
+    }
+
+    /// Whether something is read for its rows.
+    fn is_last(&self) -> bool {
+        self.layout.related().next().is_none()
+    }
+
+    /// Lists that need not wait for the rows that they belong to, as these are chosen by the keys that the lists point to.
+    fn early(&self) -> Vec<Step<'p>> {
+        let (Some(primary), Some(keys)) = (&self.plan.collection.primary, keys_named(self.plan)) else {
+            return Vec::new();
+        };
+        let edges = self.layout.related().enumerate();
+        edges
+            .filter(|(_, edge)| matches!(edge.plan.link, Link::ToMany { .. }) && edge.shown.0.is_empty())
+            .filter(|(_, edge)| {
+                let at = self.layout.outputs.get(edge.at);
+                matches!(at, Some(Output::Field(field)) if field.name == primary.name)
+            })
+            .filter_map(|(i, edge)| many(i, edge, distinct(keys.iter())))
+            .collect()
+    }
+
+    /// What is read for its rows, but for those edges.
+    fn steps(&self, rows: &Rows, done: &[usize]) -> Vec<Step<'p>> {
+        let edges = self.layout.related().enumerate();
+        edges
+            .filter(|(i, _)| !done.contains(i))
+            .flat_map(|(i, edge)| follow(i, edge, rows))
+            .collect()
+    }
+}
+
+/// The keys by which a plan chooses its rows; `None` where it does so in another way.
+fn keys_named(plan: &ReadPlan) -> Option<Vec<Scalar>> {
+    let primary = plan.collection.primary.as_ref()?;
+    let parts = match &plan.filter {
+        Filter::And(parts) => parts.as_slice(),
+        filter => std::slice::from_ref(filter),
+    };
+    parts.iter().find_map(|part| match part {
+        Filter::Test {
+            operand: Operand::Field(field),
+            test,
+        } if field.name == primary.name => match test {
+            Test::Equal(key) => Some(vec![key.clone()]),
+            Test::In(keys) => Some(keys.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+/// Asks for a level and what is read early, and for what is related to its rows. Levels that wait for the same rows are
+/// asked for at the same time.
+async fn answer<E: Executor>(
+    executor: &mut E,
+    root: Level<'_>,
+    early: Vec<Step<'_>>,
+) -> Result<Reached, Error> {
+    let all_early = early.len() == root.layout.related().count();
+    let last = all_early && early.iter().all(|step| step.level.is_last());
+    let dialect = executor.dialect();
+    let mut statements = vec![root.statement(dialect)];
+    statements.extend(early.iter().map(|step| step.level.statement(dialect)));
+    let mut answers = executor.query_all(statements, last).await?.into_iter();
+    let rows = answers.next().unwrap_or_default();
+    let early = early.into_iter().zip(answers).collect();
+    finish(executor, root, rows, early, true).await
+}
+
+/// The values of a level's rows, with what is related to them. `early`: what was asked for together with it. `alone`: nothing is
+/// asked for afterwards.
+fn finish<'a, E: Executor>(
     executor: &'a mut E,
-    plan: &'a ReadPlan,
-    reach: Reach<'a>,
-    keys_only: bool,
+    level: Level<'a>,
+    mut rows: Rows,
+    early: Vec<(Step<'a>, Rows)>,
+    alone: bool,
 ) -> Pin<Box<dyn Future<Output = Result<Reached, Error>> + Send + 'a>> {
     Box::pin(async move {
-        let layout = Layout::of(plan, keys_only);
-        let statement = reads::select(executor.dialect(), plan, &layout.outputs, &reach);
-        let mut rows = executor.query(statement).await?;
-        let mut below = Vec::new();
-        for related in layout.related() {
-            below.push(follow(executor, related, &rows).await?);
+        let done: Vec<_> = early.iter().map(|(step, _)| step.edge).collect();
+        let steps = level.steps(&rows, &done);
+        let mut all = early;
+        if !steps.is_empty() {
+            let dialect = executor.dialect();
+            let last = alone
+                && all
+                    .iter()
+                    .map(|(step, _)| step)
+                    .chain(&steps)
+                    .all(|step| step.level.is_last());
+            let statements = steps.iter().map(|step| step.level.statement(dialect)).collect();
+            let answers = executor.query_all(statements, last).await?;
+            all.extend(steps.into_iter().zip(answers));
+        }
+        let mut below: Vec<_> = level.layout.related().map(Below::of).collect();
+        let deepest = all.iter().rposition(|(step, _)| !step.level.is_last());
+        for (i, (step, rows)) in all.into_iter().enumerate() {
+            let Step { edge, level, uses } = step;
+            let collection = level.plan.collection.name.as_str();
+            let alone = alone && deepest.is_some_and(|deepest| deepest == i);
+            let reached = finish(executor, level, rows, Vec::new(), alone).await?;
+            below[edge].take_in(collection, uses, reached);
         }
         let mut answer = Vec::with_capacity(rows.cells.len() / rows.width.max(1));
         for row in rows.iter_mut() {
-            let value = layout.value(row, &mut below);
-            let key = match reach {
+            let value = level.layout.value(row, &mut below);
+            let key = match level.reach {
                 Reach::Root => Scalar::Null,
                 _ => row.last_mut().map(std::mem::take).unwrap_or_default(),
             };
@@ -462,77 +577,94 @@ impl Shared {
     }
 }
 
-async fn follow<E: Executor>(executor: &mut E, edge: &Edge<'_>, rows: &Rows) -> Result<Below, Error> {
-    let relation = edge.plan.link.relation();
-    let keys_only = edge.plan.keys_only;
-    match &edge.plan.link {
-        Link::ToOne { .. } => match edge.plan.plans.first() {
-            Some(plan) => {
-                let keys = distinct(edge.from(rows).map(|row| &row[edge.at]));
-                one(executor, plan, relation, keys, keys_only)
-                    .await
-                    .map(Below::One)
+impl Below {
+    fn of(edge: &Edge<'_>) -> Self {
+        match edge.plan.link {
+            Link::ToOne { .. } => Self::One(HashMap::new()),
+            Link::ToMany { .. } => Self::Many(HashMap::new()),
+            Link::ToAny { .. } => Self::Any(HashMap::new()),
+        }
+    }
+
+    /// Takes in what was reached in a collection, where so many rows wait for each.
+    fn take_in(&mut self, collection: &str, mut uses: HashMap<Key, usize>, reached: Reached) {
+        let reached = reached
+            .into_iter()
+            .filter_map(|(key, value)| Some((Key::of(&key)?, value)));
+        let mut shared = |(key, value)| {
+            let waiting = uses.remove(&key)?;
+            Some((key, Shared { value, waiting }))
+        };
+        match self {
+            Self::One(rows) => rows.extend(reached.filter_map(shared)),
+            Self::Many(lists) => reached.for_each(|(key, value)| lists.entry(key).or_default().push(value)),
+            Self::Any(collections) => {
+                let rows = reached.filter_map(&mut shared).collect();
+                collections.insert(collection.to_owned(), rows);
             }
-            None => Ok(Below::One(HashMap::new())),
-        },
-        Link::ToMany { .. } => many(executor, edge, rows).await.map(Below::Many),
+        }
+    }
+}
+
+/// A level that is read for the rows of the one above.
+struct Step<'p> {
+    /// Which of the edges above leads to it.
+    edge: usize,
+    level: Level<'p>,
+    /// How many rows wait for each key.
+    uses: HashMap<Key, usize>,
+}
+
+/// What an edge leads to from these rows: a level for each collection.
+fn follow<'p>(i: usize, edge: &Edge<'p>, rows: &Rows) -> Vec<Step<'p>> {
+    let from = || edge.from(rows);
+    let keys = |rows: &mut dyn Iterator<Item = &[Scalar]>| {
+        let cells: Vec<_> = rows.map(|row| &row[edge.at]).collect();
+        distinct(cells.into_iter())
+    };
+    match &edge.plan.link {
+        Link::ToOne { .. } => {
+            let plan = edge.plan.plans.first();
+            let step = plan.and_then(|plan| one(i, edge, plan, keys(&mut from())));
+            step.into_iter().collect()
+        }
+        Link::ToMany { .. } => many(i, edge, keys(&mut from())).into_iter().collect(),
         Link::ToAny { .. } => {
-            let mut collections = HashMap::new();
-            for plan in &edge.plan.plans {
+            let steps = edge.plan.plans.iter().filter_map(|plan| {
                 let name = plan.collection.name.as_str();
                 let named = |row: &&[Scalar]| {
                     edge.any
                         .is_some_and(|(named_at, _)| row[named_at].as_text() == Some(name))
                 };
-                let keys = distinct(edge.from(rows).filter(named).map(|row| &row[edge.at]));
-                let found = one(executor, plan, relation, keys, keys_only).await?;
-                collections.insert(name.to_owned(), found);
-            }
-            Ok(Below::Any(collections))
+                one(i, edge, plan, keys(&mut from().filter(named)))
+            });
+            steps.collect()
         }
     }
 }
 
-async fn one<E: Executor>(
-    executor: &mut E,
-    plan: &ReadPlan,
-    relation: &Relation,
-    keys: Keys,
-    keys_only: bool,
-) -> Result<HashMap<Key, Shared>, Error> {
-    let Keys { keys, mut uses } = keys;
-    let Some(key) = pointed_to(relation, &plan.collection).filter(|_| !keys.is_empty()) else {
-        return Ok(HashMap::new());
-    };
-    let reached = level(executor, plan, Reach::One { key, keys }, keys_only).await?;
-    let shared = reached.into_iter().filter_map(|(key, value)| {
-        let key = Key::of(&key)?;
-        let waiting = uses.remove(&key)?;
-        Some((key, Shared { value, waiting }))
-    });
-    Ok(shared.collect())
+/// `None` where nothing is pointed to.
+fn one<'p>(i: usize, edge: &Edge<'p>, plan: &'p ReadPlan, keys: Keys) -> Option<Step<'p>> {
+    let Keys { keys, uses } = keys;
+    let key = pointed_to(edge.plan.link.relation(), &plan.collection).filter(|_| !keys.is_empty())?;
+    Some(Step {
+        edge: i,
+        level: Level::new(plan, Reach::One { key, keys }, edge.plan.keys_only),
+        uses,
+    })
 }
 
-async fn many<E: Executor>(
-    executor: &mut E,
-    edge: &Edge<'_>,
-    rows: &Rows,
-) -> Result<HashMap<Key, Vec<Value>>, Error> {
-    let mut lists: HashMap<Key, Vec<Value>> = HashMap::new();
-    let Some(plan) = edge.plan.plans.first() else {
-        return Ok(lists);
-    };
-    let Keys { keys, .. } = distinct(edge.from(rows).map(|row| &row[edge.at]));
+/// `None` where nothing can point here.
+fn many<'p>(i: usize, edge: &Edge<'p>, keys: Keys) -> Option<Step<'p>> {
+    let Keys { keys, uses } = keys;
+    let plan = edge.plan.plans.first()?;
     let field = plan.collection.field(&edge.plan.link.relation().many_field);
-    let Some(key) = field.filter(|_| !keys.is_empty()) else {
-        return Ok(lists);
-    };
-    for (key, value) in level(executor, plan, Reach::Many { key, keys }, edge.plan.keys_only).await? {
-        if let Some(key) = Key::of(&key) {
-            lists.entry(key).or_default().push(value);
-        }
-    }
-    Ok(lists)
+    let key = field.filter(|_| !keys.is_empty())?;
+    Some(Step {
+        edge: i,
+        level: Level::new(plan, Reach::Many { key, keys }, edge.plan.keys_only),
+        uses,
+    })
 }
 
 /// The keys that the rows of a level point to.
@@ -604,7 +736,6 @@ fn whole(scalar: Scalar) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use loggia_model::filter::Test;
     use loggia_model::system;
 
     use super::*;

@@ -204,33 +204,36 @@ fn told<T>(answer: Result<T, connection::Failure>) -> Result<T, (Error, Trouble)
     })
 }
 
-async fn read_one(connection: &Connection, plan: &Plan) -> Result<Outcome, (Error, Trouble)> {
-    let mut reading = Reading::new(connection);
-    let outcome = answer::run(&mut reading, plan, &connection.common().basics.clock).await;
+async fn read_one(mut reading: Reading<'_>, plan: &Plan) -> Result<Outcome, (Error, Trouble)> {
+    let clock = reading.clock();
+    let outcome = answer::run(&mut reading, plan, clock).await;
+    reading.end();
     outcome.map_err(|error| (error, reading.trouble))
 }
 
 /// Runs plans on one snapshot; several plans at the same time.
 async fn read(connection: &Connection, plans: &[Plan]) -> Result<Vec<Outcome>, (Error, Trouble)> {
-    let one_statement = match plans {
-        [Plan::Read(plan)] => !plan
-            .select
-            .iter()
-            .any(|selected| matches!(selected.source, loggia_model::plan::Source::Related(_))),
-        [Plan::Aggregate(_)] => true,
-        _ => false,
-    };
-    let mut work = Vec::with_capacity(plans.len());
-    for plan in plans {
-        work.push(read_one(connection, plan));
+    if let [plan] = plans {
+        let reading = if is_one_statement(plan) {
+            Reading::new(connection)
+        } else {
+            Reading::on_a_snapshot(connection)
+        };
+        return Ok(vec![read_one(reading, plan).await?]);
     }
-    let run = try_join_all(work);
-    if one_statement {
-        return run.await;
-    }
-    let begin = connection.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    let (begun, outcomes) = join(begin, run).await;
+    let run = try_join_all(plans.iter().map(|plan| read_one(Reading::new(connection), plan)));
+    let (begun, outcomes) = join(connection.command(session::BEGIN), run).await;
     connection.command_later("COMMIT");
     told(begun)?;
     outcomes
+}
+
+fn is_one_statement(plan: &Plan) -> bool {
+    match plan {
+        Plan::Read(plan) => !plan
+            .select
+            .iter()
+            .any(|selected| matches!(selected.source, loggia_model::plan::Source::Related(_))),
+        _ => true,
+    }
 }

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::{join, join_all, join3};
-use loggia_model::Scalar;
 use loggia_model::schema::ForeignKey;
+use loggia_model::{Clock, Scalar};
 
 use super::connection::{Connection, Failure, Prepared};
 use super::values::Bound;
@@ -28,10 +28,17 @@ fn bound<'v>(values: &'v [Cow<'_, Scalar>]) -> Vec<Bound<'v>> {
     values.iter().map(|value| Bound(value)).collect()
 }
 
+/// One snapshot for several statements.
+pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// A connection that reads.
 pub(super) struct Reading<'c> {
     connection: &'c Connection,
     statements: &'c AtomicU64,
+    /// What is still to be sent in front of the next statement, so that those that follow see the same.
+    begin: Option<&'static str>,
+    /// Whether a transaction has begun and its end was not sent.
+    open: bool,
     /// What the last failure asks for.
     pub(super) trouble: Trouble,
 }
@@ -41,8 +48,67 @@ impl<'c> Reading<'c> {
         Self {
             connection,
             statements: &connection.common().basics.counts.statements,
+            begin: None,
+            open: false,
             trouble: Trouble::None,
         }
+    }
+
+    /// For several statements that see one snapshot: a transaction begins with the first of them, and ends with the last.
+    pub(super) fn on_a_snapshot(connection: &'c Connection) -> Self {
+        Self {
+            begin: Some(BEGIN),
+            ..Self::new(connection)
+        }
+    }
+
+    pub(super) fn clock(&self) -> &'c Clock {
+        &self.connection.common().basics.clock
+    }
+
+    /// Ends the transaction, where the last statement has not; waits for nothing.
+    pub(super) fn end(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.connection.command_later("COMMIT");
+        }
+    }
+
+    /// Everything is under way at the same time.
+    async fn fetch_all(
+        &mut self,
+        statements: &[Statement<'_>],
+        last: bool,
+    ) -> Result<Vec<Rows>, (Failure, bool)> {
+        let mut known = Vec::with_capacity(statements.len());
+        for statement in statements {
+            // What waits stands in front of what is sent together.
+            known.push(match self.connection.prepared(&statement.text) {
+                Some(prepared) => (prepared, true),
+                None => match self.connection.prepare(&statement.text).await {
+                    Ok(prepared) => (prepared, false),
+                    Err(error) => return Err((error, false)),
+                },
+            });
+        }
+        let begin = self.begin.take();
+        self.open |= begin.is_some();
+        let ends = last && std::mem::take(&mut self.open);
+        let fetches = known.iter().zip(statements);
+        let fetches = fetches
+            .map(|((prepared, _), statement)| self.connection.fetch(prepared, bound(&statement.binds)));
+        // In the order in which they are sent.
+        let (begun, answers, ended) = join3(
+            self.connection.command(begin.unwrap_or_default()),
+            join_all(fetches),
+            self.connection.command(if ends { "COMMIT" } else { "" }),
+        )
+        .await;
+        begun.map_err(|error| (error, false))?;
+        let answers = answers.into_iter().zip(&known);
+        let rows = answers.map(|(answer, (_, cached))| answer.map_err(|error| (error, *cached)));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        ended.map_err(|error| (error, false))?;
+        Ok(rows)
     }
 }
 
@@ -52,20 +118,22 @@ impl Executor for Reading<'_> {
     }
 
     async fn query(&mut self, statement: Statement<'_>) -> Result<Rows, Error> {
-        self.statements.fetch_add(1, Ordering::Relaxed);
-        let known = self.connection.prepared(&statement.text);
-        let cached = known.is_some();
-        let rows = match known {
-            Some(prepared) => self.connection.fetch(&prepared, bound(&statement.binds)).await,
-            None => match self.connection.prepare(&statement.text).await {
-                Ok(prepared) => self.connection.fetch(&prepared, bound(&statement.binds)).await,
-                Err(error) => Err(error),
-            },
-        };
-        rows.map_err(|error| {
+        let rows = self.query_all(vec![statement], false).await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    async fn query_all(&mut self, statements: Vec<Statement<'_>>, last: bool) -> Result<Vec<Rows>, Error> {
+        self.statements
+            .fetch_add(statements.len() as u64, Ordering::Relaxed);
+        let rows = self.fetch_all(&statements, last).await;
+        rows.map_err(|(error, cached)| {
             self.trouble = failure::trouble(&error, cached);
             failure::of(error)
         })
+    }
+
+    fn is_far(&self) -> bool {
+        true
     }
 
     async fn query_each(&mut self, _: &str, _: &[Vec<Cow<'_, Scalar>>]) -> Result<Rows, (usize, Error)> {

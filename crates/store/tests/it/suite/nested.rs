@@ -209,3 +209,51 @@ async fn related_items_are_counted_and_filtered() {
         ])
     );
 }
+
+/// Lists need not be asked for after the items, where these are named by their keys; what keeps the items away keeps away
+/// what is theirs.
+#[tokio::test]
+async fn lists_of_items_that_are_named_by_key() {
+    let Some(world) = filled().await else { return };
+    let mut plan = world.read("articles", &["title"]);
+    let links = world.read("articles_tags", &["id"]);
+    plan.select
+        .push(world.related("articles.tags", vec![links], true));
+    let mut blocks = world.read("blocks", &[]);
+    let mut item = world.related(
+        "blocks.item",
+        vec![world.read("authors", &["name"]), world.read("tags", &["name"])],
+        false,
+    );
+    item.alias = "of".to_owned();
+    blocks.select.push(item);
+    blocks.limit = Some(2);
+    plan.select
+        .push(world.related("articles.blocks", vec![blocks], false));
+    plan.select
+        .push(world.related("articles.author", vec![world.read("authors", &["name"])], false));
+    let key = |keys: &[i64]| {
+        let keys = keys.iter().map(|key| Scalar::Int(*key)).collect();
+        world.test("articles.id", Test::In(keys))
+    };
+    let seen = world.test("articles.views", Test::GreaterOrEqual(Scalar::Int(2)));
+    let one = json!({"title": "one", "tags": [1, 2], "author": {"name": "Ann"},
+        "blocks": [{"of": {"name": "Bob"}}, {"of": {"name": "blue"}}]});
+    let two = json!({"title": "two", "tags": [3], "author": {"name": "Ann"}, "blocks": [{"of": null}]});
+    let four = json!({"title": "four", "tags": [], "author": null, "blocks": []});
+    for (filter, expect) in [
+        (key(&[1]), json!([one])),
+        (key(&[4, 2, 1, 2, 99]), json!([one, two, four])),
+        (key(&[1, 2]).and(seen.clone()), json!([two])),
+        (seen.and(key(&[1])), json!([])),
+        (key(&[]), json!([])),
+        (Filter::Or(vec![key(&[2]), key(&[4])]), json!([two, four])),
+        (Filter::Not(Box::new(key(&[2, 3, 4]))), json!([one])),
+    ] {
+        let plan = loggia_model::plan::ReadPlan {
+            filter,
+            ..plan.clone()
+        };
+        assert_eq!(world.json(plan).await, expect);
+    }
+}
