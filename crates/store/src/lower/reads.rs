@@ -66,6 +66,13 @@ pub(crate) fn select<'p>(
             reached(&mut sql, scope, plan, key, keys);
             operands::order(&mut sql, scope, &plan.sort);
         }
+        // Of one key, all rows are its own.
+        Reach::Many { key, keys } if keys.len() == 1 => {
+            head(&mut sql, scope, outputs, Some(key));
+            reached(&mut sql, scope, plan, key, keys);
+            operands::order(&mut sql, scope, &plan.sort);
+            dialect.window(&mut sql, plan.limit, plan.offset);
+        }
         Reach::Many { key, keys } => windowed(&mut sql, scope, plan, outputs, key, keys),
     }
     sql.finish()
