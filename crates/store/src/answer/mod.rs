@@ -11,6 +11,7 @@ use crate::lower::{Dialect, Statement};
 use crate::{Error, Outcome};
 
 mod figures;
+mod keys;
 mod reading;
 mod writing;
 

@@ -10,6 +10,7 @@ use loggia_model::tag::tag;
 use loggia_model::{Collection, Field, Filter, Link, Record, Scalar, field_types};
 use serde_json::Value;
 
+use super::keys::{Key, Keys, distinct};
 use super::{Executor, Rows};
 use crate::Error;
 use crate::lower::reads::{self, Output, Reach};
@@ -665,57 +666,6 @@ fn many<'p>(i: usize, edge: &Edge<'p>, keys: Keys) -> Option<Step<'p>> {
         level: Level::new(plan, Reach::Many { key, keys }, edge.plan.keys_only),
         uses,
     })
-}
-
-/// The keys that the rows of a level point to.
-struct Keys {
-    /// Each once, without NULL, in the order of first appearance.
-    keys: Vec<Scalar>,
-    /// How often each appears.
-    uses: HashMap<Key, usize>,
-}
-
-fn distinct<'r>(scalars: impl Iterator<Item = &'r Scalar>) -> Keys {
-    let mut keys = Vec::new();
-    let mut uses = HashMap::new();
-    for scalar in scalars {
-        let Some(key) = Key::of(scalar) else { continue };
-        let count = uses.entry(key).or_insert(0);
-        if *count == 0 {
-            keys.push(scalar.clone());
-        }
-        *count += 1;
-    }
-    Keys { keys, uses }
-}
-
-/// A key as both ends of a relation write it, whatever their columns make of it: the text `7` and the number 7 are
-/// the same key (an M2A column is text whatever the keys are that it holds).
-#[derive(Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Number(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-impl Key {
-    fn of(scalar: &Scalar) -> Option<Self> {
-        match scalar {
-            Scalar::Null => None,
-            Scalar::Bool(truth) => Some(Self::Number((*truth).into())),
-            Scalar::Int(number) => Some(Self::Number(*number)),
-            Scalar::Real(number) => Some(Self::of_text(&number.to_string())),
-            Scalar::Text(text) => Some(Self::of_text(text)),
-            Scalar::Bytes(bytes) => Some(Self::Bytes(bytes.clone())),
-        }
-    }
-
-    fn of_text(text: &str) -> Self {
-        match text.parse::<i64>() {
-            Ok(number) if text.len() <= 20 && number.to_string() == text => Self::Number(number),
-            _ => Self::Text(text.to_owned()),
-        }
-    }
 }
 
 /// A stored value as it is shown.
