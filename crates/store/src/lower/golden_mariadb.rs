@@ -223,11 +223,11 @@ async fn figures() {
     let mut tried = Tried::default();
     tried.check(
         aggregates::aggregate(dialect(), &plan).text,
-        "SELECT t0.`type`, CONCAT_WS(' ', SUM(DISTINCT CASE WHEN t0.`type` IS NOT NULL THEN \
-         t0.`filesize` END), COUNT(DISTINCT CASE WHEN t0.`type` IS NOT NULL THEN t0.`filesize` END), \
-         0), SUM(t0.`filesize`) FROM `directus_files` AS t0 GROUP BY 1 ORDER BY SUM(DISTINCT CASE WHEN \
-         t0.`type` IS NOT NULL THEN t0.`filesize` END) / COUNT(DISTINCT CASE WHEN t0.`type` IS NOT NULL \
-         THEN t0.`filesize` END) DESC, 1 LIMIT ?",
+        "SELECT q.g0, CONCAT_WS(' ', SUM(DISTINCT q.t0), COUNT(DISTINCT q.v0), 0), SUM(q.v1) FROM \
+         (SELECT 1, t0.`type` AS g0, CASE WHEN t0.`type` IS NOT NULL THEN t0.`filesize` END AS v0, \
+         CASE WHEN t0.`type` IS NOT NULL THEN t0.`filesize` END AS t0, t0.`filesize` AS v1, \
+         t0.`filesize` AS t1 FROM `directus_files` AS t0 LIMIT 9223372036854775807) AS q GROUP BY q.g0 \
+         ORDER BY SUM(DISTINCT q.t0) / COUNT(DISTINCT q.v0) DESC, q.g0 LIMIT ?",
     );
     tried.on_a_server().await;
 }
