@@ -349,7 +349,7 @@ async fn set_up(conn: &mut Conn, common: &Common, mode: Mode) -> Result<Server, 
          SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES', \
          time_zone = '+00:00', innodb_lock_wait_timeout = {lock}, lock_wait_timeout = {lock}, \
          default_storage_engine = InnoDB, foreign_key_checks = 1, unique_checks = 1, sql_auto_is_null = 0, div_precision_increment = 30, \
-         group_concat_max_len = 4294967295, max_sort_length = 8192",
+         group_concat_max_len = 4294967295, max_sort_length = 8192, sort_buffer_size = 16777216",
         server.collation(),
     );
     if !server.is_mariadb {

@@ -10,6 +10,7 @@ use loggia_model::{Scalar, StorageKind};
 
 use super::types::{self, is_text};
 use super::{arguments, decimal_key, defaults, exact, json_key, pattern};
+use crate::folding::fold;
 use crate::lower::{Dialect, ShapeTest, Sql, Writer, reads};
 
 /// The dialects of both servers.
@@ -119,6 +120,11 @@ impl<F: Flavour> Mysql<F> {
         sql.as_text = before;
     }
 }
+
+/// So many bytes of a piece of text are looked for by an expression, which servers bound.
+const LONGEST_PATTERN: usize = 1_000;
+/// So many steps of a path inside JSON a server takes at once.
+const LONGEST_PATH: usize = 30;
 
 impl<F: Flavour> Dialect for Mysql<F> {
     fn identifier(&self, text: &mut String, name: &str) {
@@ -308,7 +314,8 @@ impl<F: Flavour> Dialect for Mysql<F> {
         let bind = |sql: &mut Sql<'p>, text: String| {
             sql.bind(Cow::Owned(Scalar::Text(text)));
         };
-        if ignore_case && !piece.is_empty() {
+        let is_long = piece.len() > LONGEST_PATTERN;
+        if ignore_case && !piece.is_empty() && !is_long {
             let pattern = pattern::of(piece, at);
             sql.push(&"REPLACE(".repeat(pattern.replaced.len()));
             self.searched(sql, kind, operand);
@@ -318,21 +325,29 @@ impl<F: Flavour> Dialect for Mysql<F> {
             sql.push(" REGEXP ");
             return bind(sql, pattern.expression);
         }
+        // What is too long for an expression is looked for in small letters.
+        let lower = ignore_case && is_long;
+        let piece = if lower { fold(piece) } else { Cow::Borrowed(piece) };
+        let searched = |sql: &mut Sql<'p>| {
+            sql.push(if lower { "LOWER(" } else { "" });
+            self.searched(sql, kind, operand);
+            sql.push(if lower { ")" } else { "" });
+        };
         if at == Place::Anywhere {
             sql.push("LOCATE(");
-            bind(sql, piece.to_owned());
+            bind(sql, piece.into_owned());
             sql.push(", ");
-            self.searched(sql, kind, operand);
+            searched(sql);
             sql.push(") > 0");
             return;
         }
-        self.searched(sql, kind, operand);
+        searched(sql);
         if at == Place::Whole {
             sql.push(" = ");
-            return bind(sql, piece.to_owned());
+            return bind(sql, piece.into_owned());
         }
         // A pattern can be found in an index by what it begins with.
-        let piece = arguments::literally(piece);
+        let piece = arguments::literally(&piece);
         sql.push(" LIKE ");
         bind(
             sql,
@@ -417,7 +432,7 @@ impl<F: Flavour> Dialect for Mysql<F> {
             .map(|step| serde_json::Value::from(step.as_str()).to_string())
             .collect();
         // What may be a position or a name is looked up step by step, and what has no path.
-        let (at, path) = if path.iter().any(unclear) {
+        let (at, path) = if path.len() > LONGEST_PATH || path.iter().any(unclear) {
             ("loggia_json_at(", steps.join("\n"))
         } else {
             ("JSON_EXTRACT(", format!("$.{}", steps.join(".")))
