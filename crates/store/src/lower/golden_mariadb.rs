@@ -178,14 +178,17 @@ async fn rows_of_each_level() {
     );
     let reach = Reach::Many {
         key: role,
-        keys: vec!["3fa85f64-5717-4562-b3fc-2c963f66afa6".into()],
+        keys: vec![
+            "3fa85f64-5717-4562-b3fc-2c963f66afa6".into(),
+            "3fa85f64-5717-4562-b3fc-2c963f66afa7".into(),
+        ],
     };
     tried.check(
         reads::select(dialect(), &plan, &outputs, &reach).text,
         "SELECT c0, c1, c2 FROM (SELECT t0.`id` AS c0, WEEK(t0.`last_access`, 3) AS c1, t0.`role` AS \
          c2, ROW_NUMBER() OVER (PARTITION BY t0.`role` ORDER BY (SELECT t1.`name` FROM `directus_roles` \
          AS t1 WHERE t1.`id` = t0.`role`) DESC, t0.`id`) AS n FROM `directus_users` AS t0 WHERE \
-         t0.`role` = ?) AS numbered WHERE n > ? AND n <= ? ORDER BY n",
+         t0.`role` IN (?, ?)) AS numbered WHERE n > ? AND n <= ? ORDER BY n",
     );
     tried.on_a_server().await;
 }

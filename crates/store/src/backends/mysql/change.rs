@@ -140,7 +140,7 @@ impl<'c> Alteration<'c> {
             }
             Some(1118) => format!(
                 "The columns of the table \"{table}\" are too long together: this database keeps 65,535 bytes in a row, \
-                 four for each character. Give texts a smaller length, or use the type text."
+                 four for each character of a text that is short, unique or a key. Give these a smaller length."
             ),
             Some(1071 | 1170) => format!(
                 "A column of the table \"{table}\" is too long to be unique or to point to items: this database allows 768 characters."

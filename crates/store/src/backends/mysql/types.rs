@@ -9,8 +9,8 @@ use loggia_model::schema::Column;
 
 /// How many characters of four bytes an index holds: the length of a text that needs one and has none of its own.
 pub(super) const LONGEST_KEY: u32 = 768;
-/// Longer texts are kept beside the row: all that is in it has 65,535 bytes.
-const LONGEST_IN_ROW: u32 = LONGEST_KEY - 1;
+/// Longer texts are kept beside the row, where no index needs them in it: all that is in it has 65,535 bytes.
+const LONGEST_IN_ROW: u32 = 64;
 /// Of ASCII, where decimals and UUIDs are kept.
 const ASCII: &str = "CHARACTER SET ascii COLLATE ascii_bin";
 
@@ -23,7 +23,7 @@ pub(super) fn declare(column: &Column, collation: &str) -> String {
         StorageKind::Float => "double".to_owned(),
         StorageKind::Decimal => format!("text {ASCII}"),
         StorageKind::String => match column.max_length {
-            Some(length) if length <= LONGEST_IN_ROW => format!("varchar({length}) COLLATE {collation}"),
+            Some(length) if is_in_row(column, length) => format!("varchar({length}) COLLATE {collation}"),
             // What others point to, and what points, must be in the row.
             _ if is_key(column) => format!("varchar({LONGEST_KEY}) COLLATE {collation}"),
             _ => format!("mediumtext COLLATE {collation}"),
@@ -39,6 +39,10 @@ pub(super) fn declare(column: &Column, collation: &str) -> String {
         StorageKind::Binary if is_key(column) => "varbinary(3072)".to_owned(),
         StorageKind::Binary => "longblob".to_owned(),
     }
+}
+
+fn is_in_row(column: &Column, length: u32) -> bool {
+    length <= LONGEST_IN_ROW || (is_key(column) && length < LONGEST_KEY)
 }
 
 fn is_key(column: &Column) -> bool {
@@ -83,7 +87,7 @@ pub(super) fn rule(quoted: &str, column: &Column) -> Option<String> {
         StorageKind::Json => Some(format!("LEFT({quoted}, 1) IN {BEGINNINGS}")),
         StorageKind::Geometry => Some(format!("LEFT({quoted}, 1) = '{{'")),
         StorageKind::String => match column.max_length {
-            Some(length) if length > LONGEST_IN_ROW => Some(format!("CHAR_LENGTH({quoted}) <= {length}")),
+            Some(length) if !is_in_row(column, length) => Some(format!("CHAR_LENGTH({quoted}) <= {length}")),
             _ => None,
         },
         _ => None,
