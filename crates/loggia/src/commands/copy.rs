@@ -99,7 +99,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             anyhow::bail!(
                 "the target is not the same as the source{}",
-                if arguments.compare { "" } else { ": run it again" }
+                if arguments.compare {
+                    ", or no longer: one of them was written to since. For the source as it is now, copy into an empty database"
+                } else {
+                    ": run it again"
+                }
             )
         }
         Err(Stopped::Changed) => anyhow::bail!(

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 
-use loggia_model::plan::Plan;
+use loggia_model::plan::{Plan, Source};
 use loggia_model::schema::ForeignKey;
 use loggia_model::{Clock, Scalar};
 
@@ -96,6 +96,18 @@ impl Rows {
             Some(Scalar::Int(count)) => u64::try_from(*count).unwrap_or(0),
             _ => 0,
         }
+    }
+}
+
+/// Whether plans that read take one statement together, so that they need no transaction to see one snapshot.
+pub(crate) fn is_one_statement(plans: &[Plan]) -> bool {
+    match plans {
+        [Plan::Read(plan)] => {
+            let related = |source: &Source| matches!(source, Source::Related(_));
+            !plan.select.iter().any(|selected| related(&selected.source))
+        }
+        [Plan::Aggregate(_)] => true,
+        _ => false,
     }
 }
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use bigdecimal::BigDecimal;
-use loggia_model::schema::Column;
-use loggia_model::{Scalar, StorageKind, field_types};
+use loggia_model::{Scalar, StorageKind};
 
 use super::{calendar, decimal_key, json_key};
+use crate::backends::remote::arguments::{converted, is_of_calendar, is_uuid};
 
 /// A value as an argument of a kind. One that no value of the kind can be equal to becomes NULL, so that no comparison
 /// with it holds, and the server does not make another value of it.
@@ -29,14 +29,15 @@ pub(super) fn fitting<'v>(kind: Option<StorageKind>, value: Cow<'v, Scalar>) -> 
         (
             StorageKind::Date | StorageKind::Time | StorageKind::DateTime | StorageKind::Timestamp,
             Scalar::Text(text),
-        ) => {
-            let parsed = field_types::of_column(kind, &[]).parse(&text.as_str().into(), &Column::default());
-            match parsed {
-                Ok(_) => Cow::Owned(Scalar::Text(calendar::reachable(text).into_owned())),
-                Err(_) => Cow::Owned(Scalar::Null),
-            }
-        }
-        _ => Cow::Owned(converted(kind, &value)),
+        ) => Cow::Owned(
+            is_of_calendar(kind, text)
+                .then(|| calendar::reachable(text).into_owned())
+                .into(),
+        ),
+        _ => Cow::Owned(match converted(kind, &value) {
+            Scalar::Text(text) if kind == StorageKind::Decimal => decimal(&text),
+            other => other,
+        }),
     }
 }
 
@@ -46,51 +47,6 @@ fn decimal(text: &str) -> Scalar {
     number
         .map(|number| decimal_key::of(&number.to_plain_string()))
         .into()
-}
-
-/// A piece of a pattern of `LIKE … ESCAPE '|'` that stands for itself.
-pub(super) fn literally(piece: &str) -> String {
-    let mut text = String::with_capacity(piece.len());
-    for character in piece.chars() {
-        if matches!(character, '|' | '%' | '_') {
-            text.push('|');
-        }
-        text.push(character);
-    }
-    text
-}
-
-/// A value of another kind, as both ends of a relation may write a key.
-fn converted(kind: StorageKind, value: &Scalar) -> Scalar {
-    match (kind, value) {
-        (StorageKind::Integer | StorageKind::BigInteger, Scalar::Bool(truth)) => Scalar::Int((*truth).into()),
-        (StorageKind::Integer | StorageKind::BigInteger, Scalar::Text(text)) => {
-            text.parse().map_or(Scalar::Null, Scalar::Int)
-        }
-        (StorageKind::Integer | StorageKind::BigInteger, Scalar::Real(number))
-            if number.fract() == 0.0 && number.abs() < 9e18 =>
-        {
-            Scalar::Int(*number as i64)
-        }
-        (StorageKind::Decimal, Scalar::Int(number)) => decimal(&number.to_string()),
-        (StorageKind::Decimal, Scalar::Real(number)) => decimal(&number.to_string()),
-        (StorageKind::Float, Scalar::Text(text)) => text.parse().map_or(Scalar::Null, Scalar::Real),
-        (StorageKind::Boolean, Scalar::Int(number)) => Scalar::Bool(*number != 0),
-        (StorageKind::String | StorageKind::Text, Scalar::Int(number)) => Scalar::Text(number.to_string()),
-        (StorageKind::String | StorageKind::Text, Scalar::Real(number)) => Scalar::Text(number.to_string()),
-        (StorageKind::String | StorageKind::Text, Scalar::Bool(truth)) => {
-            Scalar::Text(i64::from(*truth).to_string())
-        }
-        _ => Scalar::Null,
-    }
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// Values as a JSON array, from which the server takes them; bytes as hexadecimal text.
@@ -145,12 +101,11 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_patterns_are_literal() {
+    fn lists_are_literal() {
         let values = ["a\"\\".into(), Scalar::Int(2), Scalar::Bytes(vec![0, 255])];
         assert_eq!(
             json_array(values.iter().map(Cow::Borrowed)),
             r#"["a\"\\",2,"00ff"]"#
         );
-        assert_eq!(literally("5%_|\\"), "5|%|_||\\");
     }
 }

@@ -10,6 +10,7 @@ use loggia_model::{Scalar, StorageKind};
 
 use super::types::{self, is_text};
 use super::{arguments, decimal_key, defaults, exact, json_key, pattern};
+use crate::backends::remote::arguments::literally;
 use crate::folding::fold;
 use crate::lower::{Dialect, ShapeTest, Sql, Writer, reads};
 
@@ -347,7 +348,7 @@ impl<F: Flavour> Dialect for Mysql<F> {
             return bind(sql, piece.into_owned());
         }
         // A pattern can be found in an index by what it begins with.
-        let piece = arguments::literally(&piece);
+        let piece = literally(&piece, '|');
         sql.push(" LIKE ");
         bind(
             sql,

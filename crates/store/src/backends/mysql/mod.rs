@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use loggia_model::plan::{Plan, Source};
+use loggia_model::plan::Plan;
 use loggia_model::schema::Table;
 
 use super::remote::pool::Pool;
@@ -215,15 +215,7 @@ impl Database for Mysql {
 
 /// Runs plans one after the other, on one snapshot.
 async fn read(connection: &mut Connection, plans: &[Plan]) -> Result<Vec<Outcome>, (Error, Trouble)> {
-    let one_statement = match plans {
-        [Plan::Read(plan)] => {
-            let related = |source: &Source| matches!(source, Source::Related(_));
-            !plan.select.iter().any(|selected| related(&selected.source))
-        }
-        [Plan::Aggregate(_)] => true,
-        _ => false,
-    };
-    if one_statement {
+    if answer::is_one_statement(plans) {
         return read_each(connection, plans).await;
     }
     let begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";

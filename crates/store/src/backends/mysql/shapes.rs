@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use loggia_model::Scalar;
 use sha2::{Digest as _, Sha256};
 
+use super::arguments::hexadecimal;
 use super::connection::{Connection, Failure};
 use crate::change::quoted;
 use crate::geometry::Shape;
@@ -52,8 +53,5 @@ async fn meant(connection: &mut Connection, test: &ShapeTest<'_>) -> Result<BTre
 
 /// As the server's `SHA2`.
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hexadecimal(&Sha256::digest(text.as_bytes()))
 }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use bigdecimal::BigDecimal;
-use loggia_model::schema::Column;
-use loggia_model::{Scalar, StorageKind, field_types};
+use loggia_model::{Scalar, StorageKind};
 
 use super::json_key;
+use crate::backends::remote::arguments::{converted, is_of_calendar, is_uuid};
 
 /// A value as an argument of a kind. One that no value of the kind can be equal to becomes NULL, so that no comparison
 /// with it holds, and the server does not refuse the statement.
@@ -37,9 +37,7 @@ pub(super) fn fitting<'v>(kind: Option<StorageKind>, value: Cow<'v, Scalar>) -> 
         (
             StorageKind::Date | StorageKind::Time | StorageKind::DateTime | StorageKind::Timestamp,
             Scalar::Text(text),
-        ) => field_types::of_column(kind, &[])
-            .parse(&text.as_str().into(), &Column::default())
-            .is_ok(),
+        ) => is_of_calendar(kind, text),
         _ => return Cow::Owned(converted(kind, &value)),
     };
     if fits { value } else { Cow::Owned(Scalar::Null) }
@@ -79,18 +77,6 @@ pub(super) fn array(kind: Option<StorageKind>, values: &[Scalar]) -> String {
     text
 }
 
-/// A piece of a pattern that stands for itself.
-pub(super) fn literally(piece: &str) -> String {
-    let mut text = String::with_capacity(piece.len());
-    for character in piece.chars() {
-        if matches!(character, '\\' | '%' | '_') {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
-}
-
 /// A text as PostgreSQL can hold it: no text there has U+0000, so another rare character stands for it.
 fn kept(text: &str) -> Cow<'_, str> {
     if text.contains('\0') {
@@ -98,38 +84,6 @@ fn kept(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
-}
-
-/// A value of another kind, as both ends of a relation may write a key.
-fn converted(kind: StorageKind, value: &Scalar) -> Scalar {
-    match (kind, value) {
-        (StorageKind::Integer | StorageKind::BigInteger, Scalar::Bool(truth)) => Scalar::Int((*truth).into()),
-        (StorageKind::Integer | StorageKind::BigInteger, Scalar::Text(text)) => {
-            text.parse().map_or(Scalar::Null, Scalar::Int)
-        }
-        (StorageKind::Integer | StorageKind::BigInteger, Scalar::Real(number))
-            if number.fract() == 0.0 && number.abs() < 9e18 =>
-        {
-            Scalar::Int(*number as i64)
-        }
-        (StorageKind::Decimal, Scalar::Real(number)) => Scalar::Text(number.to_string()),
-        (StorageKind::Float, Scalar::Text(text)) => text.parse().map_or(Scalar::Null, Scalar::Real),
-        (StorageKind::Boolean, Scalar::Int(number)) => Scalar::Bool(*number != 0),
-        (StorageKind::String | StorageKind::Text, Scalar::Int(number)) => Scalar::Text(number.to_string()),
-        (StorageKind::String | StorageKind::Text, Scalar::Real(number)) => Scalar::Text(number.to_string()),
-        (StorageKind::String | StorageKind::Text, Scalar::Bool(truth)) => {
-            Scalar::Text(i64::from(*truth).to_string())
-        }
-        _ => Scalar::Null,
-    }
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 #[cfg(test)]
@@ -159,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_and_patterns_are_literal() {
+    fn arrays_are_literal() {
         let text = |values: &[Scalar]| array(Some(StorageKind::Text), values);
         assert_eq!(text(&[]), "{}");
         assert_eq!(text(&["a".into(), "b\"\\,{}".into()]), r#"{"a","b\"\\,{}"}"#);
@@ -170,6 +124,5 @@ mod tests {
             ),
             "{1,2}"
         );
-        assert_eq!(literally("5%_\\"), "5\\%\\_\\\\");
     }
 }

@@ -10,6 +10,7 @@ use loggia_model::{Scalar, StorageKind};
 use super::types::{self, is_text};
 use super::values::hexadecimal;
 use super::{arguments, defaults, json_key};
+use crate::backends::remote::arguments::literally;
 use crate::folding::fold;
 use crate::lower::{Dialect, ShapeTest, Sql, Statement, Writer, ddl, reads};
 
@@ -172,8 +173,8 @@ impl Dialect for Postgres {
             Place::Anywhere => ("strpos(", ", ", ") > 0", piece.into_owned()),
             Place::Whole => ("", " = ", "", piece.into_owned()),
             // A pattern can be found in an index by what it begins with.
-            Place::Start => ("", " LIKE ", "", format!("{}%", arguments::literally(&piece))),
-            Place::End => ("", " LIKE ", "", format!("%{}", arguments::literally(&piece))),
+            Place::Start => ("", " LIKE ", "", format!("{}%", literally(&piece, '\\'))),
+            Place::End => ("", " LIKE ", "", format!("%{}", literally(&piece, '\\'))),
         };
         sql.push(before);
         text(sql);

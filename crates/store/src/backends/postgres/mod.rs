@@ -3,10 +3,10 @@
 //! - Columns have the database's own types; text is collated by its bytes (`COLLATE "C"`), and where other programs
 //!   made the columns, comparisons and orders say so. JSON is kept as `json`, to the letter. Decimals keep the digits
 //!   they were written with, so their limits stand in a rule of the table instead of the type.
-//! - Reads run on a pool of connections that cannot write (see `pool`): several statements in one transaction that
+//! - Reads run on a pool of connections that cannot write: several statements in one transaction that
 //!   sees one snapshot. They are asked once more where the server went away, and where a prepared statement no longer
 //!   fits the tables.
-//! - Writes run one transaction after the other, across all processes (see `writer`). Where the connection breaks, a
+//! - Writes run one transaction after the other, across all processes. Where the connection breaks, a
 //!   transaction is lost whole; where it breaks during the commit, the server is asked what has become of it. No
 //!   write is ever sent again.
 //! - Functions of our own (see `functions`) are made in the first schema of the search path, and only statements use
@@ -214,7 +214,7 @@ async fn read_one(mut reading: Reading<'_>, plan: &Plan) -> Result<Outcome, (Err
 /// Runs plans on one snapshot; several plans at the same time.
 async fn read(connection: &Connection, plans: &[Plan]) -> Result<Vec<Outcome>, (Error, Trouble)> {
     if let [plan] = plans {
-        let reading = if is_one_statement(plan) {
+        let reading = if answer::is_one_statement(plans) {
             Reading::new(connection)
         } else {
             Reading::on_a_snapshot(connection)
@@ -226,14 +226,4 @@ async fn read(connection: &Connection, plans: &[Plan]) -> Result<Vec<Outcome>, (
     connection.command_later("COMMIT");
     told(begun)?;
     outcomes
-}
-
-fn is_one_statement(plan: &Plan) -> bool {
-    match plan {
-        Plan::Read(plan) => !plan
-            .select
-            .iter()
-            .any(|selected| matches!(selected.source, loggia_model::plan::Source::Related(_))),
-        _ => true,
-    }
 }

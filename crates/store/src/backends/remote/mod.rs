@@ -14,6 +14,7 @@ use super::turn::Counts;
 use crate::{Error, Source, Versions};
 
 pub(crate) mod address;
+pub(crate) mod arguments;
 pub(crate) mod pool;
 pub(crate) mod tls;
 pub(crate) mod watch;

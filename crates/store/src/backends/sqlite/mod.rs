@@ -260,14 +260,6 @@ fn read(
     clock: &loggia_model::Clock,
     statements: &AtomicU64,
 ) -> Result<Vec<Outcome>, Error> {
-    let one_statement = match plans {
-        [Plan::Read(plan)] => !plan
-            .select
-            .iter()
-            .any(|selected| matches!(selected.source, loggia_model::plan::Source::Related(_))),
-        [Plan::Aggregate(_)] => true,
-        _ => false,
-    };
     let run = |connection: &mut Connection| {
         let mut session = Session(connection, statements);
         plans
@@ -275,7 +267,7 @@ fn read(
             .map(|plan| connection::at_once(answer::run(&mut session, plan, clock)))
             .collect()
     };
-    if one_statement {
+    if answer::is_one_statement(plans) {
         run(connection)
     } else {
         in_snapshot(connection, run)
